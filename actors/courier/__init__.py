@@ -1,0 +1,1 @@
+"""Webhook delivery: reads mailboxes, posts to endpoints."""

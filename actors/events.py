@@ -1,0 +1,99 @@
+"""What flows between the actors and out to the world: events and the identities in them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EventType(StrEnum):
+    """The kinds of event an endpoint can subscribe to."""
+
+    MESSAGE_RECEIVED = "message.received"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_STATUS = "message.status"
+    MESSAGE_UNDECRYPTABLE = "message.undecryptable"
+    CONNECTION_CHANGED = "connection.changed"
+    CONNECTION_QR = "connection.qr"
+    CHAT_PRESENCE = "chat.presence"
+    CONTACT_PRESENCE = "contact.presence"
+    CONTACT_CHANGED = "contact.changed"
+    GROUP_CHANGED = "group.changed"
+    CALL_RECEIVED = "call.received"
+    HISTORY_RECEIVED = "history.received"
+    WEBHOOK_TEST = "webhook.test"
+    UNKNOWN = "unknown"
+
+
+EPHEMERAL = frozenset({EventType.CHAT_PRESENCE, EventType.CONTACT_PRESENCE, EventType.CONNECTION_QR})
+"""Kinds that lose their meaning within seconds: above the mailbox's soft bound they are no longer kept."""
+
+
+class Party(BaseModel):
+    """A person, by both identities as far as they are known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phone: str | None = Field(None, description="E.164, as in +5511999999999", examples=["+5511999999999"])
+    lid: str | None = Field(None, description="WhatsApp's linked identity, as in 123456789012345@lid")
+    name: str | None = Field(
+        None, description="The name the person chose (push name), if it came with the event"
+    )
+
+
+class Chat(BaseModel):
+    """A conversation. ``id`` never changes, also when a second identity of the same person becomes known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="Stable; can be used as the recipient of a message")
+    kind: Literal["direct", "group", "status", "broadcast", "newsletter"]
+    phone: str | None = None
+    lid: str | None = None
+
+
+class EventDraft(BaseModel):
+    """An event before it is in the mailbox: no sequence number yet.
+
+    ``dedupe_key`` identifies what happened, not this report of it: WhatsApp delivers again what was not
+    acknowledged, and a second append under the same key changes nothing.
+    """
+
+    type: EventType
+    dedupe_key: str
+    occurred_at: datetime
+    received_at: datetime
+    data: dict[str, Any]
+    chat_id: str | None = Field(None, description="Orders deliveries: events of one chat stay in order")
+    status_of: dict[str, str] = Field(
+        default_factory=dict, description="Message id to new status, for messages that we sent"
+    )
+
+    @property
+    def ephemeral(self) -> bool:
+        """True if the mailbox may refuse it above its soft bound."""
+        return self.type in EPHEMERAL
+
+
+class Event(BaseModel):
+    """One thing that happened to an instance, as the mailbox keeps it and endpoints receive it."""
+
+    id: str = Field(description="Unique and stable over redeliveries: deduplicate by it")
+    instance_id: str
+    seq: int = Field(description="Gapless per instance, from 1: a gap means something to fetch with ?after=")
+    type: EventType
+    occurred_at: datetime = Field(description="When it happened, by WhatsApp's clock where it says so")
+    received_at: datetime = Field(description="When Malote had it")
+    epoch: int = Field(description="The owner of the instance that stored it")
+    chat_id: str | None = None
+    data: dict[str, Any]
+
+
+def new_event_id() -> str:
+    """A fresh event id. Random: a restored backup may hand out a sequence number twice, never an id."""
+    return f"evt_{uuid.uuid4().hex}"

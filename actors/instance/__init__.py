@@ -1,0 +1,1 @@
+"""One WhatsApp account: its connection, its mailbox, its outbox."""

@@ -1,0 +1,128 @@
+"""The seam to an engine: what a connection to WhatsApp can do, whoever speaks the protocol.
+
+An engine reports in two ways. What must not be lost goes through ``Handler.on_event``, which is awaited:
+the engine acknowledges to WhatsApp only after it returned True. What describes the connection itself goes
+through ``Handler.on_signal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.instance.connection import engine_pb2 as pb
+
+
+class ConnectionError(Exception):
+    """An engine refused or failed a command.
+
+    Args:
+        code: one of the codes in ``engine.proto`` (message Error), or ``engine_gone`` when the process ended.
+        message: for people.
+        server_code: WhatsApp's own code, 0 if none.
+    """
+
+    def __init__(self, code: str, message: str, server_code: int = 0) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.server_code = server_code
+
+
+@dataclass(frozen=True, slots=True)
+class LabTarget:
+    """Where a lab build finds its network instead of WhatsApp's."""
+
+    address: str
+    tls_ca_pem: bytes
+    noise_root_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The engine process ended."""
+
+    exit_code: int
+
+
+Signal = (
+    pb.Qr | pb.Paired | pb.PairFailed | pb.Connected | pb.Disconnected | pb.Replaced | pb.LoggedOut
+    | pb.ConnectFailure | pb.Parked | pb.KeepAlive | pb.OfflinePreview | pb.OfflineDone | pb.StoreLost | Gone
+)  # fmt: skip
+
+DurableEvent = pb.Message | pb.Receipt | pb.Undecryptable | pb.Other
+PassingEvent = pb.ChatPresenceEvent | pb.PresenceEvent
+
+
+class Handler(Protocol):
+    """Who listens to an engine."""
+
+    async def on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        """Store one event. True: stored, WhatsApp may forget it. False or an exception: the engine parks.
+
+        Called for one event at a time, in WhatsApp's order. For a PassingEvent the result has no effect.
+        """
+        ...
+
+    def on_signal(self, signal: Signal) -> None:
+        """Learn of a change of the connection. Must not block."""
+        ...
+
+
+class Connection(Protocol):
+    """One WhatsApp device. Commands raise ConnectionError; each has a deadline of its own."""
+
+    async def start(self, handler: Handler) -> pb.Hello:
+        """Start the engine's process."""
+        ...
+
+    async def open(self, *, store: str, device: str, session: str, lock_wait_ms: int) -> pb.OpenResult:
+        """Open the session store and take the device's lock."""
+        ...
+
+    async def connect(self) -> None:
+        """Open the socket; the login's result arrives as a signal. Ends a park."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close the connection. When this returns, no event will come any more."""
+        ...
+
+    async def pair_phone(self, phone: str) -> str:
+        """Ask for a pairing code for this phone number (digits)."""
+        ...
+
+    async def logout(self) -> None:
+        """Unlink the device and forget its session."""
+        ...
+
+    async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
+        """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe."""
+        ...
+
+    async def mark_read(
+        self, chat: str, message_ids: Sequence[str], *, sender: str = "", played: bool = False
+    ) -> None:
+        """Send read (or played) receipts."""
+        ...
+
+    async def chat_presence(self, chat: str, state: str) -> None:
+        """Show ``composing``, ``recording`` or ``paused`` in a chat."""
+        ...
+
+    async def check_numbers(self, phones: Sequence[str]) -> list[pb.CheckNumbersResult.Entry]:
+        """Which of these numbers (E.164) are on WhatsApp."""
+        ...
+
+    async def picture(self, jid: str, *, preview: bool = False) -> pb.GetPictureResult:
+        """Where a profile picture can be fetched."""
+        ...
+
+    async def stats(self) -> pb.StatsResult:
+        """Counters of the engine."""
+        ...
+
+    async def close(self) -> None:
+        """End the engine: end of stdin, then SIGKILL after a grace period. Never raises."""
+        ...

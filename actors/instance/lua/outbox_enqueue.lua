@@ -1,0 +1,21 @@
+-- KEYS outbox meta message idempotency; ARGV message_id request created_at fingerprint bound key_ttl has_key
+-- Returns {outcome, id or depth}. Repeatable: a message id is made once per request.
+if ARGV[7] == '1' then
+  local known = redis.call('HMGET', KEYS[4], 'id', 'fingerprint')
+  if known[1] then
+    if known[2] == ARGV[4] then return {'known', known[1]} end
+    return {'mismatch', known[1]}
+  end
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then return {'queued', ARGV[1]} end
+local depth = redis.call('XLEN', KEYS[1])
+if depth >= tonumber(ARGV[5]) then return {'full', tostring(depth)} end
+local number = redis.call('HINCRBY', KEYS[2], 'outbox', 1)
+redis.call('XADD', KEYS[1], number .. '-0', 'id', ARGV[1])
+redis.call('HSET', KEYS[3], 'id', ARGV[1], 'request', ARGV[2], 'created_at', ARGV[3], 'status', 'queued',
+  'entry', number .. '-0', 'attempts', '0')
+if ARGV[7] == '1' then
+  redis.call('HSET', KEYS[4], 'id', ARGV[1], 'fingerprint', ARGV[4])
+  redis.call('EXPIRE', KEYS[4], ARGV[6])
+end
+return {'queued', ARGV[1]}

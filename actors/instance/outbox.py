@@ -1,0 +1,191 @@
+"""The outbox: an instance's durable queue of messages to send.
+
+A message's WhatsApp id is chosen when it is queued and stored before the first attempt. An entry without a
+result is sent again under the same id after a crash, which receivers recognise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.events import EventDraft
+from actors.instance.mailbox import APPEND, Mailbox
+from actors.registry import now
+from actors.settings import OutboxSettings
+from actors.store import StaleEpoch, Store
+
+LUA = Path(__file__).parent / "lua"
+
+Status = Literal["queued", "sending", "sent", "delivered", "read", "played", "failed"]
+
+
+class SendRequest(BaseModel):
+    """What a customer wants sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: str = Field(description="Recipient as WhatsApp addresses it: a JID")
+    type: Literal["text"] = "text"
+    text: str
+
+
+class QueuedMessage(BaseModel):
+    """A message in the outbox, or one that went through it."""
+
+    id: str
+    request: SendRequest
+    status: Status
+    created_at: datetime
+    entry: str = Field(description="Its place in the queue")
+    attempts: int = 0
+    result: dict[str, Any] | None = None
+
+
+class OutboxFull(Exception):
+    """Too many messages wait already.
+
+    Args:
+        depth: how many.
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(f"{depth} messages wait to be sent")
+        self.depth = depth
+
+
+class IdempotencyMismatch(Exception):
+    """The key was used before, for another request.
+
+    Args:
+        message_id: of the message it was used for.
+    """
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(message_id)
+        self.message_id = message_id
+
+
+def new_message_id() -> str:
+    """A message id in the form WhatsApp's own web clients use."""
+    return "3EB0" + secrets.token_hex(9).upper()
+
+
+class Outbox:
+    """Queue, attempt, finish. Queueing needs no epoch: a customer may do it while the instance moves."""
+
+    def __init__(self, store: Store, mailbox: Mailbox, settings: OutboxSettings) -> None:
+        self.store = store
+        self.mailbox = mailbox
+        self.settings = settings
+        self.key = mailbox.key
+
+    async def enqueue(self, request: SendRequest, idempotency_key: str | None = None) -> tuple[str, bool]:
+        """Queue a message durably.
+
+        Returns:
+            Its id, and True if this call queued it (False: an earlier one with the same key did).
+
+        Raises:
+            OutboxFull, IdempotencyMismatch, StoreUnavailable
+        """
+        message_id = new_message_id()
+        body = request.model_dump_json()
+        hashed = hashlib.sha256((idempotency_key or "").encode()).hexdigest()
+        outcome, value = await self.store.script(
+            LUA / "outbox_enqueue.lua",
+            keys=[self.key("outbox"), self.key("meta"), self.key("message", message_id), self.key("idempotency", hashed)],
+            args=[
+                message_id,
+                body,
+                now().isoformat(),
+                hashlib.sha256(body.encode()).hexdigest(),
+                self.settings.bound,
+                self.settings.idempotency_ttl,
+                int(idempotency_key is not None),
+            ],
+        )  # fmt: skip
+        if outcome == "full":
+            raise OutboxFull(int(value))
+        if outcome == "mismatch":
+            raise IdempotencyMismatch(value)
+        return value, value == message_id
+
+    async def get(self, message_id: str) -> QueuedMessage | None:
+        """A message by its id, None if it is unknown or too old."""
+        redis = self.store.redis
+        raw = await self.store.run(lambda: redis.hgetall(self.key("message", message_id)), timeout=5)
+        return _message(raw) if raw else None
+
+    async def head(self) -> QueuedMessage | None:
+        """The message whose turn it is, None if nothing waits."""
+        redis = self.store.redis
+        entries = await self.store.run(lambda: redis.xrange(self.key("outbox"), count=1), timeout=5)
+        return await self.get(entries[0][1]["id"]) if entries else None
+
+    async def depth(self) -> int:
+        """How many messages wait."""
+        redis = self.store.redis
+        return int(await self.store.run(lambda: redis.xlen(self.key("outbox")), timeout=5))
+
+    async def begin(self, epoch: int, message: QueuedMessage) -> int:
+        """Record an attempt before it is made.
+
+        Returns:
+            Which attempt this is, from 1.
+
+        Raises:
+            StaleEpoch, StoreUnavailable
+        """
+        outcome, value = await self.store.script(
+            LUA / "outbox_begin.lua",
+            keys=[self.key("owner"), self.key("message", message.id)],
+            args=[epoch],
+        )
+        if outcome == "stale":
+            raise StaleEpoch(epoch, int(value) or None)
+        return int(value)
+
+    async def finish(
+        self,
+        epoch: int,
+        message: QueuedMessage,
+        status: Literal["sent", "failed"],
+        result: dict[str, Any],
+        draft: EventDraft,
+    ) -> None:
+        """Record a message's result and append its event, in one step.
+
+        Raises:
+            StaleEpoch, StoreUnavailable
+        """
+        outcome, value = await self.store.script(
+            APPEND,
+            LUA / "outbox_finish.lua",
+            keys=[*self.mailbox.append_keys(), self.key("outbox"), self.key("message", message.id)],
+            args=[
+                *self.mailbox.append_args(epoch, draft, force=True),
+                message.entry,
+                status,
+                json.dumps(result),
+                self.settings.result_ttl,
+            ],
+            timeout=self.mailbox.settings.append_timeout,
+        )
+        self.mailbox.appended(epoch, outcome, value)
+
+
+def _message(raw: dict[str, str]) -> QueuedMessage:
+    return QueuedMessage.model_validate(
+        {
+            **raw,
+            "request": json.loads(raw["request"]),
+            "result": json.loads(raw["result"]) if "result" in raw else None,
+        }
+    )

@@ -1,0 +1,340 @@
+"""What should exist, and who owns it: instances, their owners' epochs and leases, keys of access."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.store import StaleEpoch, Store
+
+LUA = Path(__file__).parent / "lua"
+
+
+class Desired(StrEnum):
+    """What the customer wants of an instance."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+
+
+class InstanceRecord(BaseModel):
+    """One WhatsApp account as its customer configured it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    desired: Desired = Desired.CONNECTED
+    created_at: datetime
+    proxy: str | None = None
+    revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
+
+
+class ConnectionState(StrEnum):
+    """Where an instance's connection stands."""
+
+    STARTING = "starting"
+    PAIRING = "pairing"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    PARKED = "parked"
+    CONFLICT = "conflict"
+    LOGGED_OUT = "logged_out"
+    BANNED = "banned"
+
+
+class InstanceState(BaseModel):
+    """What is true of an instance, as its owner last wrote it."""
+
+    connection: ConnectionState = ConnectionState.STARTING
+    since: datetime
+    reason: str | None = Field(None, description="Why it is not connected, for people")
+    device: str | None = Field(None, description="JID of the paired device")
+    lid: str | None = None
+    phone: str | None = None
+    push_name: str | None = None
+    qr: str | None = Field(None, description="Text of the QR code to scan, while pairing")
+    qr_expires_at: datetime | None = None
+    epoch: int = 0
+    node: str | None = None
+
+
+class Owner(BaseModel):
+    """Who may write for an instance."""
+
+    epoch: int
+    actor: str
+    node: str
+    leader: int
+
+
+class InstanceExists(Exception):
+    """An instance with this id already exists."""
+
+
+class InstanceUnknown(Exception):
+    """No instance has this id."""
+
+
+class RevisionConflict(Exception):
+    """The record was changed by somebody else in between: read it again."""
+
+
+class Deposed(Exception):
+    """A newer supervisor leads. This one has to end itself."""
+
+
+class Leased(Exception):
+    """The predecessor's lease still runs.
+
+    Args:
+        remaining: seconds until it ends.
+    """
+
+    def __init__(self, remaining: float) -> None:
+        super().__init__(f"the predecessor's lease runs for another {remaining:.1f} s")
+        self.remaining = remaining
+
+
+def new_token() -> str:
+    """A fresh key of access, shown once and stored only as its hash."""
+    return f"mlt_{secrets.token_urlsafe(32)}"
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a key: SHA-256 is enough, since keys are random and long."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Registry:
+    """Everything that is desired, in Redis."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.keys = store.keys
+
+    # ---- instances ----
+
+    async def create(self, record: InstanceRecord, token: str) -> InstanceRecord:
+        """Record a new instance and its token.
+
+        Raises:
+            InstanceExists: the id is taken by an instance that was not created with this token.
+        """
+        added = await self.store.script(
+            LUA / "instance_create.lua",
+            keys=[self.keys.shared("instances"), self.keys.shared("tokens")],
+            args=[record.id, record.model_dump_json(), hash_token(token)],
+        )
+        if not added:
+            raise InstanceExists(record.id)
+        await self.wake()
+        return record
+
+    async def get(self, instance_id: str) -> InstanceRecord:
+        """The record of an instance.
+
+        Raises:
+            InstanceUnknown: there is none.
+        """
+        redis = self.store.redis
+        raw = await self.store.run(lambda: redis.hget(self.keys.shared("instances"), instance_id), timeout=5)
+        if raw is None:
+            raise InstanceUnknown(instance_id)
+        return InstanceRecord.model_validate_json(raw)
+
+    async def list(self) -> list[InstanceRecord]:
+        """All instances, oldest first."""
+        redis = self.store.redis
+        raw = await self.store.run(lambda: redis.hgetall(self.keys.shared("instances")), timeout=5)
+        records = [InstanceRecord.model_validate_json(value) for value in raw.values()]
+        return sorted(records, key=lambda record: (record.created_at, record.id))
+
+    async def change(self, record: InstanceRecord) -> InstanceRecord:
+        """Replace a record by a changed one that was read at ``record.revision``.
+
+        Raises:
+            InstanceUnknown, RevisionConflict
+        """
+        changed = record.model_copy(update={"revision": record.revision + 1})
+        result = await self.store.script(
+            LUA / "instance_change.lua",
+            keys=[self.keys.shared("instances")],
+            args=[record.id, record.revision, changed.model_dump_json()],
+        )
+        if result == "unknown":
+            raise InstanceUnknown(record.id)
+        if result == "conflict":
+            raise RevisionConflict(record.id)
+        await self.wake()
+        return changed
+
+    async def delete(self, instance_id: str) -> None:
+        """Forget an instance: first its record and its tokens, then its data. Again is harmless."""
+        await self.store.script(
+            LUA / "instance_delete.lua",
+            keys=[self.keys.shared("instances"), self.keys.shared("tokens")],
+            args=[instance_id],
+        )
+        await self.wake()
+        await self.purge(instance_id)
+
+    async def purge(self, instance_id: str) -> None:
+        """Remove every key of an instance; its owner, if one still lives, is fenced by that."""
+        redis = self.store.redis
+        await self.store.run(lambda: redis.delete(self.keys.instance(instance_id, "owner")), timeout=5)
+        pattern = self.keys.instance(instance_id).replace("[", r"\[") + ":*"
+
+        async def sweep() -> None:
+            async for key in redis.scan_iter(match=pattern, count=500):
+                await redis.unlink(key)
+
+        await self.store.run(sweep, timeout=30)
+
+    async def wake(self) -> None:
+        """Tell the supervisor to look now instead of at its next turn. A lost wake costs only that time."""
+        redis = self.store.redis
+        await self.store.run(lambda: redis.publish(self.keys.wake, ""), timeout=5)
+
+    # ---- keys of access ----
+
+    async def add_admin_key(self, key: str) -> None:
+        """Accept this admin key from now on."""
+        redis = self.store.redis
+        await self.store.run(lambda: redis.sadd(self.keys.shared("admin"), hash_token(key)), timeout=5)
+
+    async def has_admin_key(self) -> bool:
+        """True if any admin key was ever set."""
+        redis = self.store.redis
+        return bool(await self.store.run(lambda: redis.scard(self.keys.shared("admin")), timeout=5))
+
+    async def who(self, token: str) -> str | None:
+        """Whose key this is: ``"*"`` for an admin key, an instance's id, or None."""
+        hashed = hash_token(token)
+        redis = self.store.redis
+
+        async def look_up() -> tuple[Any, Any]:
+            pipe = redis.pipeline(transaction=False)
+            pipe.sismember(self.keys.shared("admin"), hashed)
+            pipe.hget(self.keys.shared("tokens"), hashed)
+            admin, instance_id = await pipe.execute()
+            return admin, instance_id
+
+        admin, instance_id = await self.store.run(look_up, timeout=5)
+        return "*" if admin else instance_id
+
+    async def rotate_token(self, instance_id: str, token: str) -> None:
+        """Replace an instance's tokens by this one.
+
+        Raises:
+            InstanceUnknown
+        """
+        known = await self.store.script(
+            LUA / "token_rotate.lua",
+            keys=[self.keys.shared("instances"), self.keys.shared("tokens")],
+            args=[instance_id, hash_token(token)],
+        )
+        if not known:
+            raise InstanceUnknown(instance_id)
+
+    # ---- ownership ----
+
+    async def lead(self) -> int:
+        """Become the leading supervisor: the number returned is greater than any before."""
+        redis = self.store.redis
+        return int(await self.store.run(lambda: redis.incr(self.keys.shared("leader")), timeout=30))
+
+    async def owner(self, instance_id: str) -> Owner | None:
+        """Who owns an instance now."""
+        redis = self.store.redis
+        raw = await self.store.run(lambda: redis.hgetall(self.keys.instance(instance_id, "owner")), timeout=5)
+        return Owner.model_validate(raw) if raw else None
+
+    async def grant(
+        self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool
+    ) -> int:
+        """Make ``actor`` the owner in the epoch after ``after``, if ``after`` is still the current one.
+
+        ``{epoch}`` in ``actor`` stands for the new epoch. Granting again to the same actor after a lost
+        reply returns the same epoch.
+
+        Args:
+            after: the epoch that ends, 0 for the first.
+            leader: number of the granting supervisor.
+            known_dead: the predecessor is known to have ended, so that its lease need not be waited for.
+
+        Raises:
+            StaleEpoch: another epoch is current.
+            Deposed: a newer supervisor has granted here.
+            Leased: the predecessor may still be at work.
+        """
+        answer, value = await self.store.script(
+            LUA / "owner_grant.lua",
+            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
+            args=[after, leader, actor.replace("{epoch}", str(after + 1)), node, int(known_dead)],
+        )
+        if answer == "moved":
+            raise StaleEpoch(after, int(value))
+        if answer == "deposed":
+            raise Deposed(f"supervisor {leader}, {value} leads")
+        if answer == "leased":
+            raise Leased(int(value) / 1000)
+        return int(value)
+
+    async def renew(self, instance_id: str, epoch: int, ttl: float, *, timeout: float) -> None:
+        """Prolong the owner's lease by ``ttl`` seconds from now.
+
+        Raises:
+            StaleEpoch: the lease is not ours to renew.
+            StoreUnavailable: it could not be renewed in time; it goes on running out.
+        """
+        current = await self.store.script(
+            LUA / "lease_renew.lua",
+            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
+            args=[epoch, int(ttl * 1000)],
+            timeout=timeout,
+        )
+        if int(current) != epoch:
+            raise StaleEpoch(epoch, int(current) or None)
+
+    async def release(self, instance_id: str, epoch: int) -> None:
+        """End the lease early: the owner is done. A stale owner's release changes nothing."""
+        await self.store.script(
+            LUA / "lease_release.lua",
+            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
+            args=[epoch],
+        )
+
+    # ---- state ----
+
+    async def write_state(self, instance_id: str, epoch: int, state: InstanceState) -> None:
+        """Publish what is true of an instance.
+
+        Raises:
+            StaleEpoch: the writer is no longer the owner.
+        """
+        current = await self.store.script(
+            LUA / "state_write.lua",
+            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "state")],
+            args=[epoch, state.model_dump_json()],
+        )
+        if int(current) != epoch:
+            raise StaleEpoch(epoch, int(current) or None)
+
+    async def state(self, instance_id: str) -> InstanceState | None:
+        """What the owner last wrote, None if there never was one."""
+        redis = self.store.redis
+        raw = await self.store.run(lambda: redis.get(self.keys.instance(instance_id, "state")), timeout=5)
+        return InstanceState.model_validate_json(raw) if raw else None
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,146 @@
+"""Every setting of Malote, from the environment (``MALOTE_…``), with its default and its meaning."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class LabSettings(BaseSettings):
+    """Where a lab build of the engine finds its network; unset outside demonstrations and tests."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_LAB_", frozen=True)
+
+    directory: Path | None = Field(None, description="State directory of a running lab (has lab.json)")
+
+
+class MailboxSettings(BaseSettings):
+    """Bounds of the durable log of events."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_MAILBOX_", frozen=True)
+
+    soft_bound: Count = Field(
+        50_000, description="Undelivered events above which ephemeral kinds are dropped"
+    )
+    hard_bound: Count = Field(100_000, description="Undelivered events at which the instance parks")
+    keep: Count = Field(10_000, description="Delivered events kept for GET /events")
+    dedupe_window: Count = Field(10_000, description="Events back that a redelivery is recognised")
+    append_timeout: Seconds = Field(
+        10.0, description="How long an append may retry before the instance parks"
+    )
+
+
+class OutboxSettings(BaseSettings):
+    """The durable queue of messages to send."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_OUTBOX_", frozen=True)
+
+    bound: Count = Field(10_000, description="Waiting messages at which new ones are refused with 429")
+    interval: float = Field(0.0, ge=0, description="Least seconds between two sends of an instance")
+    send_timeout: Seconds = Field(30.0, description="Deadline of one attempt")
+    attempts: Count = Field(5, description="Attempts at a message that WhatsApp answers with an error")
+    result_ttl: Count = Field(7 * 86_400, description="Seconds a message's status can be looked up")
+    idempotency_ttl: Count = Field(86_400, description="Seconds an Idempotency-Key is remembered")
+
+
+class InstanceSettings(BaseSettings):
+    """Life of an instance actor."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_INSTANCE_", frozen=True)
+
+    lease_ttl: Seconds = Field(10.0, description="An owner that cannot renew for this long parks")
+    lease_renew: Seconds = Field(3.0, description="Seconds between two renewals")
+    reconnect_first: Seconds = Field(0.5, description="Delay before the first reconnect")
+    reconnect_max: Seconds = Field(60.0, description="Longest delay between two reconnects")
+    conflict_backoff: Seconds = Field(30.0, description="Wait after another connection replaced ours")
+    login_timeout: Seconds = Field(30.0, description="Socket open to logged in")
+    query_timeout: Seconds = Field(15.0, description="Deadline of a query to WhatsApp")
+    query_concurrency: Count = Field(4, description="Queries of one instance at a time")
+    answer_timeout: Seconds = Field(60.0, description="How long the engine waits for an event to be stored")
+    store_lock_wait: Seconds = Field(15.0, description="Wait for a predecessor's lock on the session store")
+
+
+class CourierSettings(BaseSettings):
+    """Webhook delivery."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_COURIER_", frozen=True)
+
+    count: Count = Field(1, description="Courier actors")
+    timeout: Seconds = Field(15.0, description="Deadline of an attempt, in all")
+    connect_timeout: Seconds = Field(3.0)
+    answer_bytes: Count = Field(16 * 1024, description="How much of an answer is read")
+    concurrency: Count = Field(4, description="Attempts to one endpoint at a time")
+    window: Count = Field(1_000, description="Events past the first unfinished one that may be under way")
+    sweep: Seconds = Field(2.0, description="Seconds between two looks at every mailbox, rings or not")
+    schedule: tuple[float, ...] = Field(
+        (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200),
+        description="Seconds before each retry; after the last one an event is a dead letter",
+    )
+    jitter: float = Field(0.1, ge=0, le=1, description="Share of a delay that is added at random, at most")
+    retry_after_max: Seconds = Field(3600.0, description="Longest Retry-After that is honoured")
+    attempts_kept: Count = Field(1_000, description="Attempts per endpoint that the log keeps")
+    allow_private: bool = Field(False, description="Allow endpoints at private and loopback addresses")
+
+
+class GatewaySettings(BaseSettings):
+    """The HTTP door."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_GATEWAY_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535, description="0: a free one")
+    body_bytes: Count = Field(1024 * 1024, description="Largest request body")
+    page_size: Count = Field(100, description="Entries of a page, unless asked")
+    page_size_max: Count = Field(1_000)
+    rate: Count = Field(200, description="Requests per second and key, sustained")
+    burst: Count = Field(400, description="Requests a key may have saved up")
+    send_wait: float = Field(10.0, ge=0, le=60, description="How long a send waits for WhatsApp's answer")
+    actor_timeout: Seconds = Field(20.0, description="Deadline of a call to an actor")
+    stream_limit: Count = Field(100, description="Live streams of one instance at a time")
+
+
+class SupervisorSettings(BaseSettings):
+    """Placement and recovery."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_SUPERVISOR_", frozen=True)
+
+    reconcile: Seconds = Field(1.0, description="Seconds between two looks at desired against actual")
+    start_concurrency: Count = Field(4, description="Actors started at a time")
+    start_timeout: Seconds = Field(60.0, description="An actor that is not up by then is replaced")
+
+
+class Settings(BaseSettings):
+    """All settings. Nested groups have prefixes of their own, as in ``MALOTE_COURIER_TIMEOUT=10``."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_", frozen=True)
+
+    redis_url: str | None = Field(None, description="Redis or Valkey; unset: an embedded one")
+    session_store: str | None = Field(
+        None, description="postgres://… for a cluster; unset: SQLite files below data_dir"
+    )
+    data_dir: Path = Field(Path(".malote"), description="Everything that has to survive on this machine")
+    temp_dir: Path = Field(Path(tempfile.gettempdir()), description="Ray's session files")
+    prefix: str = Field("malote", pattern=r"^[A-Za-z0-9_.-]+$", description="Of every key in Redis")
+    namespace: str = Field("malote", description="Of every actor in Ray")
+    ray_address: str | None = Field(None, description="A running cluster; unset: one of our own")
+    admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
+    engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated hosts or networks endpoints may have although they are private"
+    )
+
+    lab: LabSettings = Field(default_factory=LabSettings)  # type: ignore[arg-type]
+    mailbox: MailboxSettings = Field(default_factory=MailboxSettings)  # type: ignore[arg-type]
+    outbox: OutboxSettings = Field(default_factory=OutboxSettings)  # type: ignore[arg-type]
+    instance: InstanceSettings = Field(default_factory=InstanceSettings)  # type: ignore[arg-type]
+    courier: CourierSettings = Field(default_factory=CourierSettings)  # type: ignore[arg-type]
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)  # type: ignore[arg-type]
+    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)  # type: ignore[arg-type]

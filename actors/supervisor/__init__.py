@@ -1,0 +1,1 @@
+"""Places instances and couriers, and brings back what died."""
