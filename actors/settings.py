@@ -137,10 +137,10 @@ class Settings(BaseSettings):
         (), description="Comma-separated hosts or networks endpoints may have although they are private"
     )
 
-    lab: LabSettings = Field(default_factory=LabSettings)  # type: ignore[arg-type]
-    mailbox: MailboxSettings = Field(default_factory=MailboxSettings)  # type: ignore[arg-type]
-    outbox: OutboxSettings = Field(default_factory=OutboxSettings)  # type: ignore[arg-type]
-    instance: InstanceSettings = Field(default_factory=InstanceSettings)  # type: ignore[arg-type]
-    courier: CourierSettings = Field(default_factory=CourierSettings)  # type: ignore[arg-type]
-    gateway: GatewaySettings = Field(default_factory=GatewaySettings)  # type: ignore[arg-type]
-    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)  # type: ignore[arg-type]
+    lab: LabSettings = Field(default_factory=LabSettings)
+    mailbox: MailboxSettings = Field(default_factory=MailboxSettings)
+    outbox: OutboxSettings = Field(default_factory=OutboxSettings)
+    instance: InstanceSettings = Field(default_factory=InstanceSettings)
+    courier: CourierSettings = Field(default_factory=CourierSettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)

@@ -87,7 +87,8 @@ class Store:
     def __init__(self, url: str, prefix: str = "malote", *, redis: Redis | None = None) -> None:
         self.url = url
         self.keys = Keys(prefix)
-        self.redis = redis or connect(url)
+        # Any: redis-py types each reply as the union of what all its protocols and settings may return.
+        self.redis: Any = redis or connect(url)
         self._scripts: dict[tuple[Path, ...], Callable[..., Awaitable[Any]]] = {}
 
     async def close(self) -> None:

@@ -100,7 +100,12 @@ class Outbox:
         hashed = hashlib.sha256((idempotency_key or "").encode()).hexdigest()
         outcome, value = await self.store.script(
             LUA / "outbox_enqueue.lua",
-            keys=[self.key("outbox"), self.key("meta"), self.key("message", message_id), self.key("idempotency", hashed)],
+            keys=[
+                self.key("outbox"),
+                self.key("meta"),
+                self.key("message", message_id),
+                self.key("idempotency", hashed),
+            ],
             args=[
                 message_id,
                 body,
@@ -110,7 +115,7 @@ class Outbox:
                 self.settings.idempotency_ttl,
                 int(idempotency_key is not None),
             ],
-        )  # fmt: skip
+        )
         if outcome == "full":
             raise OutboxFull(int(value))
         if outcome == "mismatch":
