@@ -103,7 +103,14 @@ class GatewaySettings(BaseSettings):
     burst: Count = Field(400, description="Requests a key may have saved up")
     send_wait: float = Field(10.0, ge=0, le=60, description="How long a send waits for WhatsApp's answer")
     actor_timeout: Seconds = Field(20.0, description="Deadline of a call to an actor")
-    stream_limit: Count = Field(100, description="Live streams of one instance at a time")
+    stream_limit: Count = Field(100, description="Live streams of one instance at a time, per gateway")
+    stream_heartbeat: Seconds = Field(15.0, description="Seconds between two signs of life on a live stream")
+    stream_poll: Seconds = Field(2.0, description="Seconds between two looks for news, rings or not")
+    stream_write_timeout: Seconds = Field(
+        30.0, description="A live stream whose reader takes nothing for so long is closed"
+    )
+    check_max: Count = Field(100, description="Phone numbers in one check")
+    shutdown_timeout: Seconds = Field(20.0, description="What running requests have to finish at shutdown")
 
 
 class SupervisorSettings(BaseSettings):
