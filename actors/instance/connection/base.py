@@ -73,6 +73,11 @@ class Handler(Protocol):
 class Connection(Protocol):
     """One WhatsApp device. Commands raise ConnectionError; each has a deadline of its own."""
 
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id, None while none runs."""
+        ...
+
     async def start(self, handler: Handler) -> pb.Hello:
         """Start the engine's process."""
         ...

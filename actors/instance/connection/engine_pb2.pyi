@@ -1,0 +1,636 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ToEngine(_message.Message):
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "history_download")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECT_FIELD_NUMBER: _ClassVar[int]
+    PAIR_PHONE_FIELD_NUMBER: _ClassVar[int]
+    LOGOUT_FIELD_NUMBER: _ClassVar[int]
+    SEND_FIELD_NUMBER: _ClassVar[int]
+    MARK_READ_FIELD_NUMBER: _ClassVar[int]
+    CHAT_PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    CHECK_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    GET_PICTURE_FIELD_NUMBER: _ClassVar[int]
+    STATS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    GET_PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    open: Open
+    connect: Connect
+    disconnect: Disconnect
+    pair_phone: PairPhone
+    logout: Logout
+    send: Send
+    mark_read: MarkRead
+    chat_presence: ChatPresence
+    check_numbers: CheckNumbers
+    get_picture: GetPicture
+    stats: Stats
+    answer: Answer
+    presence: Presence
+    get_privacy: GetPrivacy
+    history_download: Download
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., history_download: _Optional[_Union[Download, _Mapping]] = ...) -> None: ...
+
+class FromEngine(_message.Message):
+    __slots__ = ("hello", "reply", "event")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    reply: Reply
+    event: Event
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("protocol", "engine_version", "whatsmeow_version", "lab", "pid")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WHATSMEOW_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LAB_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    engine_version: str
+    whatsmeow_version: str
+    lab: bool
+    pid: int
+    def __init__(self, protocol: _Optional[int] = ..., engine_version: _Optional[str] = ..., whatsmeow_version: _Optional[str] = ..., lab: _Optional[bool] = ..., pid: _Optional[int] = ...) -> None: ...
+
+class Open(_message.Message):
+    __slots__ = ("store", "device", "answer_timeout_ms", "proxy", "lock_wait_ms", "device_name", "lab", "session")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    LOCK_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    LAB_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    device: str
+    answer_timeout_ms: int
+    proxy: str
+    lock_wait_ms: int
+    device_name: str
+    lab: Lab
+    session: str
+    def __init__(self, store: _Optional[str] = ..., device: _Optional[str] = ..., answer_timeout_ms: _Optional[int] = ..., proxy: _Optional[str] = ..., lock_wait_ms: _Optional[int] = ..., device_name: _Optional[str] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., session: _Optional[str] = ...) -> None: ...
+
+class Lab(_message.Message):
+    __slots__ = ("address", "tls_ca_pem", "noise_root_key")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TLS_CA_PEM_FIELD_NUMBER: _ClassVar[int]
+    NOISE_ROOT_KEY_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    tls_ca_pem: bytes
+    noise_root_key: bytes
+    def __init__(self, address: _Optional[str] = ..., tls_ca_pem: _Optional[bytes] = ..., noise_root_key: _Optional[bytes] = ...) -> None: ...
+
+class Connect(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Disconnect(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PairPhone(_message.Message):
+    __slots__ = ("phone",)
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    phone: str
+    def __init__(self, phone: _Optional[str] = ...) -> None: ...
+
+class PairPhoneResult(_message.Message):
+    __slots__ = ("code",)
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    def __init__(self, code: _Optional[str] = ...) -> None: ...
+
+class Logout(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Send(_message.Message):
+    __slots__ = ("to", "message_id", "message")
+    TO_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    to: str
+    message_id: str
+    message: bytes
+    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ...) -> None: ...
+
+class SendResult(_message.Message):
+    __slots__ = ("timestamp_ms", "sender", "chat")
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    timestamp_ms: int
+    sender: str
+    chat: Identity
+    def __init__(self, timestamp_ms: _Optional[int] = ..., sender: _Optional[str] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ...) -> None: ...
+
+class MarkRead(_message.Message):
+    __slots__ = ("chat", "sender", "message_ids", "timestamp_ms", "played")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_IDS_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    PLAYED_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    sender: str
+    message_ids: _containers.RepeatedScalarFieldContainer[str]
+    timestamp_ms: int
+    played: bool
+    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., message_ids: _Optional[_Iterable[str]] = ..., timestamp_ms: _Optional[int] = ..., played: _Optional[bool] = ...) -> None: ...
+
+class ChatPresence(_message.Message):
+    __slots__ = ("chat", "state")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PAUSED: _ClassVar[ChatPresence.State]
+        COMPOSING: _ClassVar[ChatPresence.State]
+        RECORDING: _ClassVar[ChatPresence.State]
+    PAUSED: ChatPresence.State
+    COMPOSING: ChatPresence.State
+    RECORDING: ChatPresence.State
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    state: ChatPresence.State
+    def __init__(self, chat: _Optional[str] = ..., state: _Optional[_Union[ChatPresence.State, str]] = ...) -> None: ...
+
+class Presence(_message.Message):
+    __slots__ = ("available", "subscribe")
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    available: bool
+    subscribe: str
+    def __init__(self, available: _Optional[bool] = ..., subscribe: _Optional[str] = ...) -> None: ...
+
+class CheckNumbers(_message.Message):
+    __slots__ = ("phones",)
+    PHONES_FIELD_NUMBER: _ClassVar[int]
+    phones: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, phones: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CheckNumbersResult(_message.Message):
+    __slots__ = ("entries",)
+    class Entry(_message.Message):
+        __slots__ = ("query", "registered", "identity", "verified_name")
+        QUERY_FIELD_NUMBER: _ClassVar[int]
+        REGISTERED_FIELD_NUMBER: _ClassVar[int]
+        IDENTITY_FIELD_NUMBER: _ClassVar[int]
+        VERIFIED_NAME_FIELD_NUMBER: _ClassVar[int]
+        query: str
+        registered: bool
+        identity: Identity
+        verified_name: str
+        def __init__(self, query: _Optional[str] = ..., registered: _Optional[bool] = ..., identity: _Optional[_Union[Identity, _Mapping]] = ..., verified_name: _Optional[str] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[CheckNumbersResult.Entry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[CheckNumbersResult.Entry, _Mapping]]] = ...) -> None: ...
+
+class GetPicture(_message.Message):
+    __slots__ = ("jid", "preview", "existing_id")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    EXISTING_ID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    preview: bool
+    existing_id: str
+    def __init__(self, jid: _Optional[str] = ..., preview: _Optional[bool] = ..., existing_id: _Optional[str] = ...) -> None: ...
+
+class GetPictureResult(_message.Message):
+    __slots__ = ("id", "url", "type", "absence")
+    class Absence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        NONE: _ClassVar[GetPictureResult.Absence]
+        NOT_SET: _ClassVar[GetPictureResult.Absence]
+        HIDDEN: _ClassVar[GetPictureResult.Absence]
+        UNCHANGED: _ClassVar[GetPictureResult.Absence]
+    NONE: GetPictureResult.Absence
+    NOT_SET: GetPictureResult.Absence
+    HIDDEN: GetPictureResult.Absence
+    UNCHANGED: GetPictureResult.Absence
+    ID_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ABSENCE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    url: str
+    type: str
+    absence: GetPictureResult.Absence
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., type: _Optional[str] = ..., absence: _Optional[_Union[GetPictureResult.Absence, str]] = ...) -> None: ...
+
+class GetPrivacy(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetPrivacyResult(_message.Message):
+    __slots__ = ("settings",)
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: _containers.ScalarMap[str, str]
+    def __init__(self, settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Download(_message.Message):
+    __slots__ = ("notification", "message_id")
+    NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    notification: bytes
+    message_id: str
+    def __init__(self, notification: _Optional[bytes] = ..., message_id: _Optional[str] = ...) -> None: ...
+
+class DownloadResult(_message.Message):
+    __slots__ = ("history",)
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    history: bytes
+    def __init__(self, history: _Optional[bytes] = ...) -> None: ...
+
+class Stats(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StatsResult(_message.Message):
+    __slots__ = ("events_sent", "events_stored", "events_refused", "answers_late", "goroutines", "heap_bytes", "rss_bytes", "waiting_answers", "gate_waits")
+    EVENTS_SENT_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_STORED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_LATE_FIELD_NUMBER: _ClassVar[int]
+    GOROUTINES_FIELD_NUMBER: _ClassVar[int]
+    HEAP_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WAITING_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    GATE_WAITS_FIELD_NUMBER: _ClassVar[int]
+    events_sent: int
+    events_stored: int
+    events_refused: int
+    answers_late: int
+    goroutines: int
+    heap_bytes: int
+    rss_bytes: int
+    waiting_answers: int
+    gate_waits: int
+    def __init__(self, events_sent: _Optional[int] = ..., events_stored: _Optional[int] = ..., events_refused: _Optional[int] = ..., answers_late: _Optional[int] = ..., goroutines: _Optional[int] = ..., heap_bytes: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., waiting_answers: _Optional[int] = ..., gate_waits: _Optional[int] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("event_id", "stored", "reason")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    event_id: int
+    stored: bool
+    reason: str
+    def __init__(self, event_id: _Optional[int] = ..., stored: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Reply(_message.Message):
+    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "download")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    PAIR_PHONE_FIELD_NUMBER: _ClassVar[int]
+    SEND_FIELD_NUMBER: _ClassVar[int]
+    CHECK_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    STATS_FIELD_NUMBER: _ClassVar[int]
+    PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    error: Error
+    open: OpenResult
+    pair_phone: PairPhoneResult
+    send: SendResult
+    check_numbers: CheckNumbersResult
+    picture: GetPictureResult
+    stats: StatsResult
+    privacy: GetPrivacyResult
+    download: DownloadResult
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., download: _Optional[_Union[DownloadResult, _Mapping]] = ...) -> None: ...
+
+class OpenResult(_message.Message):
+    __slots__ = ("device", "lid", "push_name")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    LID_FIELD_NUMBER: _ClassVar[int]
+    PUSH_NAME_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    lid: str
+    push_name: str
+    def __init__(self, device: _Optional[str] = ..., lid: _Optional[str] = ..., push_name: _Optional[str] = ...) -> None: ...
+
+class Error(_message.Message):
+    __slots__ = ("code", "message", "server_code")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SERVER_CODE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    server_code: int
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., server_code: _Optional[int] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("event_id", "received_at_ms", "message", "receipt", "undecryptable", "other", "qr", "paired", "pair_failed", "connected", "disconnected", "replaced", "logged_out", "connect_failure", "parked", "keep_alive", "offline_done", "chat_presence", "presence", "offline_preview", "store_lost")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    UNDECRYPTABLE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    QR_FIELD_NUMBER: _ClassVar[int]
+    PAIRED_FIELD_NUMBER: _ClassVar[int]
+    PAIR_FAILED_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECTED_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_OUT_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    PARKED_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_DONE_FIELD_NUMBER: _ClassVar[int]
+    CHAT_PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    STORE_LOST_FIELD_NUMBER: _ClassVar[int]
+    event_id: int
+    received_at_ms: int
+    message: Message
+    receipt: Receipt
+    undecryptable: Undecryptable
+    other: Other
+    qr: Qr
+    paired: Paired
+    pair_failed: PairFailed
+    connected: Connected
+    disconnected: Disconnected
+    replaced: Replaced
+    logged_out: LoggedOut
+    connect_failure: ConnectFailure
+    parked: Parked
+    keep_alive: KeepAlive
+    offline_done: OfflineDone
+    chat_presence: ChatPresenceEvent
+    presence: PresenceEvent
+    offline_preview: OfflinePreview
+    store_lost: StoreLost
+    def __init__(self, event_id: _Optional[int] = ..., received_at_ms: _Optional[int] = ..., message: _Optional[_Union[Message, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., undecryptable: _Optional[_Union[Undecryptable, _Mapping]] = ..., other: _Optional[_Union[Other, _Mapping]] = ..., qr: _Optional[_Union[Qr, _Mapping]] = ..., paired: _Optional[_Union[Paired, _Mapping]] = ..., pair_failed: _Optional[_Union[PairFailed, _Mapping]] = ..., connected: _Optional[_Union[Connected, _Mapping]] = ..., disconnected: _Optional[_Union[Disconnected, _Mapping]] = ..., replaced: _Optional[_Union[Replaced, _Mapping]] = ..., logged_out: _Optional[_Union[LoggedOut, _Mapping]] = ..., connect_failure: _Optional[_Union[ConnectFailure, _Mapping]] = ..., parked: _Optional[_Union[Parked, _Mapping]] = ..., keep_alive: _Optional[_Union[KeepAlive, _Mapping]] = ..., offline_done: _Optional[_Union[OfflineDone, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresenceEvent, _Mapping]] = ..., presence: _Optional[_Union[PresenceEvent, _Mapping]] = ..., offline_preview: _Optional[_Union[OfflinePreview, _Mapping]] = ..., store_lost: _Optional[_Union[StoreLost, _Mapping]] = ...) -> None: ...
+
+class Identity(_message.Message):
+    __slots__ = ("jid", "phone", "lid")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    LID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    phone: str
+    lid: str
+    def __init__(self, jid: _Optional[str] = ..., phone: _Optional[str] = ..., lid: _Optional[str] = ...) -> None: ...
+
+class MessageInfo(_message.Message):
+    __slots__ = ("id", "chat", "sender", "from_me", "group", "timestamp_ms", "push_name", "type", "sender_device", "offline", "category", "edit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    PUSH_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SENDER_DEVICE_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    chat: Identity
+    sender: Identity
+    from_me: bool
+    group: bool
+    timestamp_ms: int
+    push_name: str
+    type: str
+    sender_device: int
+    offline: bool
+    category: str
+    edit: str
+    def __init__(self, id: _Optional[str] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., from_me: _Optional[bool] = ..., group: _Optional[bool] = ..., timestamp_ms: _Optional[int] = ..., push_name: _Optional[str] = ..., type: _Optional[str] = ..., sender_device: _Optional[int] = ..., offline: _Optional[bool] = ..., category: _Optional[str] = ..., edit: _Optional[str] = ...) -> None: ...
+
+class Message(_message.Message):
+    __slots__ = ("info", "message", "raw", "ephemeral", "view_once", "edit", "retry_count", "unavailable_request_id", "text", "kind")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    VIEW_ONCE_FIELD_NUMBER: _ClassVar[int]
+    EDIT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    info: MessageInfo
+    message: bytes
+    raw: bytes
+    ephemeral: bool
+    view_once: bool
+    edit: bool
+    retry_count: int
+    unavailable_request_id: str
+    text: str
+    kind: str
+    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., message: _Optional[bytes] = ..., raw: _Optional[bytes] = ..., ephemeral: _Optional[bool] = ..., view_once: _Optional[bool] = ..., edit: _Optional[bool] = ..., retry_count: _Optional[int] = ..., unavailable_request_id: _Optional[str] = ..., text: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("message_ids", "chat", "sender", "from_me", "group", "timestamp_ms", "type")
+    MESSAGE_IDS_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    message_ids: _containers.RepeatedScalarFieldContainer[str]
+    chat: Identity
+    sender: Identity
+    from_me: bool
+    group: bool
+    timestamp_ms: int
+    type: str
+    def __init__(self, message_ids: _Optional[_Iterable[str]] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., from_me: _Optional[bool] = ..., group: _Optional[bool] = ..., timestamp_ms: _Optional[int] = ..., type: _Optional[str] = ...) -> None: ...
+
+class Undecryptable(_message.Message):
+    __slots__ = ("info", "unavailable", "unavailable_type", "fail_mode")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FAIL_MODE_FIELD_NUMBER: _ClassVar[int]
+    info: MessageInfo
+    unavailable: bool
+    unavailable_type: str
+    fail_mode: str
+    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., unavailable: _Optional[bool] = ..., unavailable_type: _Optional[str] = ..., fail_mode: _Optional[str] = ...) -> None: ...
+
+class Other(_message.Message):
+    __slots__ = ("kind", "json", "chat", "sender", "timestamp_ms", "key")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    json: bytes
+    chat: Identity
+    sender: Identity
+    timestamp_ms: int
+    key: str
+    def __init__(self, kind: _Optional[str] = ..., json: _Optional[bytes] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., timestamp_ms: _Optional[int] = ..., key: _Optional[str] = ...) -> None: ...
+
+class Qr(_message.Message):
+    __slots__ = ("code", "valid_ms", "left")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    VALID_MS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    valid_ms: int
+    left: int
+    def __init__(self, code: _Optional[str] = ..., valid_ms: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
+
+class Paired(_message.Message):
+    __slots__ = ("device", "lid", "platform", "business_name")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    LID_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_NAME_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    lid: str
+    platform: str
+    business_name: str
+    def __init__(self, device: _Optional[str] = ..., lid: _Optional[str] = ..., platform: _Optional[str] = ..., business_name: _Optional[str] = ...) -> None: ...
+
+class PairFailed(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class Connected(_message.Message):
+    __slots__ = ("device", "lid", "push_name")
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    LID_FIELD_NUMBER: _ClassVar[int]
+    PUSH_NAME_FIELD_NUMBER: _ClassVar[int]
+    device: str
+    lid: str
+    push_name: str
+    def __init__(self, device: _Optional[str] = ..., lid: _Optional[str] = ..., push_name: _Optional[str] = ...) -> None: ...
+
+class Disconnected(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class Replaced(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LoggedOut(_message.Message):
+    __slots__ = ("server_code", "reason", "on_connect")
+    SERVER_CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ON_CONNECT_FIELD_NUMBER: _ClassVar[int]
+    server_code: int
+    reason: str
+    on_connect: bool
+    def __init__(self, server_code: _Optional[int] = ..., reason: _Optional[str] = ..., on_connect: _Optional[bool] = ...) -> None: ...
+
+class ConnectFailure(_message.Message):
+    __slots__ = ("server_code", "reason", "permanent", "retry_after_ms")
+    SERVER_CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PERMANENT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    server_code: int
+    reason: str
+    permanent: bool
+    retry_after_ms: int
+    def __init__(self, server_code: _Optional[int] = ..., reason: _Optional[str] = ..., permanent: _Optional[bool] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class Parked(_message.Message):
+    __slots__ = ("cause", "detail")
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    cause: str
+    detail: str
+    def __init__(self, cause: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class KeepAlive(_message.Message):
+    __slots__ = ("ok", "failures", "last_success_ms")
+    OK_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    LAST_SUCCESS_MS_FIELD_NUMBER: _ClassVar[int]
+    ok: bool
+    failures: int
+    last_success_ms: int
+    def __init__(self, ok: _Optional[bool] = ..., failures: _Optional[int] = ..., last_success_ms: _Optional[int] = ...) -> None: ...
+
+class OfflinePreview(_message.Message):
+    __slots__ = ("total", "messages", "receipts", "notifications")
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    NOTIFICATIONS_FIELD_NUMBER: _ClassVar[int]
+    total: int
+    messages: int
+    receipts: int
+    notifications: int
+    def __init__(self, total: _Optional[int] = ..., messages: _Optional[int] = ..., receipts: _Optional[int] = ..., notifications: _Optional[int] = ...) -> None: ...
+
+class OfflineDone(_message.Message):
+    __slots__ = ("count",)
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    def __init__(self, count: _Optional[int] = ...) -> None: ...
+
+class ChatPresenceEvent(_message.Message):
+    __slots__ = ("chat", "sender", "state", "media")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    chat: Identity
+    sender: Identity
+    state: str
+    media: str
+    def __init__(self, chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., state: _Optional[str] = ..., media: _Optional[str] = ...) -> None: ...
+
+class PresenceEvent(_message.Message):
+    __slots__ = ("sender", "available", "last_seen_ms")
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
+    sender: Identity
+    available: bool
+    last_seen_ms: int
+    def __init__(self, sender: _Optional[_Union[Identity, _Mapping]] = ..., available: _Optional[bool] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
+
+class StoreLost(_message.Message):
+    __slots__ = ("detail",)
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    detail: str
+    def __init__(self, detail: _Optional[str] = ...) -> None: ...
