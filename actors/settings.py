@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -77,7 +77,10 @@ class CourierSettings(BaseSettings):
     connect_timeout: Seconds = Field(3.0)
     answer_bytes: Count = Field(16 * 1024, description="How much of an answer is read")
     concurrency: Count = Field(4, description="Attempts to one endpoint at a time")
-    window: Count = Field(1_000, description="Events past the first unfinished one that may be under way")
+    concurrency_total: Count = Field(500, description="Attempts of one courier at a time")
+    window: Count = Field(1_000, description="Unfinished events of an endpoint that its courier knows of")
+    reach: Count = Field(10_000, description="Events past the first unfinished one that are looked at")
+    body_cache_bytes: Count = Field(32 * 1024 * 1024, description="Bodies a courier keeps in memory")
     sweep: Seconds = Field(2.0, description="Seconds between two looks at every mailbox, rings or not")
     schedule: tuple[float, ...] = Field(
         (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200),
@@ -85,7 +88,14 @@ class CourierSettings(BaseSettings):
     )
     jitter: float = Field(0.1, ge=0, le=1, description="Share of a delay that is added at random, at most")
     retry_after_max: Seconds = Field(3600.0, description="Longest Retry-After that is honoured")
+    poison_attempts: Count = Field(
+        5, description="Attempts after which an event is a dead letter if others of its endpoint succeed"
+    )
     attempts_kept: Count = Field(1_000, description="Attempts per endpoint that the log keeps")
+    dead_kept: Count = Field(10_000, description="Dead letters per endpoint; above, the oldest is dropped")
+    endpoints_max: Count = Field(16, description="Endpoints of one instance")
+    secret_overlap: float = Field(86_400, ge=0, description="Seconds a rotated secret still signs")
+    drain_timeout: Seconds = Field(20.0, description="How long a draining courier waits for open attempts")
     allow_private: bool = Field(False, description="Allow endpoints at private and loopback addresses")
 
 
@@ -151,3 +161,10 @@ class Settings(BaseSettings):
     courier: CourierSettings = Field(default_factory=CourierSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+
+    @field_validator("allow_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
