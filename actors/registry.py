@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actors.store import StaleEpoch, Store
+from actors.store import StaleEpoch, Store, StoreUnavailable
 
 LUA = Path(__file__).parent / "lua"
 
@@ -113,6 +115,11 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def literal(text: str) -> str:
+    """A pattern for Redis's MATCH that only this text matches."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
+
+
 class Registry:
     """Everything that is desired, in Redis."""
 
@@ -190,7 +197,7 @@ class Registry:
         """Remove every key of an instance; its owner, if one still lives, is fenced by that."""
         redis = self.store.redis
         await self.store.run(lambda: redis.delete(self.keys.instance(instance_id, "owner")), timeout=5)
-        pattern = self.keys.instance(instance_id).replace("[", r"\[") + ":*"
+        pattern = literal(self.keys.instance(instance_id)) + ":*"
 
         async def sweep() -> None:
             async for key in redis.scan_iter(match=pattern, count=500):
@@ -201,7 +208,8 @@ class Registry:
     async def wake(self) -> None:
         """Tell the supervisor to look now instead of at its next turn. A lost wake costs only that time."""
         redis = self.store.redis
-        await self.store.run(lambda: redis.publish(self.keys.wake, ""), timeout=5)
+        with contextlib.suppress(StoreUnavailable):
+            await self.store.run(lambda: redis.publish(self.keys.wake, ""), timeout=1)
 
     # ---- keys of access ----
 
@@ -262,8 +270,8 @@ class Registry:
     ) -> int:
         """Make ``actor`` the owner in the epoch after ``after``, if ``after`` is still the current one.
 
-        ``{epoch}`` in ``actor`` stands for the new epoch. Granting again to the same actor after a lost
-        reply returns the same epoch.
+        ``{epoch}`` in ``actor`` stands for the new epoch. Granting again after a lost reply, as the same
+        leader to the same actor on the same node, returns the same epoch.
 
         Args:
             after: the epoch that ends, 0 for the first.

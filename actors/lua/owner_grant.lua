@@ -2,7 +2,8 @@
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
 local leader = tonumber(redis.call('HGET', KEYS[1], 'leader') or '0')
 if leader > tonumber(ARGV[2]) then return {'deposed', tostring(leader)} end
-if epoch == tonumber(ARGV[1]) + 1 and redis.call('HGET', KEYS[1], 'actor') == ARGV[3] then
+local owner = redis.call('HMGET', KEYS[1], 'leader', 'actor', 'node')
+if epoch == tonumber(ARGV[1]) + 1 and owner[1] == ARGV[2] and owner[2] == ARGV[3] and owner[3] == ARGV[4] then
   return {'ok', tostring(epoch)}
 end
 if epoch ~= tonumber(ARGV[1]) then return {'moved', tostring(epoch)} end
