@@ -130,6 +130,20 @@ class Mailbox:
         first = await self.store.run(lambda: redis.xrange(self.key("mailbox"), count=1), timeout=5)
         return (int(first[0][0].partition("-")[0]) if first else last + 1), last
 
+    async def depth(self) -> int:
+        """How many events some endpoint has not finished with."""
+        redis = self.store.redis
+
+        async def look() -> tuple[str | None, list[str]]:
+            pipe = redis.pipeline(transaction=False)
+            pipe.hget(self.key("meta"), "seq")
+            pipe.hvals(self.key("floors"))
+            seq, floors = await pipe.execute()
+            return seq, floors
+
+        seq, floors = await self.store.run(look, timeout=5)
+        return int(seq or 0) - min((int(floor) for floor in floors), default=int(seq or 0))
+
     async def chats(self) -> dict[str, str]:
         """Every identity of a chat that was ever seen, to the stable chat id."""
         redis = self.store.redis

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -164,8 +165,9 @@ class Outbox:
         status: Literal["sent", "failed"],
         result: dict[str, Any],
         draft: EventDraft,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
-        """Record a message's result and append its event, in one step.
+        """Record a message's result, append its event and remember new chat aliases, in one step.
 
         Raises:
             StaleEpoch, StoreUnavailable
@@ -180,6 +182,7 @@ class Outbox:
                 status,
                 json.dumps(result),
                 self.settings.result_ttl,
+                json.dumps(dict(aliases or {})),
             ],
             timeout=self.mailbox.settings.append_timeout,
         )

@@ -1,5 +1,5 @@
 -- KEYS owner meta mailbox seen floors chats outbox message
--- ARGV the 14 of an append, then: entry status result ttl
+-- ARGV the 14 of an append, then: entry status result ttl aliases (JSON object)
 local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4], floors = KEYS[5]}
 local result = append(
   keys, ARGV[1],
@@ -8,6 +8,7 @@ local result = append(
   ARGV[13], ARGV[14]
 )
 if result[1] == 'stale' then return result end
+for identity, chat_id in pairs(cjson.decode(ARGV[19])) do redis.call('HSETNX', KEYS[6], identity, chat_id) end
 redis.call('XDEL', KEYS[7], ARGV[15])
 if redis.call('EXISTS', KEYS[8]) == 1 then
   if ARGV[16] == 'failed' then redis.call('HSET', KEYS[8], 'status', 'failed')

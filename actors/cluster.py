@@ -1,0 +1,90 @@
+"""Ray, as far as Malote uses it: actors by name, their nodes, their deaths.
+
+What Ray offers only privately is wrapped here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayActorError
+
+Handle = ActorHandle[Any]
+
+# Ray's own types know neither concurrency groups nor `.options()` of a decorated class.
+actor: Any = ray.remote
+method: Any = ray.method
+exit_actor: Any = ray.actor.exit_actor
+
+INSTANCE_SLOT = "instance_slot"
+"""The custom resource of which each instance takes one.
+
+An actor without any resource would be invisible to the autoscaler, and soft node affinity would not hold.
+"""
+
+
+class ActorGone(Exception):
+    """The actor ended, by itself or not.
+
+    Args:
+        reason: what Ray says about it.
+        exited: True if it ended by its own decision.
+    """
+
+    def __init__(self, reason: str, *, exited: bool) -> None:
+        super().__init__(reason)
+        self.exited = exited
+
+
+async def find(name: str, namespace: str) -> Handle | None:
+    """The living actor with this name, None if there is none."""
+
+    def look() -> Handle | None:
+        try:
+            handle: Handle = ray.get_actor(name, namespace=namespace)
+            return handle
+        except ValueError:
+            return None
+
+    # Ray's look-up asks the GCS and blocks.
+    return await asyncio.to_thread(look)
+
+
+async def call(handle: Handle, method: str, *args: Any, timeout: float | None = None) -> Any:
+    """Call an actor's method and wait for the answer.
+
+    Raises:
+        ActorGone: the actor ended before it answered.
+        TimeoutError: no answer in time.
+        Exception: whatever the method raised, as itself.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            return await getattr(handle, method).remote(*args)
+    except RayActorError as error:
+        exited = "exit_actor" in str(error) or "INTENDED" in str(error)
+        raise ActorGone(str(error).splitlines()[0], exited=exited) from None
+    except ray.exceptions.RayTaskError as error:
+        raise error.as_instanceof_cause() from None
+
+
+def kill(handle: Handle) -> None:
+    """End an actor at once, without its clean-up. Ray does not restart it."""
+    ray.kill(handle, no_restart=True)
+
+
+def current_node() -> str:
+    """The hex id of the node this process runs on."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _alive() -> set[str]:
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+async def living_nodes() -> set[str]:
+    """The hex ids of the nodes that Ray believes alive."""
+    return await asyncio.to_thread(_alive)

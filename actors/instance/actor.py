@@ -1,0 +1,165 @@
+"""The Ray actor of an instance: a thin shell around `Instance`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+from actors import cluster, logs
+from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
+from actors.instance.instance import End, Instance
+from actors.registry import InstanceRecord
+from actors.settings import Settings
+from actors.store import Store
+
+
+def actor_name(instance_id: str, epoch: int | str) -> str:
+    """The name of an instance's owner in one epoch: predecessor and successor can live side by side."""
+    return f"instance:{instance_id}:{epoch}"
+
+
+def session_store(settings: Settings, instance_id: str) -> str:
+    """Where the engine of an instance keeps its session."""
+    if settings.session_store:
+        return settings.session_store
+    folder = settings.data_dir.absolute() / "sessions"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"sqlite:{folder / instance_id}.db"
+
+
+def session_files(settings: Settings, instance_id: str) -> list[Path]:
+    """The files of an instance's session, if it is kept in files."""
+    return sorted((settings.data_dir.absolute() / "sessions").glob(f"{instance_id}.db*"))
+
+
+# max_restarts=0: Ray restarts on its own account, without asking who owns the instance. A restart is the
+# supervisor's decision, in a new epoch.
+@cluster.actor(
+    num_cpus=0, resources={cluster.INSTANCE_SLOT: 1}, max_restarts=0, concurrency_groups={"control": 64}
+)
+class InstanceActor:
+    """Owns one WhatsApp account in one epoch.
+
+    The control group keeps status, drain and death watch answered while queries wait for WhatsApp.
+    """
+
+    def __init__(self, settings: Settings, record: InstanceRecord, epoch: int) -> None:
+        logs.configure(settings.log_level)
+        self._settings = settings
+        self._record = record
+        self._epoch = epoch
+        self._instance: Instance | None = None
+        self._running: asyncio.Task[End] | None = None
+
+    def __repr__(self) -> str:
+        return f"Instance({self._record.id})"
+
+    @cluster.method(concurrency_group="control")
+    async def start(self) -> None:
+        """Begin to own the account. Again is harmless."""
+        if self._running is not None:
+            return
+        settings = self._settings
+        lab = read_lab_target(settings.lab.directory) if settings.lab.directory else None
+
+        def make(record: InstanceRecord) -> EngineConnection:
+            return EngineConnection(
+                settings.engine or engine_binary(lab=lab is not None),
+                lab=lab,
+                proxy=record.proxy or "",
+                answer_timeout=settings.instance.answer_timeout,
+            )
+
+        self._instance = Instance(
+            settings,
+            Store(settings.redis_url or "", settings.prefix),
+            self._record,
+            self._epoch,
+            cluster.current_node(),
+            make_connection=make,
+            session_store=session_store(settings, self._record.id),
+        )
+        self._running = asyncio.create_task(self._instance.run())
+
+    @cluster.method(concurrency_group="control")
+    async def watch(self) -> str:
+        """Pends for as long as the instance is owned here; its end, or this process's, ends the call."""
+        if self._running is None:
+            raise RuntimeError("watch() before start()")
+        try:
+            return str(await asyncio.shield(self._running))
+        except Exception:
+            logging.getLogger(__name__).exception("instance failed", extra={"instance": self._record.id})
+            raise
+
+    @cluster.method(concurrency_group="control")
+    async def drain(self) -> str:
+        """Finish the message being sent, disconnect, flush, give the lease back."""
+        return str(await self._work.drain())
+
+    @cluster.method(concurrency_group="control")
+    async def leave(self) -> None:
+        """End this process. Ray's own kill would run no clean-up."""
+        cluster.exit_actor()
+
+    @cluster.method(concurrency_group="control")
+    async def configure(self, record: InstanceRecord) -> None:
+        """Follow a changed record."""
+        self._record = record
+        self._work.configure(record)
+
+    @cluster.method(concurrency_group="control")
+    async def describe(self) -> dict[str, Any]:
+        """What is going on."""
+        return {"pid": os.getpid(), **self._work.describe()}
+
+    @cluster.method(concurrency_group="control")
+    async def ring_outbox(self) -> None:
+        """A message was queued."""
+        self._work.ring_outbox()
+
+    async def pair_phone(self, phone: str) -> str:
+        """A pairing code for this phone number (digits)."""
+        return await self._work.pair_phone(phone)
+
+    async def logout(self) -> None:
+        """Unlink the device."""
+        await self._work.logout()
+
+    async def mark_read(
+        self, chat: str, message_ids: Sequence[str], sender: str | None = None, played: bool = False
+    ) -> None:
+        """Tell the sender that messages were read (or played)."""
+        await self._work.mark_read(chat, message_ids, sender, played)
+
+    async def chat_presence(self, chat: str, state: str) -> None:
+        """Show ``composing``, ``recording`` or ``paused`` in a chat."""
+        await self._work.chat_presence(chat, state)
+
+    async def check_numbers(self, phones: Sequence[str]) -> list[dict[str, Any]]:
+        """Which numbers (E.164) are on WhatsApp."""
+        return await self._work.check_numbers(phones)
+
+    async def picture(self, jid: str, preview: bool = False) -> dict[str, str]:
+        """Where a profile picture is."""
+        return await self._work.picture(jid, preview)
+
+    @property
+    def _work(self) -> Instance:
+        if self._instance is None:
+            raise RuntimeError("called before start()")
+        return self._instance
+
+
+def create(settings: Settings, record: InstanceRecord, epoch: int) -> cluster.Handle:
+    """Create an instance's owner as a detached actor, in the namespace of the settings."""
+    options: Any = InstanceActor
+    handle: cluster.Handle = options.options(
+        name=actor_name(record.id, epoch), namespace=settings.namespace, lifetime="detached"
+    ).remote(settings, record, epoch)
+    return handle

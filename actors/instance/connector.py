@@ -1,0 +1,351 @@
+"""Drives an engine: start it, connect, watch, decide what an ending means, again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from actors.instance.announcer import Announcer
+from actors.instance.connection import engine_pb2 as pb
+from actors.instance.connection.base import (
+    Connection,
+    ConnectionError,
+    DurableEvent,
+    Gone,
+    PassingEvent,
+    Signal,
+)
+from actors.instance.policy import Ended, Ending, after
+from actors.registry import ConnectionState, now
+from actors.settings import InstanceSettings
+
+log = logging.getLogger(__name__)
+
+Sink = Callable[[DurableEvent | PassingEvent, int], Awaitable[bool]]
+Changed = object()
+"""Wakes a wait for signals: what is wanted or allowed may have changed."""
+
+
+class Connector:
+    """Keeps an instance connected while that is wanted and allowed.
+
+    Args:
+        make: a new engine connection, not started.
+        store: where the engine keeps the session, as in ``Connection.open``.
+        allowed: False while another owner might be at work (the lease is not held).
+        sink: stores an event, as ``Handler.on_event`` does.
+        blocked: why events could not be stored now, None if they could; asked before a park ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        make: Callable[[], Connection],
+        store: str,
+        settings: InstanceSettings,
+        announcer: Announcer,
+        allowed: Callable[[], bool],
+        sink: Sink,
+        blocked: Callable[[], Awaitable[str | None]],
+    ) -> None:
+        self._instance_id = instance_id
+        self._make = make
+        self._store = store
+        self._settings = settings
+        self._announcer = announcer
+        self._allowed = allowed
+        self._sink = sink
+        self._blocked = blocked
+        self._parked = False
+        self._connection: Connection | None = None
+        self._inbox: asyncio.Queue[Signal | object] = asyncio.Queue()
+        self._desired = False
+        self._waits_for_request = False
+        self._draining = False
+        self._failures = 0
+        self._rounds = 0
+        self.online = asyncio.Event()
+
+    # ---- what is wanted ----
+
+    def want(self, connected: bool) -> None:
+        """Say whether a connection is desired. Also ends a wait for somebody to ask again."""
+        self._desired = connected
+        self._waits_for_request = False
+        self._failures = self._rounds = 0
+        self.poke()
+
+    def drain(self) -> None:
+        """Disconnect for good; `run` returns when that is done."""
+        self._draining = True
+        self.poke()
+
+    def poke(self) -> None:
+        """Look again at what is wanted and allowed."""
+        self._inbox.put_nowait(Changed)
+
+    def _wanted(self) -> bool:
+        return self._desired and not self._draining and not self._waits_for_request and self._allowed()
+
+    # ---- what others may use ----
+
+    @property
+    def connection(self) -> Connection:
+        """The engine, for calls that need a login.
+
+        Raises:
+            ConnectionError: not connected.
+        """
+        if self._connection is None or not self.online.is_set():
+            state = self._announcer.state
+            why = f" ({state.reason})" if state.reason else ""
+            raise ConnectionError("not_connected", f"the instance is {state.connection}{why}, not connected")
+        return self._connection
+
+    @property
+    def engine_pid(self) -> int | None:
+        """The engine's process, if one runs."""
+        return self._connection.pid if self._connection is not None else None
+
+    async def pair_phone(self, phone: str) -> str:
+        """A pairing code for this phone number (digits).
+
+        Raises:
+            ConnectionError
+        """
+        if self._announcer.state.device:
+            raise ConnectionError("already_paired", "the instance is paired; log it out first")
+        if self._connection is None or self._announcer.state.connection is not ConnectionState.PAIRING:
+            raise ConnectionError("not_connected", "the instance is not ready to pair yet; try again shortly")
+        return await self._connection.pair_phone(phone)
+
+    async def logout(self) -> None:
+        """Unlink the device.
+
+        Raises:
+            ConnectionError
+        """
+        await self.connection.logout()
+        self._inbox.put_nowait(pb.LoggedOut(reason="logged out by request"))
+
+    # ---- the loop ----
+
+    async def run(self) -> None:
+        """Keep connecting until drained. When cancelled, the engine ends at once."""
+        try:
+            while not self._draining:
+                if not self._wanted():
+                    await self._rest()
+                    await self._inbox.get()
+                    continue
+                ended = await self._session()
+                self.online.clear()
+                await self._follow(ended)
+            await self._hang_up()
+        finally:
+            self.online.clear()
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                await asyncio.shield(connection.close())
+
+    async def _rest(self) -> None:
+        """Be disconnected, and say why."""
+        await self._hang_up()
+        if self._desired and not self._allowed():
+            self._announcer.change(ConnectionState.PARKED, "the lease could not be renewed in Redis")
+        elif not self._desired:
+            # Nobody needs the engine: its memory goes back.
+            await self._end_engine()
+            self._announcer.change(ConnectionState.DISCONNECTED, "disconnected by request")
+
+    async def _follow(self, ended: Ended) -> None:
+        if ended.ending is Ending.WANTED:
+            return
+        self._parked = ended.ending is Ending.PARKED
+        if ended.ending is Ending.PAIRING_EXPIRED:
+            self._rounds += 1
+        following = after(ended, failures=self._failures, rounds=self._rounds, settings=self._settings)
+        self._failures += 1
+        level = logging.INFO if ended.ending is Ending.PAIRING_EXPIRED else logging.WARNING
+        log.log(level, "connection ended", extra={"instance": self._instance_id, "ending": ended.ending})
+        facts = {"device": None, "lid": None, "phone": None} if ended.ending is Ending.LOGGED_OUT else {}
+        self._announcer.change(following.state, ended.reason or ended.ending.replace("_", " "), **facts)
+        if following.fresh_engine:
+            await self._end_engine()
+        else:
+            await self._hang_up()
+        if following.delay is None:
+            self._waits_for_request = True
+        else:
+            await self._pause(following.delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until something changes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await self._inbox.get() is not Changed:
+                    pass
+
+    async def _session(self) -> Ended:
+        """One connection, from the attempt to its end."""
+        if self._parked and (reason := await self._blocked()) is not None:
+            return Ended(Ending.PARKED, reason)
+        try:
+            connection = await self._engine()
+            self._forget_signals()
+            await connection.connect()
+        except ConnectionError as error:
+            if error.code == "engine_gone":
+                return Ended(Ending.ENGINE_GONE, error.message)
+            return Ended(Ending.CONNECT_FAILED, f"{error.code}: {error.message}")
+        paired = bool(self._announcer.state.device)
+        if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
+            self._announcer.change(ConnectionState.CONNECTING)
+        return await self._watch(paired)
+
+    async def _watch(self, paired: bool) -> Ended:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.login_timeout if paired else None
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    signal = await self._inbox.get()
+            except TimeoutError:
+                return Ended(Ending.LOGIN_TIMEOUT, "WhatsApp did not answer the login in time")
+            match signal:
+                case pb.Connected():
+                    deadline = None
+                    self._logged_in(signal)
+                case pb.Paired():
+                    deadline = loop.time() + self._settings.login_timeout
+                    self._paired(signal)
+                case pb.Qr():
+                    expires = now() + timedelta(milliseconds=signal.valid_ms)
+                    self._announcer.qr(signal.code, expires)
+                case _:
+                    ended = _ended(signal)
+                    if ended is not None:
+                        return ended
+                    if not self._wanted():
+                        return Ended(Ending.WANTED)
+
+    def _paired(self, signal: pb.Paired) -> None:
+        self._rounds = 0
+        self._announcer.change(
+            ConnectionState.CONNECTING,
+            device=signal.device,
+            phone=_phone(signal.device),
+            lid=signal.lid or None,
+        )
+
+    def _logged_in(self, signal: pb.Connected) -> None:
+        self._failures = self._rounds = 0
+        self._announcer.change(
+            ConnectionState.CONNECTED,
+            device=signal.device,
+            phone=_phone(signal.device),
+            lid=signal.lid or None,
+            push_name=signal.push_name or None,
+        )
+        self.online.set()
+
+    # ---- the engine ----
+
+    async def _engine(self) -> Connection:
+        """The running engine with its session open; starts one if there is none."""
+        if self._connection is not None:
+            return self._connection
+        connection = self._make()
+        try:
+            await connection.start(self)
+            opened = await connection.open(
+                store=self._store,
+                device=self._announcer.state.device or "",
+                session=self._instance_id,
+                lock_wait_ms=int(self._settings.store_lock_wait * 1000),
+            )
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
+        self._connection = connection
+        if (opened.device or None) != self._announcer.state.device:
+            # The session store knows better: pairing may have ended in a crash before we wrote it down.
+            self._announcer.learn(
+                device=opened.device or None, phone=_phone(opened.device), lid=opened.lid or None
+            )
+        return connection
+
+    async def _hang_up(self) -> None:
+        self.online.clear()
+        if self._connection is None:
+            return
+        try:
+            await self._connection.disconnect()
+        except ConnectionError as error:
+            log.warning(
+                "engine does not disconnect", extra={"instance": self._instance_id, "code": error.code}
+            )
+            await self._end_engine()
+
+    async def _end_engine(self) -> None:
+        self.online.clear()
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    def _forget_signals(self) -> None:
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
+
+    # ---- Handler ----
+
+    async def on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        """Store one event."""
+        return await self._sink(event, received_at_ms)
+
+    def on_signal(self, signal: Signal) -> None:
+        """Note what the engine says about the connection."""
+        if not isinstance(signal, pb.Connected | pb.KeepAlive | pb.OfflinePreview | pb.OfflineDone):
+            self.online.clear()
+        self._inbox.put_nowait(signal)
+
+
+def _ended(signal: Signal | object) -> Ended | None:
+    """What a signal says about the end of a connection; None if it goes on."""
+    match signal:
+        case Gone():
+            return Ended(Ending.ENGINE_GONE, f"the engine ended with status {signal.exit_code}")
+        case pb.StoreLost():
+            return Ended(Ending.ENGINE_GONE, f"the session store's lock was lost: {signal.detail}")
+        case pb.Disconnected():
+            return Ended(Ending.LOST, signal.reason or "the connection was closed by the other side")
+        case pb.Replaced():
+            return Ended(Ending.REPLACED, "another connection of this device took over")
+        case pb.LoggedOut():
+            return Ended(Ending.LOGGED_OUT, signal.reason or "the device was unlinked")
+        case pb.Parked():
+            return Ended(Ending.PARKED, f"{signal.cause}: {signal.detail}" if signal.detail else signal.cause)
+        case pb.PairFailed(code="expired"):
+            return Ended(Ending.PAIRING_EXPIRED, "nobody scanned the QR codes in time")
+        case pb.PairFailed():
+            return Ended(Ending.PAIRING_FAILED, f"{signal.code}: {signal.message}")
+        case pb.ConnectFailure():
+            banned = signal.reason == "temporary_ban"
+            return Ended(
+                Ending.BANNED if banned else Ending.REFUSED,
+                signal.reason,
+                retry_after=signal.retry_after_ms / 1000,
+                permanent=signal.permanent,
+            )
+        case _:
+            return None
+
+
+def _phone(device: str) -> str | None:
+    """``5511999999999:3@s.whatsapp.net`` to ``+5511999999999``."""
+    user = device.partition("@")[0].partition(":")[0].partition(".")[0]
+    return f"+{user}" if user.isdigit() else None

@@ -1,0 +1,267 @@
+"""An instance at work: lease, connection, mailbox and outbox put together, without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+
+from actors.instance.announcer import Announcer
+from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
+from actors.instance.connection.mapping import ChatIds, draft_of
+from actors.instance.connector import Connector
+from actors.instance.errors import CallFailed
+from actors.instance.lease import Lease
+from actors.instance.mailbox import Mailbox, MailboxFull
+from actors.instance.outbox import Outbox
+from actors.instance.sender import Sender
+from actors.registry import Desired, InstanceRecord, Registry
+from actors.settings import Settings
+from actors.store import StaleEpoch, Store, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class End(StrEnum):
+    """Why an instance's owner ended."""
+
+    DRAINED = "drained"
+    FENCED = "fenced"
+
+
+class Instance:
+    """The owner of one WhatsApp account in one epoch.
+
+    Args:
+        record: what the customer configured.
+        epoch: ours, granted by the supervisor.
+        node: where we run, for people.
+        make_connection: a new engine connection, not started.
+        session_store: where the engine keeps the session, as in ``Connection.open``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        record: InstanceRecord,
+        epoch: int,
+        node: str,
+        *,
+        make_connection: Callable[[InstanceRecord], Connection],
+        session_store: str,
+    ) -> None:
+        self.record = record
+        self.epoch = epoch
+        self._settings = settings
+        self._store = store
+        self._mailbox = Mailbox(store, record.id, settings.mailbox)
+        self._chats = ChatIds()
+        registry = Registry(store)
+        self._announcer = Announcer(registry, self._mailbox, record.id, epoch, node)
+        self._lease = Lease(registry, record.id, epoch, settings.instance, lambda: self._connector.poke())
+        self._connector = Connector(
+            instance_id=record.id,
+            make=lambda: make_connection(self.record),
+            store=session_store,
+            settings=settings.instance,
+            announcer=self._announcer,
+            allowed=lambda: self._lease.held,
+            sink=self._on_event,
+            blocked=self._blocked,
+        )
+        self._sender = Sender(
+            epoch=epoch,
+            outbox=Outbox(store, self._mailbox, settings.outbox),
+            settings=settings.outbox,
+            online=self._connector.online,
+            connection=lambda: self._connector.connection,
+            chats=self._chats,
+        )
+        self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
+        self._fenced = asyncio.Event()
+        self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+    # ---- life ----
+
+    async def run(self) -> End:
+        """Own the account until drained or fenced."""
+        try:
+            await self._take_over()
+            end = await self._work()
+        except StaleEpoch as error:
+            log.warning(
+                "fenced", extra={"instance": self.record.id, "mine": error.mine, "now": error.current}
+            )
+            end = End.FENCED
+        self._ended.set_result(end)
+        return end
+
+    async def _take_over(self) -> None:
+        """Learn what the predecessor left, however long Redis is away."""
+        while True:
+            try:
+                if await self._lease.renew():
+                    self._chats.load(await self._mailbox.chats())
+                    await self._announcer.restore()
+                    return
+            except StoreUnavailable as error:
+                log.warning("waiting for Redis", extra={"instance": self.record.id, "error": str(error)})
+            await asyncio.sleep(0.2)
+
+    async def _work(self) -> End:
+        self._connector.want(self.record.desired is Desired.CONNECTED)
+        connector = asyncio.create_task(self._connector.run())
+        announcer = asyncio.create_task(self._announcer.run())
+        helpers = [
+            announcer,
+            asyncio.create_task(self._lease.keep()),
+            asyncio.create_task(self._sender_until_quiet()),
+            asyncio.create_task(self._until_fenced()),
+        ]
+        try:
+            done, _ = await asyncio.wait([connector, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await self._announcer_finished(announcer)
+            await Registry(self._store).release(self.record.id, self.epoch)
+            return End.DRAINED
+        finally:
+            for task in (connector, *helpers):
+                task.cancel()
+            await asyncio.gather(connector, *helpers, return_exceptions=True)
+
+    async def _sender_until_quiet(self) -> None:
+        await self._sender.run()
+        await asyncio.Event().wait()
+
+    async def _until_fenced(self) -> None:
+        await self._fenced.wait()
+        raise StaleEpoch(self.epoch, None)
+
+    async def _announcer_finished(self, announcer: asyncio.Task[None]) -> None:
+        flushed = asyncio.create_task(self._announcer.flushed())
+        await asyncio.wait([announcer, flushed], timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
+        flushed.cancel()
+
+    async def drain(self) -> End:
+        """Finish the message being sent, disconnect, flush, end. Returns when that is done."""
+        try:
+            async with asyncio.timeout(10.0):
+                await self._sender.quiesce()
+        except TimeoutError:
+            # The successor sends it again under its id.
+            log.warning("a send outlived the drain", extra={"instance": self.record.id})
+        self._connector.drain()
+        return await asyncio.shield(self._ended)
+
+    def configure(self, record: InstanceRecord) -> None:
+        """Follow a changed record, or a repeated wish to connect."""
+        if record.revision == self.record.revision:
+            return
+        self.record = record
+        self._connector.want(record.desired is Desired.CONNECTED)
+
+    # ---- events ----
+
+    async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        draft = draft_of(event, self._chats, received_at_ms)
+        aliases = self._chats.unsaved()
+        try:
+            await self._mailbox.append(self.epoch, draft, aliases=aliases)
+        except StaleEpoch:
+            self._fenced.set()
+            return False
+        except (MailboxFull, StoreUnavailable) as error:
+            log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
+            return False
+        self._chats.saved(aliases)
+        return True
+
+    async def _blocked(self) -> str | None:
+        """Why an event could not be stored now."""
+        try:
+            depth = await self._mailbox.depth()
+        except StoreUnavailable as error:
+            return str(error)
+        bound = self._settings.mailbox.hard_bound
+        # Not at the bound itself: one slow endpoint would make the instance park and connect at every event.
+        if depth > bound * 0.9:
+            return f"{depth} events are undelivered, the bound is {bound}: see to the instance's webhooks"
+        return None
+
+    # ---- calls ----
+
+    @asynccontextmanager
+    async def _query(self) -> AsyncIterator[Connection]:
+        """A bounded place for a query, with a deadline, errors turned into ours."""
+        try:
+            async with asyncio.timeout(self._settings.instance.query_timeout), self._queries:
+                yield self._connector.connection
+        except ConnectionError as error:
+            raise CallFailed(error.code, error.message) from None
+        except TimeoutError:
+            raise CallFailed("timeout", "WhatsApp did not answer in time") from None
+
+    def ring_outbox(self) -> None:
+        """A message was queued."""
+        self._sender.ring()
+
+    async def pair_phone(self, phone: str) -> str:
+        """A pairing code for this phone number (digits)."""
+        try:
+            return await self._connector.pair_phone(phone)
+        except ConnectionError as error:
+            raise CallFailed(error.code, error.message) from None
+
+    async def logout(self) -> None:
+        """Unlink the device."""
+        async with self._query():
+            await self._connector.logout()
+
+    async def mark_read(
+        self, chat: str, message_ids: Sequence[str], sender: str | None, played: bool
+    ) -> None:
+        """Tell the sender that messages were read (or played)."""
+        async with self._query() as connection:
+            await connection.mark_read(chat, message_ids, sender=sender or "", played=played)
+
+    async def chat_presence(self, chat: str, state: str) -> None:
+        """Show ``composing``, ``recording`` or ``paused`` in a chat."""
+        async with self._query() as connection:
+            await connection.chat_presence(chat, state)
+
+    async def check_numbers(self, phones: Sequence[str]) -> list[dict[str, Any]]:
+        """Which numbers (E.164) are on WhatsApp: query, registered, phone, lid, jid of each."""
+        async with self._query() as connection:
+            entries = await connection.check_numbers(phones)
+        return [
+            {
+                "query": entry.query,
+                "registered": entry.registered,
+                "phone": f"+{entry.identity.phone}" if entry.identity.phone else None,
+                "lid": f"{entry.identity.lid}@lid" if entry.identity.lid else None,
+                "jid": entry.identity.jid or None,
+            }
+            for entry in entries
+        ]
+
+    async def picture(self, jid: str, preview: bool) -> dict[str, str]:
+        """Where a profile picture is: id, url, and why there is none (``not_set``, ``hidden``)."""
+        async with self._query() as connection:
+            found = await connection.picture(jid, preview=preview)
+        absence = type(found).Absence.Name(found.absence).lower()
+        return {"id": found.id, "url": found.url, "absence": "" if found.id else absence}
+
+    def describe(self) -> dict[str, Any]:
+        """What is going on, for people and tests."""
+        return {
+            "instance": self.record.id,
+            "epoch": self.epoch,
+            "state": self._announcer.state.model_dump(mode="json", exclude={"qr"}),
+            "lease_held": self._lease.held,
+            "engine_pid": self._connector.engine_pid,
+        }

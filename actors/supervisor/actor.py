@@ -1,0 +1,196 @@
+"""The Ray actor of the supervisor, and how it sees the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from actors import cluster, logs
+from actors.courier import actor as courier_actor
+from actors.instance import actor as instance_actor
+from actors.registry import InstanceRecord, Owner
+from actors.settings import Settings
+from actors.store import Store
+from actors.supervisor.supervisor import Ended, Supervisor, Worker
+
+log = logging.getLogger(__name__)
+
+NAME = "supervisor"
+DRAIN_TIMEOUT = 30.0
+CALL_TIMEOUT = 10.0
+
+
+class RayWorker:
+    """An actor that has ``start``, ``watch``, ``drain``, ``leave`` and ``configure``."""
+
+    def __init__(self, handle: cluster.Handle) -> None:
+        self._handle = handle
+
+    async def _call(self, method: str, *args: Any, timeout: float | None) -> Any:
+        try:
+            return await cluster.call(self._handle, method, *args, timeout=timeout)
+        except (cluster.ActorGone, RayError) as error:
+            raise Ended(str(error)) from error
+        except TimeoutError:
+            raise Ended(f"{method} was not answered within {timeout} s") from None
+
+    async def start(self) -> None:
+        """Begin to work."""
+        await self._call("start", timeout=CALL_TIMEOUT)
+
+    async def watch(self) -> str:
+        """Pend until the actor's work ends. However it ended, its process ends too."""
+        try:
+            reason = str(await self._call("watch", timeout=None))
+        except Ended:
+            cluster.kill(self._handle)
+            raise
+        await self.leave()
+        return reason
+
+    async def drain(self) -> None:
+        """Finish and end; what does not is killed."""
+        try:
+            await self._call("drain", timeout=DRAIN_TIMEOUT)
+        except Ended as error:
+            log.warning("drain failed", extra={"reason": str(error)})
+        await self.leave()
+
+    async def leave(self) -> None:
+        """End the actor's process."""
+        try:
+            await self._call("leave", timeout=5.0)
+        except Ended:
+            cluster.kill(self._handle)
+
+    async def configure(self, record: InstanceRecord) -> None:
+        """Follow a changed record."""
+        await self._call("configure", record, timeout=CALL_TIMEOUT)
+
+
+class RayCluster:
+    """Actors of this Ray cluster, in the namespace of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def place(self) -> str:
+        """The node for the next instance."""
+        return cluster.current_node()
+
+    async def find_instance(self, owner: Owner) -> Worker | None:
+        """The living owner of an instance, None if it is dead."""
+        handle = await cluster.find(owner.actor, self._settings.namespace)
+        return RayWorker(handle) if handle is not None else None
+
+    async def create_instance(self, record: InstanceRecord, epoch: int, node: str) -> Worker:
+        """Create an owner."""
+        handle = await asyncio.to_thread(instance_actor.create, self._settings, record, epoch)
+        worker = RayWorker(handle)
+        try:
+            await cluster.call(handle, "start", timeout=self._settings.supervisor.start_timeout)
+        except Exception as error:
+            cluster.kill(handle)
+            raise Ended(f"the instance's actor did not come up: {error}") from error
+        return worker
+
+    async def trusts(self, node: str) -> bool:
+        """True if the node lives."""
+        return node in await cluster.living_nodes()
+
+    async def courier(self, number: int) -> Worker:
+        """Find or create a courier."""
+        settings = self._settings
+        living = await cluster.find(courier_actor.actor_name(number), settings.namespace)
+        handle = living or await asyncio.to_thread(courier_actor.create, settings, number)
+        try:
+            await cluster.call(handle, "start", timeout=settings.supervisor.start_timeout)
+        except Exception as error:
+            cluster.kill(handle)
+            raise Ended(f"the courier did not come up: {error}") from error
+        return RayWorker(handle)
+
+    async def forget(self, instance_id: str) -> None:
+        """Remove the files of a deleted instance's session."""
+        for file in instance_actor.session_files(self._settings, instance_id):
+            file.unlink(missing_ok=True)
+
+
+# max_restarts=-1: nobody else would bring it back. Its state is in Redis, a new incarnation leads by a
+# greater number.
+@cluster.actor(num_cpus=0, max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 16})
+class SupervisorActor:
+    """Keeps every desired actor alive."""
+
+    # async, so that a restart by Ray begins to supervise without anybody calling it.
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        logs.configure(settings.log_level)
+        store = Store(settings.redis_url or "", settings.prefix)
+        self._supervisor = Supervisor(settings, store, RayCluster(settings))
+        self._running = asyncio.create_task(self._run())
+
+    def __repr__(self) -> str:
+        return "Supervisor()"
+
+    async def _run(self) -> None:
+        try:
+            reason = await self._supervisor.run()
+            log.warning("supervisor ended", extra={"reason": reason})
+        except Exception:
+            log.exception("supervisor failed")
+            # Ray starts it again.
+            os._exit(1)
+
+    @cluster.method(concurrency_group="control")
+    async def ping(self) -> str:
+        """Answer, to show that supervision goes on."""
+        return "stopped" if self._running.done() else "running"
+
+    @cluster.method(concurrency_group="control")
+    async def describe(self) -> dict[str, Any]:
+        """What is supervised."""
+        return {"pid": os.getpid(), **self._supervisor.describe()}
+
+    @cluster.method(concurrency_group="control")
+    async def stop(self) -> None:
+        """Drain and end every actor of Malote but this one."""
+        await self._supervisor.stop()
+        self._running.cancel()
+
+    @cluster.method(concurrency_group="control")
+    async def leave(self) -> None:
+        """End this process for good."""
+        cluster.exit_actor()
+
+
+def start_supervisor(settings: Settings) -> cluster.Handle:
+    """Find the supervisor, or start it. Needs ``settings.redis_url``.
+
+    Returns:
+        A handle that answered.
+    """
+    actor: Any = SupervisorActor
+    handle: cluster.Handle = actor.options(
+        name=NAME, namespace=settings.namespace, lifetime="detached", get_if_exists=True
+    ).remote(settings)
+    ray.get(handle.ping.remote(), timeout=settings.supervisor.start_timeout)
+    return handle
+
+
+def stop_everything(settings: Settings, *, timeout: float = 60.0) -> None:
+    """Drain all instances, then the couriers, then end the supervisor. Data stays."""
+    try:
+        handle = ray.get_actor(NAME, namespace=settings.namespace)
+    except ValueError:
+        return
+    try:
+        ray.get(handle.stop.remote(), timeout=timeout)
+    finally:
+        with contextlib.suppress(RayError):
+            ray.get(handle.leave.remote(), timeout=5)

@@ -1,0 +1,184 @@
+"""The supervisor keeps exactly one owner per instance, whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from actors.registry import Desired, InstanceRecord, Registry, new_token, now
+from actors.settings import CourierSettings, Settings, SupervisorSettings
+from actors.store import Store
+from actors.supervisor.supervisor import Supervisor
+from tests.supervisor.fakes import MemoryCluster
+from tests.wait import until
+
+
+def record(number: int) -> InstanceRecord:
+    return InstanceRecord(id=f"ins_{number}", name=f"Instance {number}", created_at=now())
+
+
+@pytest.fixture
+def settings(redis_url: str, prefix: str) -> Settings:
+    return Settings(
+        redis_url=redis_url,
+        prefix=prefix,
+        supervisor=SupervisorSettings(reconcile=0.05),
+        courier=CourierSettings(count=2),
+    )
+
+
+@pytest.fixture
+def registry(store: Store) -> Registry:
+    return Registry(store)
+
+
+@pytest.fixture
+def cluster(store: Store) -> MemoryCluster:
+    return MemoryCluster(store)
+
+
+@pytest.fixture
+async def supervise(
+    settings: Settings, store: Store, cluster: MemoryCluster
+) -> AsyncIterator[Callable[[], tuple[Supervisor, asyncio.Task[str]]]]:
+    tasks: list[asyncio.Task[str]] = []
+
+    def start() -> tuple[Supervisor, asyncio.Task[str]]:
+        supervisor = Supervisor(settings, store, cluster)
+        tasks.append(asyncio.create_task(supervisor.run()))
+        return supervisor, tasks[-1]
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_new_instance_gets_an_owner_in_epoch_one(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    assert worker.name == "instance:ins_1:1"
+    owner = await registry.owner("ins_1")
+    assert owner is not None
+    assert (owner.epoch, owner.actor) == (1, worker.name)
+
+
+async def test_a_dead_owner_is_replaced_in_the_next_epoch_without_waiting_for_its_lease(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    worker.die()
+    (successor,) = await until(lambda: cluster.living("ins_1"))
+    assert successor.name == "instance:ins_1:2"
+
+
+async def test_an_owner_on_a_silent_node_is_replaced_only_after_its_lease(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    lease = store.keys.instance("ins_1", "lease")
+    await until(lambda: store.redis.exists(lease))
+    cluster.trusted.clear()
+    worker.die()
+    await asyncio.sleep(0.5)
+    assert cluster.living("ins_1") == []
+    await store.redis.delete(lease)  # it runs out
+    (successor,) = await until(lambda: cluster.living("ins_1"))
+    assert successor.name == "instance:ins_1:2"
+
+
+async def test_a_new_supervisor_finds_living_owners_again(
+    supervise: Callable[[], tuple[Supervisor, asyncio.Task[str]]], registry: Registry, cluster: MemoryCluster
+) -> None:
+    _, first = supervise()
+    for number in range(3):
+        await registry.create(record(number), new_token())
+    await until(lambda: len(cluster.created) == 3)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    second, _ = supervise()
+    await until(lambda: all(i["owned"] for i in second.describe()["instances"].values()) or None)
+    await until(lambda: len(second.describe()["instances"]) == 3)
+    assert len(cluster.created) == 3, "no owner was made a second time"
+
+
+async def test_the_older_of_two_supervisors_is_refused_and_ends(
+    supervise: Callable[[], tuple[Supervisor, asyncio.Task[str]]], registry: Registry, cluster: MemoryCluster
+) -> None:
+    _, older = supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    newer, _ = supervise()
+    await until(lambda: newer.describe()["instances"].get("ins_1", {}).get("owned"))
+    worker.die()
+    await until(lambda: cluster.living("ins_1"))
+    for _ in range(3):  # whoever wins the first race, the older one loses in the end
+        for living in cluster.living("ins_1"):
+            living.die()
+        await until(lambda: cluster.living("ins_1"))
+    owner = await registry.owner("ins_1")
+    assert owner is not None
+    assert owner.leader == newer.describe()["leader"]
+    assert [worker.name for worker in cluster.living("ins_1")] == [owner.actor]
+    await until(older.done)
+    assert older.result() == "deposed"
+
+
+async def test_a_creation_that_fails_is_tried_again(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.broken = 2
+    supervise()
+    await registry.create(record(1), new_token())
+    await until(lambda: cluster.living("ins_1"))
+    assert cluster.created == [("ins_1", 1), ("ins_1", 2), ("ins_1", 3)]
+
+
+async def test_a_changed_record_reaches_its_owner(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    before = await registry.get("ins_1")
+    await registry.change(before.model_copy(update={"desired": Desired.DISCONNECTED}))
+    await until(lambda: worker.records and worker.records[-1].desired is Desired.DISCONNECTED)
+
+
+async def test_a_deleted_instance_is_drained_and_forgotten(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    await registry.delete("ins_1")
+    await until(lambda: cluster.forgotten == ["ins_1"])
+    assert worker.drained
+    assert not [key async for key in store.redis.scan_iter(match=store.keys.prefix + ":*ins_1*")]
+
+
+async def test_couriers_are_kept_alive(supervise: Callable[[], object], cluster: MemoryCluster) -> None:
+    supervise()
+    await until(lambda: len(cluster.couriers) == 2)
+    first = cluster.couriers[0]
+    first.die()
+    await until(lambda: cluster.couriers[0] is not first and cluster.couriers[0].started)
+
+
+async def test_stop_drains_everything(
+    supervise: Callable[[], tuple[Supervisor, asyncio.Task[str]]], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    await registry.create(record(1), new_token())
+    await until(lambda: supervisor.describe()["instances"].get("ins_1", {}).get("owned"))
+    await supervisor.stop()
+    assert all(worker.drained for worker in (*cluster.instances.values(), *cluster.couriers.values()))
