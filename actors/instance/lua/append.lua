@@ -16,8 +16,8 @@ local function undelivered(floors_key, seq)
 end
 
 local function append(keys, epoch, event, bounds, ring, instance_id)
-  local current = redis.call('HGET', keys.owner, 'epoch') or '0'
-  if current ~= epoch then return {'stale', current} end
+  local current = redis.call('HGET', keys.owner, 'epoch')
+  if current ~= epoch then return {'stale', current or '0'} end
   local known = redis.call('ZSCORE', keys.seen, event.dedupe)
   if known then return {'duplicate', known} end
 
@@ -45,11 +45,16 @@ local function append(keys, epoch, event, bounds, ring, instance_id)
   return {'ok', text}
 end
 
+-- HSETNX: the chat id of an identity never changes, whoever learns of it later.
+local function learn(chats_key, aliases)
+  for identity, chat_id in pairs(aliases) do redis.call('HSETNX', chats_key, identity, chat_id) end
+end
+
 local RANK = {queued = 0, sending = 1, sent = 2, delivered = 3, read = 4, played = 5}
 
 -- A status only ever rises; a message that nobody here sent is not made up.
 local function raise_status(message_key, status)
-  local before = redis.call('HGET', message_key, 'status')
-  if not before or not RANK[before] or RANK[before] >= RANK[status] then return end
+  local before, after = RANK[redis.call('HGET', message_key, 'status')], RANK[status]
+  if not before or not after or before >= after then return end
   redis.call('HSET', message_key, 'status', status)
 end
