@@ -1,0 +1,54 @@
+# make demo [ARGS=--once]   see it work           make up     run it on this machine
+# make test                 every check there is  make lint   the quick ones
+# make engine               build the engine      make clean  remove what was built
+#
+# Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
+# interpreter (3.11 or later), ARGS is passed on.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo up test lint format engine engine-test protocol clean
+
+demo: $(INSTALLED) engine
+	$(BIN)/malote demo $(ARGS)
+
+up: $(INSTALLED) engine
+	$(BIN)/malote up $(ARGS)
+
+test: lint engine engine-test
+	$(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+engine: $(INSTALLED)
+	PYTHON=$(abspath $(BIN)/python) engine/build.sh
+
+engine-test: $(INSTALLED)
+	PYTHON=$(abspath $(BIN)/python) engine/check.sh
+
+protocol: $(INSTALLED)
+	PYTHON=$(abspath $(BIN)/python) engine/protocol/generate.sh
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "make: $(PYTHON) is not Python 3.11 or later; name one, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+	    exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	    echo "make: no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; \
+	    exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis engine/bin engine/.build *.egg-info

@@ -1,0 +1,1 @@
+"""How Malote is started: the command line, one machine, the demonstration."""

@@ -1,0 +1,192 @@
+"""The command line: ``malote``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from actors.settings import Settings
+from deploy.errors import CommandError, Exit
+
+T = TypeVar("T")
+
+
+def examples(*lines: str) -> str:
+    """The end of a help text; ``\\b`` keeps its lines apart."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
+app = typer.Typer(
+    name="malote",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Malote hosts WhatsApp accounts behind one HTTP API and delivers their events to webhooks.",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing runs here, 4 it runs here already.",
+)
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Everything that has to survive (default: MALOTE_DATA_DIR, else .malote)"),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Of the API; 0 is any free one (default: MALOTE_GATEWAY_PORT, else 8080)"
+    ),
+]
+OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instead of `malote up`'s")]
+
+
+@app.command(
+    epilog=examples(
+        "malote up",
+        "malote up --port 9000 --data-dir /var/lib/malote",
+        "MALOTE_REDIS_URL=redis://10.0.0.5:6379/0 malote up",
+    )
+)
+def up(data_dir: DataDir = None, port: Port = None) -> None:
+    """Run everything on this machine, in the foreground.
+
+    Starts a Valkey server of its own (unless MALOTE_REDIS_URL is set), a Ray cluster of its own (unless
+    MALOTE_RAY_ADDRESS is set), the supervisor, the couriers and the gateway, and starts again whatever
+    dies. Ctrl-C ends everything cleanly; a second Ctrl-C does not wait.
+    """
+    from deploy.up import run_up
+
+    _run(lambda: run_up(_settings(data_dir, port), say))
+
+
+@app.command(
+    epilog=examples("malote demo", "malote demo --once", "malote demo --once --instances 5 --minutes 10")
+)
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="A scripted tour that ends by itself; last line: JSON")
+    ] = False,
+    instances: Annotated[int, typer.Option(min=1, max=50, help="Accounts that are paired")] = 2,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="With --once: how long messages flow (0: the shortest tour)")
+    ] = 0.0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="(default: demo in MALOTE_DATA_DIR, else .malote/demo)")
+    ] = None,
+    port: Port = None,
+) -> None:
+    """Show Malote at work against a WhatsApp network on this machine.
+
+    The same as `up`, plus the lab, accounts that are paired by themselves, contacts that write, and a
+    webhook receiver that checks what it gets. Nothing leaves this machine. What it keeps survives:
+    a demonstration can be stopped and continued.
+    """
+    from deploy.demo.command import run_demo
+
+    settings = _demo_settings(data_dir, port)
+    status = _run(lambda: run_demo(settings, say, once=once, instances=instances, minutes=minutes))
+    raise typer.Exit(status)
+
+
+@app.command(epilog=examples("malote lab --data-dir .malote/lab --control-port 8090"))
+def lab(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the lab keeps its state (default: lab in MALOTE_DATA_DIR)")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the network; 0: any free one")] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the control interface")] = 8090,
+) -> None:
+    """Run a WhatsApp network on this machine: server, phones, contacts, faults.
+
+    Point `malote up` at it with MALOTE_LAB_DIRECTORY (and an engine built for it, as `make engine` does).
+    """
+    from deploy.lab import run_lab
+
+    directory = (data_dir or _settings(None, None).data_dir / "lab").absolute()
+    _run(lambda: run_lab(directory, port=port, control_port=control_port, say=say))
+
+
+@app.command(epilog=examples("malote status", "malote status --demo", "malote status --json"))
+def status(
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+) -> None:
+    """Show what runs: processes, instances, their states and queues."""
+    from deploy.status import show_status
+
+    settings = _demo_settings(data_dir, None) if of_demo else _settings(data_dir, None)
+    _run(lambda: show_status(settings, out, as_json=as_json))
+
+
+@app.command(epilog=examples("malote down", "malote down --demo"))
+def down(
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for a clean end")] = 120.0,
+) -> None:
+    """End a `malote up` that was started elsewhere, cleanly, and wait until it has ended."""
+    from deploy.down import end_running
+
+    settings = _demo_settings(data_dir, None) if of_demo else _settings(data_dir, None)
+    _run(lambda: end_running(settings.data_dir.absolute(), timeout=timeout, say=say))
+
+
+def say(line: str) -> None:
+    """Tell the user something, now."""
+    out.print(line, markup=False)
+
+
+def _settings(data_dir: Path | None, port: int | None) -> Settings:
+    settings = Settings()
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    if port is not None:
+        gateway = settings.gateway.model_copy(update={"port": port})
+        settings = settings.model_copy(update={"gateway": gateway})
+    return settings
+
+
+def _demo_settings(data_dir: Path | None, port: int | None) -> Settings:
+    settings = _settings(None, port)
+    return settings.model_copy(update={"data_dir": data_dir or settings.data_dir / "demo"})
+
+
+def _run(command: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    return asyncio.run(command())
+
+
+def main() -> None:
+    """Entry of the console script: what cannot be done becomes two lines and an exit status."""
+    try:
+        app()
+    except CommandError as error:
+        err.print(f"malote: {error.problem}", markup=False)
+        if error.remedy:
+            err.print(f"        {error.remedy}", markup=False)
+        sys.exit(error.status)
+    except ValidationError as error:
+        for fault in error.errors():
+            field = "_".join(str(part).upper() for part in fault["loc"])
+            err.print(f"malote: {_prefix(error.title)}{field}: {fault['msg']}", markup=False)
+        err.print("        Correct the environment; README.md lists every setting.", markup=False)
+        sys.exit(Exit.USAGE)
+
+
+def _prefix(model: str) -> str:
+    """What the names of a group of settings begin with in the environment."""
+    group = model.removesuffix("Settings").upper()
+    return f"MALOTE_{group}_" if group else "MALOTE_"
+
+
+if __name__ == "__main__":
+    main()
