@@ -1,0 +1,89 @@
+"""Receipts: delivered, read, played, and the request to encrypt a message anew."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lab.stanzas.acks import confirm
+from lab.wire import Jid, Node, node
+
+if TYPE_CHECKING:
+    from lab.accounts import Device
+    from lab.connection import Connection
+
+_CONFIRMING = frozenset({"", "inactive", "sender", "peer_msg", "hist_sync"})
+_SEEN = frozenset({"read", "played"})
+_SEEN_BY_SELF = frozenset({"read-self", "played-self"})
+
+
+def handle(connection: Connection, device: Device, receipt: Node) -> None:
+    """Acknowledge a receipt, take it as the client's word that it has the message, and pass it on."""
+    to, kind = receipt.jid("to"), receipt.text("type")
+    connection.post(
+        node(
+            "ack",
+            {
+                "class": "receipt",
+                "id": receipt.text("id"),
+                "from": to,
+                "type": kind or None,
+                "participant": receipt.attrs.get("participant"),
+                "t": int(time.time()),
+            },
+        )
+    )
+    if to is None:
+        return
+    if kind in _CONFIRMING:
+        confirm(connection, device, ("message", receipt.text("id"), str(to), ""))
+    if kind == "retry":
+        device.counters.retries += 1
+        _pass_to_device(connection, device, receipt, to)
+    elif kind in _SEEN_BY_SELF:
+        _tell_own_devices(connection, device, receipt, to)
+    elif connection.board.directory.at(to) is device.account:
+        _pass_to_device(connection, device, receipt, to)
+    else:
+        _pass_to_user(connection, device, receipt, to)
+
+
+def _pass_to_device(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
+    target = connection.board.directory.device_at(to)
+    if target and target is not device:
+        connection.board.deliver(target, _passed_on(device, receipt, device.jid(to.server)))
+
+
+def _pass_to_user(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
+    seen = receipt.text("type") in _SEEN
+    if seen:
+        _tell_own_devices(connection, device, receipt, to)
+    account = connection.board.directory.at(to)
+    if account is None or (seen and device.account.record.privacy.get("readreceipts") == "none"):
+        return
+    sender = device.account.jid(to.server) if seen else device.jid(to.server)
+    for target in list(account.devices.values()):
+        connection.board.deliver(target, _passed_on(device, receipt, sender))
+
+
+def _tell_own_devices(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
+    for target in list(device.account.devices.values()):
+        if target is not device:
+            told = _passed_on(device, receipt, device.jid(to.server))
+            told.attrs["recipient"] = to.bare()
+            connection.board.deliver(target, told)
+
+
+def _passed_on(device: Device, receipt: Node, sender: Jid) -> Node:
+    return node(
+        "receipt",
+        {
+            "from": sender,
+            "id": receipt.text("id"),
+            "type": receipt.text("type") or None,
+            "t": int(time.time()),
+            "recipient": receipt.attrs.get("recipient"),
+            "participant": receipt.attrs.get("participant"),
+        },
+        receipt.content,
+    )
