@@ -144,7 +144,7 @@ class Outbox:
         """Record an attempt before it is made.
 
         Returns:
-            Which attempt this is, from 1.
+            Which attempt this is, from 1; 0 if there is no such message any more.
 
         Raises:
             StaleEpoch, StoreUnavailable

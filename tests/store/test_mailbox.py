@@ -31,7 +31,7 @@ async def fill(mailbox: Mailbox, epoch: int, count: int) -> None:
 
 
 async def test_an_event_is_read_as_it_was_written(mailbox: Mailbox, epoch: int) -> None:
-    data = {
+    data: dict[str, Any] = {
         "text": "ação 👋\u0000\u2028",
         "list": [],
         "object": {},

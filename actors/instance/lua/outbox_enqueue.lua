@@ -10,10 +10,10 @@ end
 if redis.call('EXISTS', KEYS[3]) == 1 then return {'queued', ARGV[1]} end
 local depth = redis.call('XLEN', KEYS[1])
 if depth >= tonumber(ARGV[5]) then return {'full', tostring(depth)} end
-local number = redis.call('HINCRBY', KEYS[2], 'outbox', 1)
-redis.call('XADD', KEYS[1], number .. '-0', 'id', ARGV[1])
+local entry = string.format('%d-0', redis.call('HINCRBY', KEYS[2], 'outbox', 1))
+redis.call('XADD', KEYS[1], entry, 'id', ARGV[1])
 redis.call('HSET', KEYS[3], 'id', ARGV[1], 'request', ARGV[2], 'created_at', ARGV[3], 'status', 'queued',
-  'entry', number .. '-0', 'attempts', '0')
+  'entry', entry, 'attempts', '0')
 if ARGV[7] == '1' then
   redis.call('HSET', KEYS[4], 'id', ARGV[1], 'fingerprint', ARGV[4])
   redis.call('EXPIRE', KEYS[4], ARGV[6])
