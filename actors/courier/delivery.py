@@ -1,0 +1,120 @@
+"""One attempt: an event, signed, posted to an endpoint, and how that ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import aiohttp
+from yarl import URL
+
+from actors.courier.egress import Egress, ForbiddenAddress
+from actors.courier.retry import Failure, Outcome
+from actors.courier.signature import sign
+
+USER_AGENT = f"Malote/{version('malote')}"
+EXCERPT = 1024
+"""Bytes of an answer that are kept."""
+
+
+async def attempt(
+    egress: Egress,
+    *,
+    url: str,
+    body: bytes,
+    event_id: str,
+    instance_id: str,
+    seq: int,
+    number: int,
+    secrets: Sequence[str],
+    headers: Mapping[str, str],
+    timestamp: int,
+    timeout: float,
+    answer_bytes: int,
+) -> Outcome:
+    """Post an event once. Never raises, except for being cancelled.
+
+    The answer counts from its status: one that is a 2xx stands, whatever becomes of the rest of it.
+
+    Args:
+        number: of the attempt, from 1.
+        timestamp: seconds since 1970.
+        timeout: seconds from now to the end of the answer. Whoever has to wait for a permit waits before.
+        answer_bytes: how much of the answer is read.
+    """
+    started = time.monotonic()
+    status: int | None = None
+    retry_after: str | None = None
+    answer = bytearray()
+    failure: Failure | None = None
+    error: str | None = None
+    try:
+        target = URL(url)
+        async with (
+            asyncio.timeout(timeout),
+            egress.client(target).post(
+                target,
+                data=body,
+                allow_redirects=False,
+                headers={
+                    **headers,
+                    "content-type": "application/json",
+                    "accept-encoding": "identity",
+                    "user-agent": USER_AGENT,
+                    "webhook-id": event_id,
+                    "webhook-timestamp": str(timestamp),
+                    "webhook-signature": sign(secrets, event_id, timestamp, body),
+                    "malote-instance": instance_id,
+                    "malote-seq": str(seq),
+                    "malote-attempt": str(number),
+                },
+            ) as response,
+        ):
+            status = response.status
+            retry_after = response.headers.get("retry-after")
+            await _read(response, answer, answer_bytes)
+    except Exception as raised:
+        failure, error = _explain(raised, timeout)
+    if status is not None:
+        failure = None if 200 <= status < 300 else Failure.STATUS
+        if error is not None:
+            error = f"answer broken off: {error}"
+        if failure is not None:
+            error = f"HTTP {status}" + (f"; {error}" if error else "")
+    return Outcome(
+        status=status,
+        failure=failure,
+        error=error,
+        duration=time.monotonic() - started,
+        retry_after=retry_after,
+        answer=bytes(answer[:EXCERPT]).decode("utf-8", "replace").replace("\0", "\ufffd"),
+    )
+
+
+async def _read(response: aiohttp.ClientResponse, answer: bytearray, limit: int) -> None:
+    # Read to its end, the connection can be used again; above the limit it is dropped.
+    async for chunk in response.content.iter_any():
+        answer += chunk[: limit - len(answer)]
+        if len(answer) >= limit:
+            response.close()
+            return
+
+
+def _explain(error: Exception, timeout: float) -> tuple[Failure, str]:
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return Failure.CONNECT_TIMEOUT, "no connection within the deadline"
+    if isinstance(error, TimeoutError):
+        return Failure.TIMEOUT, f"no complete answer within {timeout:g} s"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Failure.NAME, f"the host's name cannot be resolved: {error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return Failure.TLS, f"TLS failed: {error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ForbiddenAddress):
+            return Failure.FORBIDDEN, str(error.os_error)
+        return Failure.CONNECT, f"no connection: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, OSError | aiohttp.ServerDisconnectedError):
+        return Failure.CONNECT, f"the connection broke: {error}"
+    return Failure.PROTOCOL, f"{type(error).__name__}: {error}"

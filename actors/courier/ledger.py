@@ -1,0 +1,280 @@
+"""The steps of a delivery in Redis: atomic, safe to repeat, refused to a courier that lost its claim."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from actors.courier.bodies import Parcel
+from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_channel
+from actors.courier.queue import Retry
+from actors.courier.records import Attempt, EndpointRecord
+from actors.instance.mailbox import decode
+from actors.settings import Settings
+from actors.store import Store
+
+LUA = Path(__file__).parent / "lua"
+
+
+class Lost(Exception):
+    """Another courier has claimed the endpoint, or it is gone."""
+
+
+class Changed(Exception):
+    """Redis no longer holds what was read from it: everything has to be read again."""
+
+
+class Lane(StrEnum):
+    """Where an event waits."""
+
+    MAILBOX = "mailbox"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it stands in a lane."""
+
+    position: int
+    chat: str
+    test: bool
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A courier's right to an endpoint, and where the endpoint stood when it was taken."""
+
+    token: str
+    floor: int
+    finished: tuple[int, ...]
+    retries: Mapping[int, Retry]
+    replay_retries: Mapping[int, Retry]
+    last_success: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The result of an attempt, to be written down.
+
+    Args:
+        verdict: ``done``, ``retry``, ``dead`` or ``drop``.
+        at: seconds since 1970.
+        retry: for ``retry``.
+        letter: for ``dead``, what the dead letter says besides the event.
+    """
+
+    position: int
+    event_id: str
+    verdict: str
+    at: float
+    log: Attempt
+    retry: Retry | None = None
+    letter: Mapping[str, Any] | None = None
+
+
+class Ledger:
+    """One endpoint's books.
+
+    Args:
+        slots: bounds the steps that a courier takes at a time.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, instance_id: str, endpoint_id: str, slots: asyncio.Semaphore
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.instance_id = instance_id
+        self.endpoint_id = endpoint_id
+        self._slots = slots
+        self._keys = {
+            **{
+                name: store.keys.instance(instance_id, name)
+                for name in ("mailbox", "meta", "floors", "endpoints")
+            },
+            **endpoint_keys(store, instance_id, endpoint_id),
+        }
+        assert len(self._keys) == 4 + len(PARTS)
+
+    async def claim(self, courier: str) -> Claim:
+        """Become the only courier that may write for this endpoint, and learn where it stands.
+
+        Raises:
+            Lost: there is no such endpoint.
+        """
+        answer = await self._script(
+            "claim",
+            ["state", "floors", "done", "retries", "endpoints", "replay_retries"],
+            [self.endpoint_id, courier, secrets.token_hex(8)],
+        )
+        if answer[0] == "gone":
+            raise Lost(self.endpoint_id)
+        _, token, floor, finished, retries, replay_retries, last_success = answer
+        return Claim(
+            token=token,
+            floor=int(floor),
+            finished=tuple(int(seq) for seq in finished),
+            retries=_retries(retries),
+            replay_retries=_retries(replay_retries),
+            last_success=float(last_success),
+        )
+
+    async def record(self) -> EndpointRecord:
+        """The endpoint's configuration.
+
+        Raises:
+            Lost: there is none.
+        """
+        redis = self.store.redis
+        async with self._slots:
+            raw = await self.store.run(
+                lambda: redis.hget(self._keys["endpoints"], self.endpoint_id), timeout=5
+            )
+        if raw is None:
+            raise Lost(self.endpoint_id)
+        return EndpointRecord.model_validate_json(raw)
+
+    async def read(self, lane: Lane, *, after: int, count: int) -> list[Entry]:
+        """What stands in a lane past a position, in order, at most ``count``."""
+        redis = self.store.redis
+        async with self._slots:
+            found = await self.store.run(
+                lambda: redis.xrange(self._keys[lane], min=f"{after + 1}-0", count=count), timeout=5
+            )
+        return [_entry(entry_id, fields) for entry_id, fields in found]
+
+    async def skip(self, claim: Claim, ranges: Iterable[tuple[int, int]], witness: Entry) -> None:
+        """Finish positions of the mailbox that are not for this endpoint.
+
+        Args:
+            ranges: first and last, inclusive.
+            witness: the last entry that was read.
+
+        Raises:
+            Lost, Changed
+        """
+        _judge(
+            await self._script(
+                "skip",
+                ["state", "floors", "done", "mailbox", "meta"],
+                [
+                    claim.token,
+                    self.endpoint_id,
+                    witness.position,
+                    witness.parcel.event_id,
+                    self.settings.mailbox.keep,
+                    *(number for pair in ranges for number in pair),
+                ],
+            )
+        )
+
+    async def settle(self, lane: Lane, claim: Claim, result: Settlement) -> None:
+        """Write down the result of an attempt.
+
+        Raises:
+            Lost, Changed
+        """
+        retry = result.retry
+        attempt: list[str | int | float | bytes] = [
+            result.log.attempt,
+            _encode(retry) if retry else "",
+            f"{result.at:.3f}",
+            result.log.model_dump_json(exclude={"id"}, exclude_none=True),
+            json.dumps(dict(result.letter or {})),
+            self.settings.courier.attempts_kept,
+            self.settings.courier.dead_kept,
+        ]
+        if lane is Lane.MAILBOX:
+            answer = await self._script(
+                "settle",
+                ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"],
+                [
+                    claim.token,
+                    self.endpoint_id,
+                    result.position,
+                    result.event_id,
+                    result.verdict,
+                    *attempt,
+                    self.settings.mailbox.keep,
+                ],
+            )
+        else:
+            answer = await self._script(
+                "settle_replay",
+                ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"],
+                [claim.token, result.position, result.event_id, result.verdict, *attempt],
+            )
+        _judge(answer)
+
+    async def disable(
+        self, claim: Claim, before: EndpointRecord, after: EndpointRecord, log: Attempt, at: float
+    ) -> bool:
+        """Replace the endpoint's record by one that is switched off.
+
+        Returns:
+            False if it was changed since it was read.
+
+        Raises:
+            Lost
+        """
+        answer = await self._script(
+            "disable",
+            ["state", "endpoints", "meta", "attempts"],
+            [
+                claim.token,
+                self.endpoint_id,
+                before.revision,
+                after.model_dump_json(),
+                log.model_dump_json(exclude={"id"}, exclude_none=True),
+                self.settings.courier.attempts_kept,
+                f"{at:.3f}",
+                endpoints_channel(self.store),
+                self.instance_id,
+            ],
+        )
+        if answer == "stale":
+            raise Lost(self.endpoint_id)
+        return bool(answer == "ok")
+
+    async def _script(self, name: str, keys: list[str], args: list[str | int | float | bytes]) -> Any:
+        async with self._slots:
+            return await self.store.script(
+                COMMON, LUA / f"{name}.lua", keys=[self._keys[key] for key in keys], args=args
+            )
+
+
+def _judge(answer: list[str]) -> None:
+    if answer[0] == "stale":
+        raise Lost
+    if answer[0] == "changed":
+        raise Changed
+
+
+def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
+    event = decode(entry_id, fields)
+    if "s" in fields:
+        event = event.model_copy(update={"seq": int(fields["s"])})
+    return Entry(
+        position=int(entry_id.partition("-")[0]),
+        chat=fields["c"],
+        test=fields.get("k") == "test",
+        parcel=Parcel(event.id, event.seq, event.type.value, event.model_dump_json().encode()),
+    )
+
+
+def _encode(retry: Retry) -> str:
+    return json.dumps({"attempts": retry.attempts, "due": retry.due, "first": retry.first})
+
+
+def _retries(flat: list[str]) -> dict[int, Retry]:
+    return {
+        int(position): Retry(**json.loads(value))
+        for position, value in zip(flat[::2], flat[1::2], strict=True)
+    }

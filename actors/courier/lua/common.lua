@@ -1,0 +1,74 @@
+-- What the steps of a delivery share. Put before each of them.
+
+local function text(number) return string.format('%d', number) end
+
+local function holds(state, claim) return redis.call('HGET', state, 'claim') == claim end
+
+-- Remove what every endpoint has finished with, apart from the newest `keep` events.
+local function trim(keys, keep)
+  local seq = tonumber(redis.call('HGET', keys.meta, 'seq') or '0')
+  local oldest = seq - keep
+  for _, value in ipairs(redis.call('HVALS', keys.floors)) do oldest = math.min(oldest, tonumber(value)) end
+  if oldest > 0 then redis.call('XTRIM', keys.mailbox, 'MINID', text(oldest + 1) .. '-0') end
+end
+
+-- Raise the floor over everything finished that follows it without a gap.
+local function raise_floor(keys, endpoint, before, floor, keep)
+  local gap = false
+  while not gap do
+    local page = redis.call('ZRANGEBYSCORE', keys.done, '(' .. text(floor), '+inf', 'LIMIT', 0, 256)
+    gap = #page < 256
+    for _, member in ipairs(page) do
+      if tonumber(member) ~= floor + 1 then gap = true break end
+      floor = floor + 1
+    end
+  end
+  if floor > before then
+    redis.call('ZREMRANGEBYSCORE', keys.done, '-inf', text(floor))
+    redis.call('HSET', keys.floors, endpoint, text(floor))
+    trim(keys, keep)
+  end
+  return floor
+end
+
+-- The event that stands at a position of a stream as a field table, nil if there is none.
+local function entry_at(stream, position)
+  local id = text(position) .. '-0'
+  local found = redis.call('XRANGE', stream, id, id)[1]
+  if not found then return nil end
+  local fields = {}
+  for i = 1, #found[2], 2 do fields[found[2][i]] = found[2][i + 1] end
+  return fields
+end
+
+local function log_attempt(key, attempt, kept)
+  redis.call('XADD', key, 'MAXLEN', kept, '*', 'a', attempt)
+end
+
+-- A dead letter holds the whole event: the mailbox is free to forget it.
+local function bury(keys, event_id, seq, event, letter, at, kept)
+  redis.call('HSET', keys.dead, event_id,
+    '{"seq":' .. text(seq) .. ',"letter":' .. letter .. ',"event":' .. event .. '}')
+  redis.call('ZADD', keys.dead_index, at, event_id)
+  redis.call('HINCRBY', keys.state, 'dead', 1)
+  local excess = redis.call('ZCARD', keys.dead_index) - kept
+  if excess > 0 then
+    for _, old in ipairs(redis.call('ZRANGE', keys.dead_index, 0, excess - 1)) do
+      redis.call('HDEL', keys.dead, old)
+      redis.call('ZREM', keys.dead_index, old)
+    end
+    redis.call('HINCRBY', keys.state, 'dead_dropped', excess)
+  end
+end
+
+-- How the endpoint is doing, for people and for the decision when to give up on it.
+local function note(state, success, at)
+  if success then
+    redis.call('HSET', state, 'last_success', at)
+    redis.call('HDEL', state, 'failing_since')
+    redis.call('HINCRBY', state, 'delivered', 1)
+  else
+    redis.call('HSETNX', state, 'failing_since', at)
+    redis.call('HINCRBY', state, 'failed_attempts', 1)
+  end
+end

@@ -1,0 +1,178 @@
+"""What an endpoint still has to get, and what of it may be attempted now. Pure: no Redis, no clock.
+
+Events are known by their position, a number that grows: the sequence number in the mailbox, or the place in
+the replay lane. Events of one chat form a *track*: only the first unfinished one of a track may be under way.
+Events without a chat (changes of the connection, say) form one track of their own, since their order matters
+too. An unordered endpoint has a track per event.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+Track = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Where an event stands that was refused.
+
+    Args:
+        attempts: so far.
+        due: seconds since 1970; not tried again before.
+        first: seconds since 1970, start of the first attempt.
+    """
+
+    attempts: int
+    due: float
+    first: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One unfinished event. Its body is not held here."""
+
+    position: int
+    event_id: str
+    track: Track
+    test: bool = False
+
+
+class Queue:
+    """The unfinished events of one endpoint that are known so far.
+
+    Args:
+        floor: everything up to here is finished.
+        finished: positions above the floor that are finished.
+        retries: what is known of events that were refused, by position.
+        ordered: keep the order of a chat.
+    """
+
+    def __init__(
+        self,
+        floor: int = 0,
+        *,
+        finished: Iterable[int] = (),
+        retries: Mapping[int, Retry] | None = None,
+        ordered: bool = True,
+    ) -> None:
+        self.cursor = floor
+        self.floor = floor
+        self._ordered = ordered
+        self._finished = {position for position in finished if position > floor}
+        self._retries = dict(retries or {})
+        self._items: dict[int, Item] = {}
+        self._tracks: dict[Track, deque[int]] = {}
+        self._under_way: set[int] = set()
+        self._ready: list[int] = []
+        self._due: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        """Unfinished events that are known, those under way included."""
+        return len(self._items)
+
+    @property
+    def under_way(self) -> int:
+        """Attempts that are open."""
+        return len(self._under_way)
+
+    @property
+    def ready(self) -> int:
+        """Events that could be started now, as of the last `promote`."""
+        return len(self._ready)
+
+    def skip(self, last: int) -> list[tuple[int, int]]:
+        """Pass over everything up to ``last``: it is not for this endpoint.
+
+        Returns:
+            Ranges (first, last) that were not finished before.
+        """
+        ranges: list[tuple[int, int]] = []
+        first = self.cursor + 1
+        for position in sorted(p for p in self._finished if self.cursor < p <= last):
+            if position > first:
+                ranges.append((first, position - 1))
+            first = position + 1
+        if first <= last:
+            ranges.append((first, last))
+        self._finished = {position for position in self._finished if position > last}
+        self._move_cursor(last)
+        return ranges
+
+    def add(self, position: int, event_id: str, chat: str, *, test: bool = False) -> None:
+        """Learn of the next event, one past the cursor. One that is finished already is passed over."""
+        assert position == self.cursor + 1, f"{position} does not follow {self.cursor}"
+        if position in self._finished:
+            self._finished.remove(position)
+            self._move_cursor(position)
+            return
+        track: Track = chat if self._ordered and not test else position
+        self._items[position] = Item(position, event_id, track, test)
+        self._move_cursor(position)
+        line = self._tracks.setdefault(track, deque())
+        line.append(position)
+        if line[0] == position:
+            self._offer(position)
+
+    def promote(self, now: float) -> None:
+        """Let retries whose time has come be started."""
+        while self._due and self._due[0][0] <= now:
+            heapq.heappush(self._ready, heapq.heappop(self._due)[1])
+
+    def start(self) -> Item | None:
+        """Take the oldest event that may be attempted, None if there is none."""
+        if not self._ready:
+            return None
+        position = heapq.heappop(self._ready)
+        self._under_way.add(position)
+        return self._items[position]
+
+    def finish(self, position: int) -> None:
+        """An event under way is delivered or given up: the next of its track may go."""
+        self._under_way.remove(position)
+        item = self._items.pop(position)
+        self._retries.pop(position, None)
+        line = self._tracks[item.track]
+        line.popleft()
+        if line:
+            self._offer(line[0])
+        else:
+            del self._tracks[item.track]
+        self._raise_floor()
+
+    def postpone(self, position: int, retry: Retry) -> None:
+        """An event under way was refused and is tried again later; its track waits."""
+        self._under_way.remove(position)
+        self._retries[position] = retry
+        self._offer(position)
+
+    def give_back(self, position: int) -> None:
+        """An attempt was not made, or does not count: the event stands as before."""
+        self._under_way.remove(position)
+        self._offer(position)
+
+    def retry_of(self, position: int) -> Retry | None:
+        """What is known of earlier attempts at an event."""
+        return self._retries.get(position)
+
+    def next_due(self) -> float | None:
+        """When the next retry may be started, None if none waits."""
+        return self._due[0][0] if self._due else None
+
+    def _offer(self, position: int) -> None:
+        retry = self._retries.get(position)
+        if retry is None:
+            heapq.heappush(self._ready, position)
+        else:
+            heapq.heappush(self._due, (retry.due, position))
+
+    def _move_cursor(self, position: int) -> None:
+        self.cursor = max(self.cursor, position)
+        self._raise_floor()
+
+    def _raise_floor(self) -> None:
+        while self.floor < self.cursor and self.floor + 1 not in self._items:
+            self.floor += 1

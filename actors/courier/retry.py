@@ -1,0 +1,124 @@
+"""What follows an attempt: delivered, tried again, given up, or the endpoint switched off. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+GONE = 410
+BUSY = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses that speak of the endpoint's state, not of the event."""
+
+
+class Failure(StrEnum):
+    """Why an attempt got no 2xx."""
+
+    STATUS = "status"
+    TIMEOUT = "timeout"
+    CONNECT_TIMEOUT = "connect_timeout"
+    NAME = "name_not_resolved"
+    CONNECT = "connect"
+    FORBIDDEN = "forbidden_address"
+    TLS = "tls"
+    PROTOCOL = "protocol"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended.
+
+    Args:
+        status: HTTP status, None if no answer came.
+        failure: None if the answer was a 2xx.
+        error: for people, None if there is nothing to say.
+        duration: seconds, permit to end of answer.
+        retry_after: value of that header.
+        answer: beginning of the answer's body, as text.
+    """
+
+    status: int | None
+    failure: Failure | None
+    error: str | None
+    duration: float
+    retry_after: str | None = None
+    answer: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if the endpoint took the event."""
+        return self.failure is None
+
+
+class Verdict(StrEnum):
+    """What to do with an event after an attempt."""
+
+    DONE = "done"
+    RETRY = "retry"
+    DEAD = "dead"
+    DISABLE = "disable"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and when an event is tried again. Times in seconds."""
+
+    schedule: Sequence[float]
+    jitter: float
+    retry_after_max: float
+    poison_attempts: int
+
+
+def judge(
+    outcome: Outcome,
+    *,
+    attempt: int,
+    policy: Policy,
+    now: float,
+    dice: float,
+    others_succeed: bool = False,
+) -> tuple[Verdict, float]:
+    """Decide what follows an attempt.
+
+    An event that is refused while others of its endpoint are taken is given up early: the fault is in the
+    event, and its chat waits behind it.
+
+    Args:
+        attempt: number of this attempt, from 1.
+        now: seconds since 1970.
+        dice: a random number of [0, 1) for the jitter.
+        others_succeed: the endpoint took another event since this one was tried for the first time.
+
+    Returns:
+        The verdict, and for RETRY the time (seconds since 1970) before which it must not be tried again.
+    """
+    if outcome.ok:
+        return Verdict.DONE, 0.0
+    if outcome.status == GONE:
+        return Verdict.DISABLE, 0.0
+    if attempt > len(policy.schedule):
+        return Verdict.DEAD, 0.0
+    blames_event = outcome.failure in (Failure.STATUS, Failure.TIMEOUT) and outcome.status not in BUSY
+    if others_succeed and blames_event and attempt >= policy.poison_attempts:
+        return Verdict.DEAD, 0.0
+    delay = policy.schedule[attempt - 1] * (1 + policy.jitter * dice)
+    hint = min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
+    return Verdict.RETRY, now + max(delay, hint)
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Seconds from ``now`` that a Retry-After header asks for, None if it says nothing intelligible."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds())

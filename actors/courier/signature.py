@@ -1,0 +1,52 @@
+"""Standard Webhooks signatures (symmetric, ``v1``): HMAC-SHA256 over id, timestamp and body."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+
+PREFIX = "whsec_"
+LEAST, MOST = 24, 64
+"""Bytes that a secret may have, by the standard."""
+
+
+def new_secret() -> str:
+    """A fresh secret of 32 random bytes, as in ``whsec_…``."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def secret_key(secret: str) -> bytes:
+    """The bytes of a secret.
+
+    Raises:
+        ValueError: it is not ``whsec_`` and base64 of 24 to 64 bytes.
+    """
+    if not secret.startswith(PREFIX):
+        raise ValueError(f"a secret begins with {PREFIX}")
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"what follows {PREFIX} is not base64") from error
+    if not LEAST <= len(key) <= MOST:
+        raise ValueError(f"a secret has {LEAST} to {MOST} bytes, this one {len(key)}")
+    return key
+
+
+def sign(secrets_: Sequence[str], event_id: str, timestamp: int, body: bytes) -> str:
+    """The value of the ``webhook-signature`` header: one signature per secret, space-separated.
+
+    Args:
+        secrets_: every secret that is active, the current one first.
+        event_id: value of the ``webhook-id`` header.
+        timestamp: seconds since 1970, value of the ``webhook-timestamp`` header.
+        body: exactly the bytes that are sent.
+    """
+    content = b"%s.%d." % (event_id.encode(), timestamp) + body
+    return " ".join(
+        "v1," + base64.b64encode(hmac.digest(secret_key(secret), content, hashlib.sha256)).decode()
+        for secret in secrets_
+    )
