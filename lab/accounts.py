@@ -166,6 +166,11 @@ class Account:
         """Its public half."""
         return public_bytes(self.identity)
 
+    @property
+    def banned(self) -> bool:
+        """True while a temporary ban lasts."""
+        return self.record.ban is not None and self.record.ban.until > time.time()
+
     def jid(self, server: str) -> Jid:
         """Its address by phone number or by LID."""
         return Jid(self.lid if server == LIDS else self.phone, server)

@@ -13,6 +13,8 @@ from aiohttp import web
 from actors.instance.connection.base import LabTarget
 from lab.accounts import Account, Ban, Device, LabError
 from lab.connection import Connection
+from lab.contacts import ENGINE, Contacts
+from lab.control import application
 from lab.faults import Faults
 from lab.phone import QrCode, read_link_code
 from lab.stanzas import pictures
@@ -30,23 +32,29 @@ _SHUTDOWN_TIMEOUT = 2.0
 class Lab:
     """A WhatsApp network on loopback."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, engine: Path = ENGINE) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.state_dir = state_dir
         self._state = State(state_dir / "lab.db")
         self._roots = _roots(self._state)
         self.board = Switchboard(self._state, NoiseIdentity.issue(self._roots))
+        self.contacts = Contacts(self, self._state, engine)
         self.control_url = ""
         self._runners: list[web.AppRunner] = []
         self._connections: set[Connection] = set()
 
     @classmethod
-    async def start(cls, state_dir: Path, *, port: int = 0, control_port: int = 0) -> Lab:
+    async def start(
+        cls, state_dir: Path, *, port: int = 0, control_port: int = 0, engine: Path = ENGINE
+    ) -> Lab:
         """Open or create the network in this folder and serve it. Port 0 takes a free one.
+
+        Once this returns, ``lab.json`` in the folder says where the network is. Contacts of an earlier run
+        connect in the background; ``engine`` is the lab build that they run.
 
         Raises OSError if a port is taken or the folder can't be written.
         """
-        lab = cls(state_dir)
+        lab = cls(state_dir, engine)
         try:
             await lab._serve(port, control_port)
         except BaseException:
@@ -63,10 +71,18 @@ class Lab:
         await runner.setup()
         await web.TCPSite(runner, _HOST, port, ssl_context=server_context(self._roots, _HOST)).start()
         self.board.address = f"{_HOST}:{runner.addresses[0][1]}"
+        control = web.AppRunner(application(self), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        self._runners.append(control)
+        await control.setup()
+        await web.TCPSite(control, _HOST, control_port).start()
+        self.control_url = f"http://{_HOST}:{control.addresses[0][1]}"
+        self._save_target()
+        self.contacts.resume()
 
     async def stop(self) -> None:
         """End every connection and the server. What was accepted is there at the next start."""
         self.board.faults.clear()
+        await self.contacts.stop()
         for connection in list(self._connections):
             connection.close(node("stream:error", {"code": 503}))
         for runner in reversed(self._runners):
@@ -149,6 +165,10 @@ class Lab:
         """Change an account's profile picture, as on its phone; None removes it. Raises LabError."""
         pictures.change(self.board, self.board.directory.get(phone), image)
 
+    def picture_url(self, account: Account) -> str | None:
+        """Where an account's picture can be fetched, None if it has none."""
+        return pictures.url(self.board, account)
+
     def set_privacy(self, phone: str, name: str, value: str) -> None:
         """Change a privacy setting, as on the account's phone. Raises LabError."""
         account = self.board.directory.get(phone)
@@ -158,7 +178,9 @@ class Lab:
         account.record.privacy[name] = value
         self.board.directory.save(account)
 
-    def save_target(self) -> Path:
+    # ---- the server ---------------------------------------------------------------------------------
+
+    def _save_target(self) -> None:
         """Write lab.json, by which other processes find this network."""
         found = {
             "address": self.board.address,
@@ -170,9 +192,6 @@ class Lab:
         with tempfile.NamedTemporaryFile("w", dir=self.state_dir, delete=False) as draft:
             json.dump(found, draft, indent=2)
         os.replace(draft.name, path)  # noqa: PTH105 (whole or not at all)
-        return path
-
-    # ---- the server ---------------------------------------------------------------------------------
 
     async def _accept(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(timeout=1.0, max_msg_size=_MAX_FRAMES, compress=False)

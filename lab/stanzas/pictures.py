@@ -36,15 +36,23 @@ def answer(connection: Connection, device: Device, query: Node) -> list[Node]:
     kind = picture.text("type", "image") if picture else "image"
     if picture and picture.text("id") == id_:
         return [node("picture", {"status": 304, "id": id_, "type": kind})]
-    path = f"{PATH}/{account.phone}/{id_}.jpg"
     attrs = {
         "id": id_,
         "type": kind,
-        "url": f"https://{connection.board.address}{path}",
-        "direct_path": path,
+        "url": url(connection.board, account),
+        "direct_path": _path(account),
         "hash": base64.b64encode(hashlib.sha256(image).digest()).decode(),
     }
     return [node("picture", attrs)]
+
+
+def url(board: Switchboard, account: Account) -> str | None:
+    """Where the account's picture can be fetched, None if it has none."""
+    return f"https://{board.address}{_path(account)}" if account.picture else None
+
+
+def _path(account: Account) -> str | None:
+    return f"{PATH}/{account.phone}/{account.picture[0]}.jpg" if account.picture else None
 
 
 def change(board: Switchboard, account: Account, image: bytes | None) -> None:

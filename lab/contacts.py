@@ -1,0 +1,442 @@
+"""People to talk to: accounts whose companion device is a real client, run by an engine of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from actors.instance.connection import engine_pb2 as pb
+from actors.instance.connection.base import (
+    Connection,
+    ConnectionError,
+    DurableEvent,
+    Gone,
+    PassingEvent,
+    Signal,
+)
+from lab.accounts import LabError
+from lab.wire import LIDS, USERS, Jid
+
+if TYPE_CHECKING:
+    from lab.network import Lab
+    from lab.state import State
+
+log = logging.getLogger(__name__)
+
+ENGINE = Path(__file__).resolve().parent.parent / "engine" / "bin" / "malote-engine-lab"
+_LOCK_WAIT_MS = 10_000
+_READY_TIMEOUT = 60.0
+_RECONNECT_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SEND_ATTEMPTS = 6
+_FINAL = frozenset({"bad_request", "not_on_whatsapp", "unsupported", "not_paired"})
+_CONVERSATION = 0x0A
+"""The tag of waE2E.Message's field 1, a plain text."""
+
+Phase = Literal["starting", "connected", "reconnecting", "logged_out", "failed", "stopped"]
+
+
+class Arrival(BaseModel):
+    """A message that a contact's device received."""
+
+    position: int = Field(description="Grows with every arrival: read on with ?after=")
+    id: str
+    sender: str = Field(description="Digits if the number is known, else the LID")
+    chat: str
+    from_me: bool = Field(description="Written by another device of the contact's own account")
+    text: str
+    kind: str
+    sent_at_ms: int
+    arrived_at_ms: int
+    repeated: bool = Field(description="This id had arrived before from the same sender")
+
+
+class Written(BaseModel):
+    """What became of a command to write."""
+
+    ids: list[str] = Field(description="The ids of all messages, in the order of writing")
+    sent: int = Field(description="How many of them, from the first, the network has accepted")
+    error: str | None = Field(None, description="Why the rest was not sent")
+    done: bool = True
+
+
+class ContactView(BaseModel):
+    """A contact as the control interface shows it."""
+
+    phone: str
+    name: str
+    lid: str
+    device: int | None = Field(description="The companion device that its engine is")
+    state: Phase
+    error: str | None
+    arrived: int = Field(description="Messages received")
+    sent: int = Field(description="Messages accepted by the network")
+
+
+class Contact:
+    """One person: an account with a phone, and a real client linked to it."""
+
+    def __init__(self, lab: Lab, state: State, phone: str, name: str, binary: Path) -> None:
+        self.phone = phone
+        self.name = name
+        self.sent = 0
+        self.state: Phase = "starting"
+        self.error: str | None = None
+        self._lab = lab
+        self._state = state
+        self._folder = lab.state_dir / "contacts" / phone
+        self._binary = binary
+        self._connection: Connection | None = None
+        self._connected = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._runner: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self._receipts: dict[str, Counter[str]] = {}
+        rows = state.rows("SELECT json FROM arrival WHERE contact = ?", phone)
+        known = [Arrival.model_validate_json(row[0]) for row in rows]
+        self.arrived = len(known)
+        self._known = {(arrival.sender, arrival.id) for arrival in known}
+
+    # ---- its life -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Start its engine and keep it connected."""
+        self._runner = asyncio.create_task(self._run())
+
+    async def ready(self) -> None:
+        """Return when it is connected for the first time. Raises LabError."""
+        connected = asyncio.create_task(self._connected.wait())
+        assert self._runner
+        await asyncio.wait(
+            {connected, self._runner}, timeout=_READY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+        )
+        connected.cancel()
+        if not self._connected.is_set():
+            detail = self.error or "its client did not connect in time"
+            raise LabError("contact_failed", f"{self.phone}: {detail}", 502)
+
+    async def stop(self) -> None:
+        """End its engine. Never raises."""
+        tasks = [*self._jobs, *([self._runner] if self._runner else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._connection:
+            await self._connection.close()
+        self.state = "stopped"
+
+    def forget(self) -> None:
+        """Delete its session and what arrived."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._state.run("DELETE FROM arrival WHERE contact = ?", self.phone)
+
+    async def _run(self) -> None:
+        attempt = 0
+        while not self._logged_out:
+            try:
+                await self._connect()
+                attempt = 0
+                await self._lost.wait()
+            except (ConnectionError, OSError, TimeoutError) as error:
+                self.error = str(error)
+                log.warning("contact %s: %s", self.phone, error)
+            self._connected.clear()
+            if self._logged_out or attempt >= len(_RECONNECT_DELAYS):
+                break
+            self.state = "reconnecting"
+            await asyncio.sleep(_RECONNECT_DELAYS[attempt])
+            attempt += 1
+        if not self._logged_out:
+            self.state = "failed"
+
+    @property
+    def _logged_out(self) -> bool:
+        return self.state == "logged_out"
+
+    async def _connect(self) -> None:
+        self._lost.clear()
+        if self._connection is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            from actors.instance.connection.engine import EngineConnection
+
+            self._connection = EngineConnection(self._binary, lab=self._lab.target)
+            await self._connection.start(self)
+            store = f"sqlite:{self._folder / 'session.db'}"
+            await self._connection.open(
+                store=store, device="", session=f"contact-{self.phone}", lock_wait_ms=_LOCK_WAIT_MS
+            )
+        await self._connection.connect()
+        async with asyncio.timeout(_READY_TIMEOUT):
+            waits = {asyncio.create_task(event.wait()) for event in (self._connected, self._lost)}
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    # ---- what its engine reports --------------------------------------------------------------------
+
+    async def on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        """Keep what arrives."""
+        if isinstance(event, pb.Message):
+            self._keep(event, received_at_ms)
+        elif isinstance(event, pb.Receipt):
+            for id_ in event.message_ids:
+                self._receipts.setdefault(id_, Counter())[event.type] += 1
+        return True
+
+    def on_signal(self, signal: Signal) -> None:
+        """Follow the connection."""
+        if isinstance(signal, pb.Qr):
+            self._start(self._scan(signal.code))
+        elif isinstance(signal, pb.Connected):
+            self.state, self.error = "connected", None
+            self._connected.set()
+        elif isinstance(signal, pb.LoggedOut):
+            self.state, self.error = "logged_out", signal.reason
+            self._lost.set()
+        elif isinstance(signal, Gone):
+            self._connection = None
+            self._lost.set()
+        elif isinstance(
+            signal, pb.Disconnected | pb.Replaced | pb.ConnectFailure | pb.Parked | pb.PairFailed
+        ):
+            self.error = type(signal).__name__
+            self._lost.set()
+
+    async def _scan(self, code: str) -> None:
+        if self._lab.account(self.phone).devices:
+            return
+        try:
+            await self._lab.scan(self.phone, code)
+        except LabError as error:
+            self.error = error.detail
+
+    def _keep(self, message: pb.Message, received_at_ms: int) -> None:
+        info = message.info
+        sender = info.sender.phone or info.sender.lid
+        arrival = Arrival(
+            position=0,
+            id=info.id,
+            sender=sender,
+            chat=info.chat.phone or info.chat.lid or info.chat.jid,
+            from_me=info.from_me,
+            text=message.text,
+            kind=message.kind,
+            sent_at_ms=info.timestamp_ms,
+            arrived_at_ms=received_at_ms,
+            repeated=(sender, info.id) in self._known,
+        )
+        kept = arrival.model_dump_json(exclude={"position"})
+        self._state.run("INSERT INTO arrival (contact, json) VALUES (?, ?)", self.phone, kept)
+        self._known.add((sender, info.id))
+        self.arrived += 1
+
+    # ---- what it is told to do ----------------------------------------------------------------------
+
+    def view(self) -> ContactView:
+        """How it is."""
+        account = self._lab.account(self.phone)
+        return ContactView(
+            phone=self.phone,
+            name=self.name,
+            lid=account.lid,
+            device=next(iter(account.devices), None),
+            state=self.state,
+            error=self.error,
+            arrived=self.arrived,
+            sent=self.sent,
+        )
+
+    def arrivals(self, after: int = 0, limit: int = 1000) -> list[Arrival]:
+        """What arrived, in order, from a position on."""
+        rows = self._state.rows(
+            "SELECT position, json FROM arrival WHERE contact = ? AND position > ? ORDER BY position LIMIT ?",
+            self.phone,
+            after,
+            limit,
+        )
+        return [Arrival.model_validate_json(f'{{"position":{row[0]},{row[1][1:]}') for row in rows]
+
+    def receipts(self, ids: list[str] | None = None) -> dict[str, dict[str, int]]:
+        """For each message it wrote how many receipts of each type came, from all devices."""
+        wanted = self._receipts if ids is None else ids
+        return {id_: dict(self._receipts.get(id_, {})) for id_ in wanted}
+
+    async def write(
+        self,
+        to: str,
+        text: str = "message {n}",
+        *,
+        count: int = 1,
+        interval: float = 0.0,
+        id_prefix: str = "",
+        wait: bool = True,
+    ) -> Written:
+        """Write messages to a number or address, one after the other, in order.
+
+        Args:
+            to: digits, ``<lid>@lid`` or any address.
+            text: ``{n}`` stands for the message's number, from 1.
+            count: how many.
+            interval: seconds between two.
+            id_prefix: the ids are this and the number; a fresh one if empty.
+            wait: False returns at once and writes on in the background.
+        """
+        prefix = id_prefix or f"3EB0{secrets.token_hex(6).upper()}"
+        ids = [f"{prefix}{n:06d}" for n in range(1, count + 1)]
+        result = Written(ids=ids, sent=0, done=False)
+        texts = [text.replace("{n}", str(n)) for n in range(1, count + 1)]
+        task = self._start(self._write(_address(to), result, texts, interval))
+        if wait:
+            await asyncio.shield(task)
+        return result
+
+    async def mark_read(self, chat: str, ids: list[str]) -> None:
+        """Show messages of a chat as read. Raises LabError."""
+        await self._command(self._engine().mark_read(str(_address(chat)), ids))
+
+    async def typing(self, chat: str, state: str) -> None:
+        """Show ``composing``, ``recording`` or ``paused`` in a chat. Raises LabError."""
+        await self._command(self._engine().chat_presence(str(_address(chat)), state))
+
+    @staticmethod
+    async def _command(command: Coroutine[Any, Any, None]) -> None:
+        try:
+            await command
+        except ConnectionError as error:
+            raise LabError(error.code, error.message, 502) from error
+
+    def _engine(self) -> Connection:
+        if self._connection is None or not self._connected.is_set():
+            raise LabError(
+                "contact_offline", f"{self.phone} is {self.state}: {self.error or 'no error'}", 503
+            )
+        return self._connection
+
+    async def _write(self, to: Jid, result: Written, texts: list[str], interval: float) -> None:
+        async with self._writing:
+            for id_, text in zip(result.ids, texts, strict=True):
+                result.error = await self._send(str(to), id_, text_message(text))
+                if result.error:
+                    break
+                result.sent += 1
+                self.sent += 1
+                if interval:
+                    await asyncio.sleep(interval)
+        result.done = True
+
+    async def _send(self, to: str, id_: str, message: bytes) -> str | None:
+        error = ""
+        for delay in _RECONNECT_DELAYS[:_SEND_ATTEMPTS]:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_READY_TIMEOUT):
+                    await self._connected.wait()
+            try:
+                await self._engine().send(to, id_, message)
+            except ConnectionError as failure:
+                error = str(failure)
+                if failure.code in _FINAL:
+                    return error
+            except LabError as failure:
+                return failure.detail
+            else:
+                return None
+            await asyncio.sleep(delay)
+        return error
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return task
+
+
+class Contacts:
+    """All contacts of a lab."""
+
+    def __init__(self, lab: Lab, state: State, binary: Path) -> None:
+        self._lab = lab
+        self._state = state
+        self._binary = binary
+        self._contacts: dict[str, Contact] = {}
+
+    def resume(self) -> None:
+        """Start the contacts of an earlier run again, in the background."""
+        for phone, name in self._state.rows("SELECT phone, name FROM contact ORDER BY phone"):
+            self._contacts[phone] = Contact(self._lab, self._state, phone, name, self._binary)
+            self._contacts[phone].run()
+
+    async def stop(self) -> None:
+        """End every contact's engine."""
+        await asyncio.gather(*(contact.stop() for contact in self._contacts.values()))
+
+    def all(self) -> list[Contact]:
+        """Every contact."""
+        return list(self._contacts.values())
+
+    def get(self, phone: str) -> Contact:
+        """The contact with this number. Raises LabError."""
+        contact = self._contacts.get(phone)
+        if contact is None:
+            raise LabError("no_such_contact", f"no contact has the number {phone}; create it first", 404)
+        return contact
+
+    async def create(self, phone: str, name: str = "") -> Contact:
+        """A new contact, connected. Raises LabError."""
+        if phone in self._contacts:
+            raise LabError("contact_exists", f"the number {phone} is a contact already")
+        if not self._binary.is_file():
+            raise LabError(
+                "no_engine", f"there is no engine at {self._binary}: build it with make engine", 503
+            )
+        account = self._lab.account(phone, name)
+        if account.devices:
+            raise LabError("account_in_use", f"{phone} has linked devices already: choose another number")
+        contact = Contact(self._lab, self._state, phone, name, self._binary)
+        contact.forget()
+        self._contacts[phone] = contact
+        self._state.run("INSERT INTO contact VALUES (?, ?)", phone, name)
+        contact.run()
+        try:
+            await contact.ready()
+        except BaseException:
+            await self.delete(phone)
+            raise
+        return contact
+
+    async def delete(self, phone: str) -> None:
+        """End a contact and forget what arrived; its account stays. Raises LabError."""
+        contact = self.get(phone)
+        del self._contacts[phone]
+        await contact.stop()
+        self._state.run("DELETE FROM contact WHERE phone = ?", phone)
+        contact.forget()
+        for device in list(self._lab.account(phone).devices.values()):
+            self._lab.board.remove_device(device)
+
+
+def text_message(text: str) -> bytes:
+    """A serialized waE2E.Message with a plain text."""
+    data = text.encode()
+    size, length = len(data), bytearray()
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes((_CONVERSATION, *length, size)) + data
+
+
+def _address(to: str) -> Jid:
+    user, _, server = to.lstrip("+").partition("@")
+    if not user or (not server and not user.isdigit()):
+        raise LabError("bad_address", f"{to!r} is neither a number nor an address such as 123@lid", 422)
+    return Jid(user, {"lid": LIDS, "": USERS}.get(server, server))
