@@ -203,7 +203,7 @@ class Registry:
             async for key in redis.scan_iter(match=pattern, count=500):
                 await redis.unlink(key)
 
-        await self.store.run(sweep, timeout=30)
+        await self.store.run(sweep, timeout=30, attempt=30)
 
     async def wake(self) -> None:
         """Tell the supervisor to look now instead of at its next turn. A lost wake costs only that time."""

@@ -12,17 +12,47 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
 
 T = TypeVar("T")
 
 SOCKET_TIMEOUT = 5.0
-PASSING = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
-"""Errors of Redis that go away by themselves: it restarts, loads, fails over, or the network hiccups."""
+ATTEMPT = 5.0
+"""Seconds after which a step is tried again on another connection: this one may be cut without a word."""
+PASSING = (
+    ConnectionError,
+    TimeoutError,
+    OSError,
+    BusyLoadingError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    ClusterDownError,
+    MasterDownError,
+    TryAgainError,
+)
+"""Errors of Redis that go away: it restarts, loads, fails over, has no room, or the network hiccups."""
+
+PASSING_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""The same, where redis-py has no class for it: a script runs long, no disk, too few replicas."""
+
+
+def passing(error: Exception) -> bool:
+    """True if the same step may succeed a little later."""
+    return isinstance(error, PASSING) or str(error).startswith(PASSING_CODES)
 
 
 class StoreUnavailable(Exception):
-    """Redis did not answer within the deadline. Whether the step was carried out is unknown."""
+    """Redis did not answer, or could not write, within the deadline. The step may have been carried out."""
 
 
 class StaleEpoch(Exception):
@@ -67,8 +97,8 @@ class Keys:
         return ":".join((self.prefix, f"{{{instance_id}}}", *parts))
 
     def shared(self, *parts: str) -> str:
-        """A key that belongs to no instance."""
-        return ":".join((self.prefix, *parts))
+        """A key that belongs to no instance, as in ``{malote}:tokens``: one hash tag for all of them, too."""
+        return ":".join((f"{{{self.prefix}}}", *parts))
 
     @property
     def ring(self) -> str:
@@ -88,17 +118,24 @@ class Store:
         self.url = url
         self.keys = Keys(prefix)
         # Any: redis-py types each reply as the union of what all its protocols and settings may return.
-        self.redis: Any = redis or connect(url)
+        # Without a socket timeout: up to Python 3.11 the one in redis-py loses a cancellation now and then
+        # (asyncio.wait_for): neither a deadline nor a shutdown ended the wait. `run` has the deadlines.
+        self.redis: Any = redis or connect(url, socket_timeout=None)
         self._scripts: dict[tuple[Path, ...], Callable[..., Awaitable[Any]]] = {}
 
     async def close(self) -> None:
         """Give back every connection."""
         await self.redis.aclose()
 
-    async def run(self, step: Callable[[], Awaitable[T]], *, timeout: float) -> T:
+    async def run(self, step: Callable[[], Awaitable[T]], *, timeout: float, attempt: float = ATTEMPT) -> T:
         """Carry out a step, again and again while Redis is away, for at most ``timeout`` seconds.
 
         The step must be safe to repeat: a lost reply means that it is done a second time.
+
+        Args:
+            step: does it once.
+            timeout: seconds in all.
+            attempt: seconds that one attempt may take.
 
         Raises:
             StoreUnavailable: the time is over.
@@ -108,12 +145,15 @@ class Store:
         delay = 0.05
         while True:
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(min(deadline, loop.time() + attempt)):
                     return await step()
-            except PASSING as error:
+            except (*PASSING, ResponseError) as error:
+                if not passing(error):
+                    raise
                 pause = delay * random.uniform(0.5, 1.5)
                 if loop.time() + pause >= deadline:
-                    raise StoreUnavailable(f"Redis at {self._place()} does not answer: {error}") from error
+                    reason = str(error) or "the time is over"
+                    raise StoreUnavailable(f"Redis at {self._place()} cannot be used: {reason}") from error
                 await asyncio.sleep(pause)
                 delay = min(delay * 2, 1.0)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -23,11 +24,13 @@ class Valkey:
     Args:
         directory: where it keeps its files; a restart finds them there.
         durable: every write is on disk before its reply (``appendfsync always``); otherwise nothing is kept.
+        options: further arguments of the server.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False, options: Sequence[str] = ()) -> None:
         self.directory = directory
         self.durable = durable
+        self.options = options
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,7 +58,7 @@ class Valkey:
             str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1",
             "--dir", str(self.directory), "--save", "",
             "--appendonly", "yes" if self.durable else "no", "--appendfsync", "always",
-            "--loglevel", "notice", "--daemonize", "no",
+            "--loglevel", "notice", "--daemonize", "no", *self.options,
         ]  # fmt: skip
         with log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_end_with_parent)
