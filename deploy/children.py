@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from deploy.errors import CommandError
@@ -18,6 +17,7 @@ from deploy.processes import Process, descendants, end
 LEASH = Path(__file__).with_name("leash.py")
 LOG_BYTES = 10 * 1024 * 1024
 LONGEST_PAUSE = 10.0
+TRIM_PERIOD = 30.0
 
 Say = Callable[[str], None]
 Ready = Callable[[], Awaitable[bool]]
@@ -31,7 +31,7 @@ class Child:
         command: its command line, asked for at every start.
         env: its whole environment, asked for at every start.
         ready: True once it can do its work. Asked again and again after a start.
-        log: file for what it prints; grows to 10 MiB, and one older file is kept.
+        log: file for what it prints; at 10 MiB it becomes ``log.1`` and begins anew.
         start_timeout, stop_timeout: seconds.
         say: told when it dies and when it is there again.
     """
@@ -58,7 +58,6 @@ class Child:
         self._stop_timeout = stop_timeout
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
-        self._pump: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -73,27 +72,26 @@ class Child:
             CommandError: it ended instead, or was not ready in time.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            str(LEASH),
-            str(os.getpid()),
-            *self._command(),
-            env=dict(self._env()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C reaches every process of the terminal's group; ending is ours to order.
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        self._pump = asyncio.create_task(_pump(self._process.stdout, self.log))
+        _trim(self.log)
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                str(LEASH),
+                str(os.getpid()),
+                *self._command(),
+                env=dict(self._env()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C reaches every process of the terminal's group; ending is ours to order.
+                start_new_session=True,
+            )
         try:
             async with asyncio.timeout(self._start_timeout):
                 while not await self._ready():
                     if self._process.returncode is not None:
-                        await asyncio.wait({self._pump}, timeout=1.0)
                         raise CommandError(
                             f"the {self.name} ended at start (status {self._process.returncode})"
                             f"{_tail(self.log)}",
@@ -108,9 +106,12 @@ class Child:
             ) from None
 
     async def wait(self) -> int:
-        """Wait until it ends. Returns its status."""
+        """Wait until it ends, and keep its log within its bound meanwhile. Returns its status."""
         assert self._process is not None
-        return await self._process.wait()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self._process.wait(), TRIM_PERIOD)
+            _trim(self.log)
 
     async def keep(self, restarted: Callable[[], Awaitable[None]] | None = None) -> None:
         """Start it again whenever it ends, for ever. ``restarted`` is awaited after each time."""
@@ -146,15 +147,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(asyncio.shield(process.wait()), self._stop_timeout)
+                await asyncio.wait_for(process.wait(), self._stop_timeout)
             except TimeoutError:
                 self.kill()
                 await process.wait()
         await asyncio.to_thread(end, family, patience=5.0)
-        if self._pump is not None:
-            # It ends when nobody holds the other end any more; a straggler must not hold us up.
-            await asyncio.wait({self._pump}, timeout=1.0)
-            self._pump.cancel()
 
     def kill(self) -> None:
         """SIGKILL it now."""
@@ -163,21 +160,12 @@ class Child:
                 self._process.kill()
 
 
-async def _pump(stream: asyncio.StreamReader, path: Path) -> None:
-    """Write what a child prints to a file of bounded size."""
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", errors="replace")
-    try:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:
-                continue  # longer than the reader's limit: that part is skipped
-            if not line:
-                return
-            text = line.decode(errors="replace").rstrip("\n")
-            handler.emit(logging.LogRecord("child", logging.INFO, "", 0, text, None, None))
-    finally:
-        handler.close()
+def _trim(log: Path) -> None:
+    """Move a log that has grown too large aside. Its writers append, so they go on at its new beginning."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_BYTES:
+            shutil.copyfile(log, log.with_name(log.name + ".1"))
+            os.truncate(log, 0)
 
 
 def _tail(log: Path, lines: int = 5) -> str:
