@@ -1,0 +1,109 @@
+"""The Ray actor of a courier: a thin shell around `Courier`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any, Literal
+
+from actors import cluster, logs
+from actors.courier.courier import Courier, Deposed
+from actors.settings import Settings
+from actors.store import Store
+
+log = logging.getLogger(__name__)
+
+Ending = Literal["drained", "deposed"]
+
+
+def actor_name(index: int) -> str:
+    """The name of a courier's actor."""
+    return f"courier:{index}"
+
+
+# max_restarts=0: the supervisor learns of its death from the pending watch, and makes another.
+@cluster.actor(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"control": 64})
+class CourierActor:
+    """One courier in a process of its own.
+
+    Args:
+        settings: with ``redis_url`` set.
+        index: from 0, below ``settings.courier.count``.
+    """
+
+    def __init__(self, settings: Settings, index: int) -> None:
+        logs.configure(settings.log_level)
+        self._settings = settings
+        self._index = index
+        self._courier: Courier | None = None
+        self._running: asyncio.Task[Ending] | None = None
+
+    def __repr__(self) -> str:
+        return f"Courier({self._index})"
+
+    @cluster.method(concurrency_group="control")
+    async def start(self) -> None:
+        """Begin to deliver. Again is harmless."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> Ending:
+        store = Store(self._settings.redis_url or "", self._settings.prefix)
+        self._courier = Courier(store, self._settings, self._index, range(self._settings.courier.count))
+        try:
+            await self._courier.run()
+        except Deposed as error:
+            log.warning("deposed", extra={"courier": self._index, "reason": str(error)})
+            return "deposed"
+        finally:
+            await store.close()
+        return "drained"
+
+    @cluster.method(concurrency_group="control")
+    async def watch(self) -> Ending:
+        """Pends for as long as it delivers; its end, or this process's, ends the call."""
+        if self._running is None:
+            raise RuntimeError("watch() before start()")
+        return await asyncio.shield(self._running)
+
+    @cluster.method(concurrency_group="control")
+    async def drain(self) -> dict[str, Any]:
+        """Start no more attempts; answers when the open ones have ended, or their time is over.
+
+        Nothing has to be given back: what was not delivered is in Redis, and whoever comes next claims it.
+        """
+        if self._courier is not None and self._running is not None:
+            self._courier.drain()
+            await asyncio.wait([self._running])
+        return await self._numbers()
+
+    @cluster.method(concurrency_group="control")
+    async def leave(self) -> None:
+        """End this process."""
+        cluster.exit_actor()
+
+    @cluster.method(concurrency_group="control")
+    async def describe(self) -> dict[str, Any]:
+        """What it is doing now, in numbers."""
+        return await self._numbers()
+
+    async def _numbers(self) -> dict[str, Any]:
+        numbers = self._courier.describe() if self._courier else {"index": self._index}
+        return {**numbers, "pid": os.getpid(), "node": cluster.current_node()}
+
+
+def create(settings: Settings, index: int) -> cluster.Handle:
+    """Create courier ``index`` as a detached actor, in the namespace of the settings.
+
+    Raises:
+        ValueError: an actor of this name lives.
+    """
+    options: Any = CourierActor
+    handle: cluster.Handle = options.options(
+        name=actor_name(index),
+        namespace=settings.namespace,
+        lifetime="detached",
+        scheduling_strategy="SPREAD",
+    ).remote(settings, index)
+    return handle
