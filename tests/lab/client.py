@@ -73,11 +73,7 @@ class Client:
 
     async def open(self, *, passive: bool = True, trust: bytes | None = None) -> None:
         """Connect; log in if the keys belong to a linked device."""
-        context = ssl.create_default_context(cadata=self.target.tls_ca_pem.decode())
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
-        self._socket = await self._session.ws_connect(
-            f"https://{self.target.address}/ws/chat", server_hostname="web.whatsapp.com"
-        )
+        self._socket = await self.dial()
         frames = Frames()
         handshake = Initiator(self.keys.noise, PROLOGUE)
         await self._socket.send_bytes(PROLOGUE + frame(handshake.hello()))
@@ -89,6 +85,14 @@ class Client:
         finish, self._transport = handshake.finish(self._payload(passive).SerializeToString())
         await self._socket.send_bytes(frame(finish))
         self._reader = asyncio.create_task(self._read(frames))
+
+    async def dial(self) -> aiohttp.ClientWebSocketResponse:
+        """Open the socket without a word."""
+        context = ssl.create_default_context(cadata=self.target.tls_ca_pem.decode())
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+        return await self._session.ws_connect(
+            f"https://{self.target.address}/ws/chat", server_hostname="web.whatsapp.com"
+        )
 
     async def close(self) -> None:
         if self._socket:
@@ -194,7 +198,7 @@ class Client:
         await self.send(node("iq", answer, node("pair-device-sign", {}, signed)))
         self.keys.jid, self.keys.lid = device.jid("jid"), device.jid("lid")
 
-    async def ask_to_link(self, phone: str, code: str) -> tuple[X25519PrivateKey, str]:
+    async def ask_to_link(self, phone: str, code: str) -> X25519PrivateKey:
         """The first stage of pairing by code: the client's key, wrapped with the code it shows."""
         ephemeral = X25519PrivateKey.generate()
         salt, nonce = os.urandom(32), os.urandom(16)
@@ -210,7 +214,7 @@ class Client:
         answer = await self.query("md", "set", node("link_code_companion_reg", attrs, content))
         ref = answer.child("link_code_companion_reg", "link_code_pairing_ref")
         assert ref, answer
-        return ephemeral, ref.data().decode()
+        return ephemeral
 
     async def finish_link(self, phone: str, code: str, ephemeral: X25519PrivateKey) -> Node:
         """The last stage of pairing by code: the client's keys for the phone."""
