@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 from actors import cluster, logs
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.instance import End, Instance
@@ -65,9 +64,10 @@ class InstanceActor:
         if self._running is not None:
             return
         settings = self._settings
-        lab = read_lab_target(settings.lab.directory) if settings.lab.directory else None
 
         def make(record: InstanceRecord) -> EngineConnection:
+            # Read anew for each engine: a lab that was restarted may have moved.
+            lab = read_lab_target(settings.lab.directory) if settings.lab.directory else None
             return EngineConnection(
                 settings.engine or engine_binary(lab=lab is not None),
                 lab=lab,

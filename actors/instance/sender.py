@@ -160,9 +160,10 @@ class Sender:
             },
             chat.id,
         )
-        await self._outbox.finish(
-            self._epoch, message, "sent", {"timestamp": moment.isoformat(), "chat_id": chat.id}, draft
-        )
+        aliases = self._chats.unsaved()
+        result_of = {"timestamp": moment.isoformat(), "chat_id": chat.id}
+        await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)
+        self._chats.saved(aliases)
 
     def _draft(
         self,
