@@ -1,0 +1,1 @@
+"""What the door serves: the HTTP API, a module a resource."""

@@ -1,0 +1,73 @@
+"""The HTTP application: all routes, what is around them, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from api import chats, contacts, events, health, instances, messages, pairing, webhooks
+from api.middleware import add_headers, observe
+from api.openapi import document
+from api.pages import add_pages
+from api.routing import Routes, serve
+from api.services import SERVICES, Services
+
+GROUPS: tuple[Routes, ...] = (
+    instances.routes,
+    pairing.routes,
+    messages.routes,
+    chats.routes,
+    contacts.routes,
+    events.routes,
+    webhooks.routes,
+    health.routes,
+)
+
+
+def malote_version() -> str:
+    """The installed version."""
+    try:
+        return version("malote")
+    except PackageNotFoundError:
+        return "0"
+
+
+def make_app(services: Services) -> web.Application:
+    """The application. It owns the services from here on and closes them."""
+    app = web.Application(
+        middlewares=[observe],
+        client_max_size=services.settings.gateway.body_bytes,
+        handler_args={"access_log": None},
+    )
+    app[SERVICES] = services
+    for group in GROUPS:
+        for route in group.routes:
+            app.router.add_route(route.method, route.path, serve(route))
+    add_pages(app, document(GROUPS, malote_version()))
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_end_streams)
+    app.cleanup_ctx.append(_running)
+    return app
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    services = app[SERVICES]
+    listening = asyncio.create_task(services.rings.run())
+    try:
+        yield
+    finally:
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+        await services.bell.close()
+        await services.store.close()
+
+
+async def _end_streams(app: web.Application) -> None:
+    services = app[SERVICES]
+    services.closing.set()
+    services.rings.ring_all()

@@ -1,0 +1,56 @@
+"""What the gateway asks of an instance that runs somewhere in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class InstanceUnavailable(Exception):
+    """The instance cannot be reached: it is being started or moved, or the cluster is away."""
+
+
+class InstanceCalls(Protocol):
+    """Calls to an instance, wherever it runs.
+
+    All have a deadline and raise ``actors.instance.errors.CallFailed`` when the instance refuses or fails,
+    and `InstanceUnavailable` when it cannot be reached.
+    """
+
+    async def pair_phone(self, instance_id: str, phone: str) -> str:
+        """Ask for a code to link with a phone number (digits), as in ``ABCD-1234``."""
+        ...
+
+    async def logout(self, instance_id: str) -> None:
+        """Unlink the device."""
+        ...
+
+    async def ring_outbox(self, instance_id: str) -> None:
+        """Say that a message was queued."""
+        ...
+
+    async def mark_read(
+        self, instance_id: str, chat: str, message_ids: Sequence[str], sender: str | None, played: bool
+    ) -> None:
+        """Send read, or played, receipts in a chat (a JID) for messages of a sender (a JID, in groups)."""
+        ...
+
+    async def typing(self, instance_id: str, chat: str, state: str) -> None:
+        """Show ``composing``, ``recording`` or ``paused`` in a chat (a JID)."""
+        ...
+
+    async def check_numbers(self, instance_id: str, phones: Sequence[str]) -> list[dict[str, Any]]:
+        """Which numbers (E.164) are on WhatsApp: ``query, registered, phone, lid, jid`` of each."""
+        ...
+
+    async def picture(self, instance_id: str, jid: str, preview: bool) -> dict[str, Any]:
+        """Where a profile picture can be fetched: ``id, url, absence``."""
+        ...
+
+
+class Cluster(Protocol):
+    """What the gateway has to know of the cluster."""
+
+    async def missing(self) -> list[str]:
+        """What is needed to serve and not there, for people. Empty: all is well. Never raises."""
+        ...

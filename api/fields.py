@@ -1,0 +1,51 @@
+"""Types of fields that several resources have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.phones import parse_phone
+from api.recipients import parse_recipient
+
+EXAMPLE_INSTANCE = "inst_5f0c2a9e4b7d4c18a2e6"
+EXAMPLE_TIME = "2026-01-31T12:00:00Z"
+EXAMPLE_JID = "5511912345678@s.whatsapp.net"
+
+
+class Body(BaseModel):
+    """What a request carries: unknown members are errors, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Query(BaseModel):
+    """Query parameters: unknown ones are errors, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Phone = Annotated[
+    str,
+    AfterValidator(parse_phone),
+    Field(
+        description="With its country code, in any usual form",
+        examples=["+55 11 91234-5678"],
+        min_length=1,
+        max_length=100,
+    ),
+]
+
+Recipient = Annotated[
+    str,
+    AfterValidator(parse_recipient),
+    Field(
+        description="A phone number with its country code in any usual form, or a chat's id from an event",
+        examples=["+55 11 91234-5678", EXAMPLE_JID],
+        min_length=1,
+        max_length=200,
+    ),
+]
+
+MessageId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]

@@ -1,0 +1,227 @@
+"""Messages to send: queued durably, sent in order, each with a status to look up."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from actors.instance.outbox import IdempotencyMismatch, Outbox, OutboxFull, QueuedMessage, SendRequest, Status
+from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState
+from api import problems as p
+from api.fields import EXAMPLE_JID, Body, Query, Recipient
+from api.problems import Problem
+from api.rings import Watch
+from api.routing import Answer, Call, Reply, Routes
+
+routes = Routes("Messages", "Send, and see what became of it.")
+
+TEXT_MAX = 65_536
+IDEMPOTENCY_KEY_MAX = 255
+LOOK = 1.0
+"""Seconds between two looks for a result, rings or not."""
+
+UNDECIDED = ("queued", "sending")
+HOPELESS = frozenset({ConnectionState.PAIRING, ConnectionState.LOGGED_OUT, ConnectionState.BANNED})
+
+
+class SendMessage(Body):
+    """A message to send."""
+
+    to: Recipient
+    type: Literal["text"] = "text"
+    text: str = Field(min_length=1, max_length=TEXT_MAX, examples=["Hello from Malote"])
+
+
+class Failure(BaseModel):
+    """Why a message was not sent."""
+
+    code: str = Field(examples=["not_on_whatsapp"])
+    message: str
+
+
+class Message(BaseModel):
+    """A message that was given to the outbox."""
+
+    id: str = Field(
+        description="WhatsApp's id of it, known from the start", examples=["3EB0C7A1D2E3F4A5B6C7D8"]
+    )
+    to: str = Field(description="Recipient's JID", examples=[EXAMPLE_JID])
+    type: str
+    text: str
+    status: Status = Field(
+        description="Only ever rises, from queued to sent, delivered, read and played; or failed"
+    )
+    created_at: datetime
+    attempts: int
+    sent_at: datetime | None = Field(None, description="WhatsApp's time of it")
+    chat_id: str | None = Field(None, description="The chat it went to, as events name it")
+    error: Failure | None = None
+
+
+class Waiting(Query):
+    """How long to wait."""
+
+    wait: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds to wait for the result, 0: not at all; by default and at most as configured",
+    )
+
+
+@routes.add(
+    "POST",
+    "/v1/instances/{instance_id}/messages",
+    "Send a message",
+    (201, Answer("Sent: WhatsApp has it", Message, headers={"Location": "Where its status can be seen"})),
+    (
+        202,
+        Answer(
+            "Queued: it is sent as soon as the instance can; `message.sent` or `message.failed` will tell",
+            Message,
+            headers={"Location": "Where its status can be seen"},
+        ),
+    ),
+    body=SendMessage,
+    query=Waiting,
+    headers={
+        "Idempotency-Key": "Any text of up to 255 characters that stands for this message. Repeated with the "
+        "same body, the message is not sent again: the answer tells what became of the first one"
+    },
+    examples={"text": {"to": "+55 11 91234-5678", "type": "text", "text": "Hello from Malote"}},
+    problems=(p.OUTBOX_FULL, p.NOT_PAIRED, p.IDEMPOTENCY_KEY_REUSED, p.SEND_FAILED),
+)
+async def send(call: Call[SendMessage, Waiting]) -> Reply:
+    """Once this answers 201 or 202 the message is stored durably and will be sent once, in order.
+
+    While the instance is moved, reconnecting or disconnected, messages wait. Without an Idempotency-Key a
+    request whose answer got lost must not be repeated blindly.
+    """
+    services = call.services
+    wait = _wait(call)
+    key = _idempotency_key(call)
+    state = await services.registry.state(call.instance_id)
+    _check_paired(state)
+    outbox = services.outbox(call.instance_id)
+    request = SendRequest(to=call.body.to, type=call.body.type, text=call.body.text)
+    with services.rings.watch(call.instance_id) as watch:
+        message_id, fresh = await _enqueue(outbox, request, key)
+        services.bell.ring(call.instance_id)
+        if not _may_answer(call.record, state):
+            wait = 0.0
+        message = await _result(outbox, message_id, wait, watch, services.closing)
+    headers = {"Location": f"/v1/instances/{call.instance_id}/messages/{message_id}"}
+    if not fresh:
+        headers["Idempotency-Replayed"] = "true"
+    shown = _shown(message)
+    if shown.error is not None:
+        raise Problem(
+            p.SEND_FAILED,
+            f"{shown.error.message.rstrip('.')}. The message is not tried again.",
+            headers=headers,
+            code=shown.error.code,
+            message_id=message_id,
+        )
+    return Reply(shown, 202 if shown.status in UNDECIDED else 201, headers)
+
+
+@routes.add(
+    "GET",
+    "/v1/instances/{instance_id}/messages/{message_id}",
+    "Show a message's status",
+    (200, Answer("The message", Message)),
+)
+async def show(call: Call[None, None]) -> Message:
+    """Kept for some days after the message was sent."""
+    message = await call.services.outbox(call.instance_id).get(call.path("message_id"))
+    if message is None:
+        raise p.not_found("such message, or its status is no longer kept")
+    return _shown(message)
+
+
+def _wait(call: Call[SendMessage, Waiting]) -> float:
+    longest = call.services.settings.gateway.send_wait
+    asked = call.query.wait
+    if asked is not None and not (math.isfinite(asked) and asked <= longest):
+        raise p.invalid(f"wait for {longest:g} seconds at most", parameter="wait")
+    return longest if asked is None else asked
+
+
+def _idempotency_key(call: Call[SendMessage, Waiting]) -> str | None:
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX:
+        raise p.invalid(f"use 1 to {IDEMPOTENCY_KEY_MAX} characters", parameter="Idempotency-Key")
+    return key
+
+
+def _check_paired(state: InstanceState | None) -> None:
+    # Waiting makes sense while a connection is on its way, not while it takes a person with a phone. What
+    # was queued for one account must not be sent by another that is paired later.
+    if state is None or state.connection not in HOPELESS:
+        return
+    if state.connection is ConnectionState.PAIRING and state.device is not None:
+        return
+    raise Problem(p.NOT_PAIRED, f"The instance is {state.connection}: pair it with a phone before sending.")
+
+
+def _may_answer(record: InstanceRecord, state: InstanceState | None) -> bool:
+    """True if a result can come soon, so that waiting for it is of use."""
+    return record.desired is Desired.CONNECTED and (
+        state is None or state.connection is not ConnectionState.PARKED
+    )
+
+
+async def _enqueue(outbox: Outbox, request: SendRequest, key: str | None) -> tuple[str, bool]:
+    try:
+        return await outbox.enqueue(request, key)
+    except OutboxFull as error:
+        raise Problem(
+            p.OUTBOX_FULL,
+            f"{error.depth} messages wait to be sent already. Wait until some are, and see that the "
+            "instance is connected.",
+            headers={"Retry-After": "10"},
+        ) from error
+    except IdempotencyMismatch as error:
+        raise Problem(
+            p.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key was used for another message. Use a fresh one for every new message.",
+            message_id=error.message_id,
+        ) from error
+
+
+async def _result(
+    outbox: Outbox, message_id: str, wait: float, watch: Watch, closing: asyncio.Event
+) -> QueuedMessage:
+    """The message as it is when it has a result, or when the time is over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        message = await outbox.get(message_id)
+        if message is None:
+            raise p.not_found("such message any more: its status is no longer kept")
+        left = deadline - loop.time()
+        if message.status not in UNDECIDED or left <= 0 or closing.is_set():
+            return message
+        await watch.wait(min(left, LOOK))
+
+
+def _shown(message: QueuedMessage) -> Message:
+    result = message.result or {}
+    error = result.get("error")
+    return Message(
+        id=message.id,
+        to=message.request.to,
+        type=message.request.type,
+        text=message.request.text,
+        status=message.status,
+        created_at=message.created_at,
+        attempts=message.attempts,
+        sent_at=result.get("timestamp"),
+        chat_id=result.get("chat_id"),
+        error=Failure(code=error["code"], message=error["message"]) if error else None,
+    )

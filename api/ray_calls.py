@@ -1,0 +1,200 @@
+"""Calls to instance actors over Ray. Ray may be away: then calls fail, and everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+
+from actors import cluster
+from actors.instance.errors import CallFailed
+from actors.registry import Owner, Registry
+from actors.settings import Settings
+from api.calls import InstanceUnavailable
+from api.metrics import CALL_SECONDS, CALLS
+
+log = logging.getLogger(__name__)
+
+SUPERVISOR = "supervisor"
+HANDLES_KEPT = 10_000
+RECONNECT = 3.0
+PING_TIMEOUT = 3.0
+SHUTDOWN_TIMEOUT = 5.0
+
+
+class RayCalls:
+    """The cluster, seen from a driver: finds an instance's owner and calls it.
+
+    Args:
+        registry: says which actor owns an instance now.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._connected = False
+        self._handles: OrderedDict[str, tuple[int, cluster.Handle]] = OrderedDict()
+        self._supervisor: cluster.Handle | None = None
+
+    # ---- the connection to the cluster ----
+
+    async def run(self) -> None:
+        """Connect to the cluster, trying until it is there."""
+        address = self._settings.ray_address or "auto"
+
+        def connect() -> None:
+            ray.init(
+                address=address,
+                namespace=self._settings.namespace,
+                ignore_reinit_error=True,
+                configure_logging=False,
+                log_to_driver=False,
+            )
+
+        while True:
+            try:
+                await in_thread(connect)
+            except Exception as error:
+                log.warning("cluster not reached", extra={"address": address, "error": str(error)})
+                await asyncio.sleep(RECONNECT)
+            else:
+                self._connected = True
+                log.info("cluster reached", extra={"address": address})
+                return
+
+    async def close(self) -> None:
+        """Leave the cluster."""
+        self._connected = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_TIMEOUT):
+                await in_thread(ray.shutdown)
+
+    async def missing(self) -> list[str]:
+        """What of the cluster is not there."""
+        if not self._connected:
+            return ["the Ray cluster is not reached"]
+        try:
+            async with asyncio.timeout(PING_TIMEOUT):
+                if self._supervisor is None:
+                    self._supervisor = await cluster.find(SUPERVISOR, self._settings.namespace)
+                if self._supervisor is None:
+                    return ["the supervisor does not run"]
+                running = await cluster.call(self._supervisor, "ping") == "running"
+        except Exception as error:
+            self._supervisor = None
+            log.warning("supervisor does not answer", extra={"error": str(error)})
+            return ["the supervisor does not answer"]
+        return [] if running else ["the supervisor has stopped"]
+
+    # ---- calls ----
+
+    async def pair_phone(self, instance_id: str, phone: str) -> str:
+        """See `InstanceCalls`."""
+        return str(await self._call(instance_id, "pair_phone", phone))
+
+    async def logout(self, instance_id: str) -> None:
+        """See `InstanceCalls`."""
+        await self._call(instance_id, "logout")
+
+    async def ring_outbox(self, instance_id: str) -> None:
+        """See `InstanceCalls`."""
+        await self._call(instance_id, "ring_outbox")
+
+    async def mark_read(
+        self, instance_id: str, chat: str, message_ids: Sequence[str], sender: str | None, played: bool
+    ) -> None:
+        """See `InstanceCalls`."""
+        await self._call(instance_id, "mark_read", chat, list(message_ids), sender, played)
+
+    async def typing(self, instance_id: str, chat: str, state: str) -> None:
+        """See `InstanceCalls`."""
+        await self._call(instance_id, "chat_presence", chat, state)
+
+    async def check_numbers(self, instance_id: str, phones: Sequence[str]) -> list[dict[str, Any]]:
+        """See `InstanceCalls`."""
+        found: list[dict[str, Any]] = await self._call(instance_id, "check_numbers", list(phones))
+        return found
+
+    async def picture(self, instance_id: str, jid: str, preview: bool) -> dict[str, Any]:
+        """See `InstanceCalls`."""
+        found: dict[str, Any] = await self._call(instance_id, "picture", jid, preview)
+        return found
+
+    async def _call(self, instance_id: str, method: str, *args: Any) -> Any:
+        outcome = "failed"
+        started = asyncio.get_running_loop().time()
+        try:
+            answer = await self._ask(instance_id, method, *args)
+            outcome = "ok"
+            return answer
+        except CallFailed as error:
+            outcome = error.code
+            raise
+        except InstanceUnavailable:
+            outcome = "unavailable"
+            raise
+        finally:
+            CALLS.labels(method, outcome).inc()
+            CALL_SECONDS.labels(method).observe(asyncio.get_running_loop().time() - started)
+
+    async def _ask(self, instance_id: str, method: str, *args: Any) -> Any:
+        if not self._connected:
+            raise InstanceUnavailable("The cluster is not reached yet.")
+        owner = await self._registry.owner(instance_id)
+        if owner is None:
+            raise InstanceUnavailable("The instance is being started.")
+        try:
+            async with asyncio.timeout(self._settings.gateway.actor_timeout):
+                handle = await self._handle(instance_id, owner)
+                return await cluster.call(handle, method, *args)
+        except TimeoutError as error:
+            raise CallFailed("timeout", "The instance did not answer in time") from error
+        except (cluster.ActorGone, ray.exceptions.RayError) as error:
+            self._handles.pop(instance_id, None)
+            log.warning("call not answered", extra={"instance": instance_id, "error": str(error)})
+            raise InstanceUnavailable("The instance is being moved or started again.") from error
+
+    async def _handle(self, instance_id: str, owner: Owner) -> cluster.Handle:
+        known = self._handles.get(instance_id)
+        if known is not None and known[0] == owner.epoch:
+            self._handles.move_to_end(instance_id)
+            return known[1]
+        handle = await cluster.find(owner.actor, self._settings.namespace)
+        if handle is None:
+            raise InstanceUnavailable("The instance is being moved or started again.")
+        self._handles[instance_id] = (owner.epoch, handle)
+        if len(self._handles) > HANDLES_KEPT:
+            self._handles.popitem(last=False)
+        return handle
+
+
+async def in_thread(work: Callable[[], object]) -> None:
+    """Run something that blocks, on a thread that does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        failure: BaseException | None = None
+        try:
+            work()
+        except BaseException as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(finish, failure)
+
+    threading.Thread(target=run, daemon=True).start()
+    await done

@@ -1,0 +1,84 @@
+"""What a request says, validated: its JSON body and its query parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from api.problems import BROKEN_JSON, INVALID, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
+ERRORS_MAX = 50
+
+
+async def read_body(request: web.Request, model: type[M]) -> M:
+    """The JSON body as ``model``. One with nothing but defaults may be left out.
+
+    Raises:
+        Problem: another content type, no JSON, or invalid fields.
+        aiohttp.web.HTTPRequestEntityTooLarge: longer than the application allows.
+    """
+    # A body that is too long is refused before anybody looks at what it is.
+    raw = await request.read()
+    if not raw and not needed(model):
+        return model.model_validate({})
+    if not JSON_TYPE.fullmatch(request.content_type):
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"The body came as {request.content_type[:100]}; send it as application/json.",
+        )
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "JSON is sent as UTF-8.")
+    try:
+        value = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        what = (
+            "The body is empty; send a JSON object." if not raw.strip() else f"The body is not JSON: {error}."
+        )
+        raise Problem(BROKEN_JSON, what) from error
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid([_field(item["loc"], item["msg"], query=False) for item in error.errors()]) from error
+
+
+def needed(model: type[BaseModel]) -> bool:
+    """True if a body of this kind cannot be left out."""
+    return any(field.is_required() for field in model.model_fields.values())
+
+
+def read_query(request: web.Request, model: type[M]) -> M:
+    """The query parameters as ``model``. A parameter that is given several times is a list.
+
+    Raises:
+        Problem: invalid or unknown parameters.
+    """
+    values: dict[str, Any] = {}
+    for name in request.query:
+        given = request.query.getall(name)
+        values[name] = given if len(given) > 1 else given[0]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _invalid([_field(item["loc"], item["msg"], query=True) for item in error.errors()]) from error
+
+
+def _invalid(errors: list[FieldError]) -> Problem:
+    first = errors[0]
+    where = first.parameter or (first.pointer or "")[2:] or "the body"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Problem(INVALID, f"{where}: {first.detail}{more}", errors=errors[:ERRORS_MAX])
+
+
+def _field(location: tuple[int | str, ...], message: str, *, query: bool) -> FieldError:
+    detail = message.removeprefix("Value error, ")
+    if query:
+        return FieldError(detail=detail, parameter=str(location[0])[:200] if location else None)
+    steps = [str(step)[:200].replace("~", "~0").replace("/", "~1") for step in location]
+    return FieldError(detail=detail, pointer="#" + "".join(f"/{step}" for step in steps))

@@ -1,0 +1,151 @@
+"""The door: builds the HTTP application and runs it, one per node. ``python -m gateway``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from actors import logs
+from actors.registry import Registry
+from actors.settings import Settings
+from actors.store import Store
+from api.app import make_app
+from api.ray_calls import RayCalls
+from api.services import Services
+
+log = logging.getLogger("gateway")
+
+BACKLOG = 1024
+
+
+class CannotStart(Exception):
+    """The gateway cannot be started; says why and what to do, in one line."""
+
+
+def build(settings: Settings) -> web.Application:
+    """The application, wired to Redis and Ray. Both are reached when it runs, and may be away.
+
+    Raises:
+        CannotStart: the settings lack something.
+    """
+    if not settings.redis_url:
+        raise CannotStart("MALOTE_REDIS_URL is not set. Set it, or use `malote up`, which starts everything.")
+    try:
+        store = Store(settings.redis_url, settings.prefix)
+    except ValueError as error:
+        raise CannotStart(f"MALOTE_REDIS_URL is no Redis URL: {error}") from error
+    calls = RayCalls(settings, Registry(store))
+    app = make_app(Services.make(settings, store, calls, calls))
+
+    async def connected(app: web.Application) -> AsyncIterator[None]:
+        connecting = asyncio.create_task(calls.run())
+        yield
+        connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await connecting
+        await calls.close()
+
+    app.cleanup_ctx.append(connected)
+    return app
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, then finish what is running within the time for that.
+
+    While it serves, ``<data_dir>/gateway.json`` says where: ``{"url", "pid"}``.
+
+    Raises:
+        CannotStart: the port cannot be used.
+    """
+    gateway = settings.gateway
+    runner = web.AppRunner(
+        build(settings), access_log=None, shutdown_timeout=gateway.shutdown_timeout, handle_signals=False
+    )
+    await runner.setup()
+    note = settings.data_dir / "gateway.json"
+    try:
+        try:
+            await web.TCPSite(runner, gateway.host, gateway.port, backlog=BACKLOG).start()
+        except OSError as error:
+            raise CannotStart(_why(error, gateway.host, gateway.port)) from error
+        url = f"http://{_host(gateway.host)}:{runner.addresses[0][1]}"
+        _write(note, {"url": url, "pid": os.getpid()})
+        log.info("serving", extra={"url": url})
+        await stop.wait()
+        log.info("closing")
+    finally:
+        _remove(note)
+        await runner.cleanup()
+
+
+def main() -> None:
+    """Run a gateway with the settings of the environment, until SIGTERM or SIGINT."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        sys.exit(f"malote gateway: the setting {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(_until_signal(settings))
+    except CannotStart as error:
+        sys.exit(f"malote gateway: {error}")
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is in use. Stop what uses it, or set MALOTE_GATEWAY_PORT to another one."
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} needs privileges. Set MALOTE_GATEWAY_PORT to one above 1023."
+    return (
+        f"cannot listen on {host}:{port}: {error.strerror}. Set MALOTE_GATEWAY_HOST or MALOTE_GATEWAY_PORT."
+    )
+
+
+def _host(host: str) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"[{reachable}]" if ":" in reachable else reachable
+
+
+def _write(path: Path, note: dict[str, object]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(note) + "\n")
+        fresh.replace(path)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot write {path}: {error.strerror}. Set MALOTE_DATA_DIR to a place that can be."
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    # A gateway that was started meanwhile may have written its own.
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(path.read_text())["pid"] == os.getpid():
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
