@@ -2752,17 +2752,24 @@ func (x *MessageInfo) GetEdit() string {
 }
 
 type Message struct {
-	state                protoimpl.MessageState `protogen:"open.v1"`
-	Info                 *MessageInfo           `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
-	Message              []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"` // the serialized waE2E.Message, unwrapped from device-sent and ephemeral
-	Raw                  []byte                 `protobuf:"bytes,3,opt,name=raw,proto3" json:"raw,omitempty"`         // as decrypted, when it differs
-	Ephemeral            bool                   `protobuf:"varint,4,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"`
-	ViewOnce             bool                   `protobuf:"varint,5,opt,name=view_once,json=viewOnce,proto3" json:"view_once,omitempty"`
-	Edit                 bool                   `protobuf:"varint,6,opt,name=edit,proto3" json:"edit,omitempty"`
-	RetryCount           uint32                 `protobuf:"varint,7,opt,name=retry_count,json=retryCount,proto3" json:"retry_count,omitempty"`
-	UnavailableRequestId string                 `protobuf:"bytes,8,opt,name=unavailable_request_id,json=unavailableRequestId,proto3" json:"unavailable_request_id,omitempty"`
-	Text                 string                 `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`  // conversation or extended text, else empty
-	Kind                 string                 `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"` // the field of waE2E.Message that is set: conversation, imageMessage, …
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Info    *MessageInfo           `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	Message []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"` // the serialized waE2E.Message, unwrapped from device-sent and ephemeral,
+	// without the key of a group that came along
+	Raw                  []byte    `protobuf:"bytes,3,opt,name=raw,proto3" json:"raw,omitempty"` // as decrypted, when it differs
+	Ephemeral            bool      `protobuf:"varint,4,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"`
+	ViewOnce             bool      `protobuf:"varint,5,opt,name=view_once,json=viewOnce,proto3" json:"view_once,omitempty"`
+	Edit                 bool      `protobuf:"varint,6,opt,name=edit,proto3" json:"edit,omitempty"`
+	RetryCount           uint32    `protobuf:"varint,7,opt,name=retry_count,json=retryCount,proto3" json:"retry_count,omitempty"`
+	UnavailableRequestId string    `protobuf:"bytes,8,opt,name=unavailable_request_id,json=unavailableRequestId,proto3" json:"unavailable_request_id,omitempty"`
+	Text                 string    `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`                          // conversation or extended text, else empty
+	Kind                 string    `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`                         // the field of waE2E.Message that is set: conversation, imageMessage, …
+	QuotedId             string    `protobuf:"bytes,11,opt,name=quoted_id,json=quotedId,proto3" json:"quoted_id,omitempty"` // the message this one answers
+	QuotedSender         *Identity `protobuf:"bytes,12,opt,name=quoted_sender,json=quotedSender,proto3" json:"quoted_sender,omitempty"`
+	History              []byte    `protobuf:"bytes,13,opt,name=history,proto3" json:"history,omitempty"`                               // a serialized waE2E.HistorySyncNotification, if this is one
+	ProtocolType         string    `protobuf:"bytes,14,opt,name=protocol_type,json=protocolType,proto3" json:"protocol_type,omitempty"` // kind protocolMessage: REVOKE, APP_STATE_SYNC_KEY_SHARE, …
+	TargetId             string    `protobuf:"bytes,15,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`             // the message that is reacted to, revoked or edited
+	Secret               bool      `protobuf:"varint,16,opt,name=secret,proto3" json:"secret,omitempty"`                                // carries keys of this account's devices or of a group: not for others
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -2865,6 +2872,48 @@ func (x *Message) GetKind() string {
 		return x.Kind
 	}
 	return ""
+}
+
+func (x *Message) GetQuotedId() string {
+	if x != nil {
+		return x.QuotedId
+	}
+	return ""
+}
+
+func (x *Message) GetQuotedSender() *Identity {
+	if x != nil {
+		return x.QuotedSender
+	}
+	return nil
+}
+
+func (x *Message) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *Message) GetProtocolType() string {
+	if x != nil {
+		return x.ProtocolType
+	}
+	return ""
+}
+
+func (x *Message) GetTargetId() string {
+	if x != nil {
+		return x.TargetId
+	}
+	return ""
+}
+
+func (x *Message) GetSecret() bool {
+	if x != nil {
+		return x.Secret
+	}
+	return false
 }
 
 type Receipt struct {
@@ -4246,7 +4295,7 @@ const file_engine_proto_rawDesc = "" +
 	"\aoffline\x18\n" +
 	" \x01(\bR\aoffline\x12\x1a\n" +
 	"\bcategory\x18\v \x01(\tR\bcategory\x12\x12\n" +
-	"\x04edit\x18\f \x01(\tR\x04edit\"\xb6\x02\n" +
+	"\x04edit\x18\f \x01(\tR\x04edit\"\x88\x04\n" +
 	"\aMessage\x121\n" +
 	"\x04info\x18\x01 \x01(\v2\x1d.malote.engine.v1.MessageInfoR\x04info\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x10\n" +
@@ -4259,7 +4308,13 @@ const file_engine_proto_rawDesc = "" +
 	"\x16unavailable_request_id\x18\b \x01(\tR\x14unavailableRequestId\x12\x12\n" +
 	"\x04text\x18\t \x01(\tR\x04text\x12\x12\n" +
 	"\x04kind\x18\n" +
-	" \x01(\tR\x04kind\"\xf4\x01\n" +
+	" \x01(\tR\x04kind\x12\x1b\n" +
+	"\tquoted_id\x18\v \x01(\tR\bquotedId\x12?\n" +
+	"\rquoted_sender\x18\f \x01(\v2\x1a.malote.engine.v1.IdentityR\fquotedSender\x12\x18\n" +
+	"\ahistory\x18\r \x01(\fR\ahistory\x12#\n" +
+	"\rprotocol_type\x18\x0e \x01(\tR\fprotocolType\x12\x1b\n" +
+	"\ttarget_id\x18\x0f \x01(\tR\btargetId\x12\x16\n" +
+	"\x06secret\x18\x10 \x01(\bR\x06secret\"\xf4\x01\n" +
 	"\aReceipt\x12\x1f\n" +
 	"\vmessage_ids\x18\x01 \x03(\tR\n" +
 	"messageIds\x12.\n" +
@@ -4468,20 +4523,21 @@ var file_engine_proto_depIdxs = []int32{
 	32, // 52: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
 	32, // 53: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
 	33, // 54: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	32, // 55: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	32, // 56: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	33, // 57: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	32, // 58: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	32, // 59: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	32, // 60: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	32, // 61: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	32, // 62: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	32, // 63: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	32, // 55: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	32, // 56: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	32, // 57: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	33, // 58: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	32, // 59: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	32, // 60: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	32, // 61: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	32, // 62: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	32, // 63: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	32, // 64: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }

@@ -430,7 +430,7 @@ class MessageInfo(_message.Message):
     def __init__(self, id: _Optional[str] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., from_me: _Optional[bool] = ..., group: _Optional[bool] = ..., timestamp_ms: _Optional[int] = ..., push_name: _Optional[str] = ..., type: _Optional[str] = ..., sender_device: _Optional[int] = ..., offline: _Optional[bool] = ..., category: _Optional[str] = ..., edit: _Optional[str] = ...) -> None: ...
 
 class Message(_message.Message):
-    __slots__ = ("info", "message", "raw", "ephemeral", "view_once", "edit", "retry_count", "unavailable_request_id", "text", "kind")
+    __slots__ = ("info", "message", "raw", "ephemeral", "view_once", "edit", "retry_count", "unavailable_request_id", "text", "kind", "quoted_id", "quoted_sender", "history", "protocol_type", "target_id", "secret")
     INFO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
@@ -441,6 +441,12 @@ class Message(_message.Message):
     UNAVAILABLE_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    QUOTED_ID_FIELD_NUMBER: _ClassVar[int]
+    QUOTED_SENDER_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_ID_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
     info: MessageInfo
     message: bytes
     raw: bytes
@@ -451,7 +457,13 @@ class Message(_message.Message):
     unavailable_request_id: str
     text: str
     kind: str
-    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., message: _Optional[bytes] = ..., raw: _Optional[bytes] = ..., ephemeral: _Optional[bool] = ..., view_once: _Optional[bool] = ..., edit: _Optional[bool] = ..., retry_count: _Optional[int] = ..., unavailable_request_id: _Optional[str] = ..., text: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
+    quoted_id: str
+    quoted_sender: Identity
+    history: bytes
+    protocol_type: str
+    target_id: str
+    secret: bool
+    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., message: _Optional[bytes] = ..., raw: _Optional[bytes] = ..., ephemeral: _Optional[bool] = ..., view_once: _Optional[bool] = ..., edit: _Optional[bool] = ..., retry_count: _Optional[int] = ..., unavailable_request_id: _Optional[str] = ..., text: _Optional[str] = ..., kind: _Optional[str] = ..., quoted_id: _Optional[str] = ..., quoted_sender: _Optional[_Union[Identity, _Mapping]] = ..., history: _Optional[bytes] = ..., protocol_type: _Optional[str] = ..., target_id: _Optional[str] = ..., secret: _Optional[bool] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("message_ids", "chat", "sender", "from_me", "group", "timestamp_ms", "type")

@@ -1,0 +1,1 @@
+"""The seam to an engine: its contract, its process, its frames, and what its events mean to us."""

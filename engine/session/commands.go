@@ -1,0 +1,284 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	pb "malote.dev/engine/protocol"
+)
+
+const (
+	sendQueue   = 1024
+	sendTimeout = 60 * time.Second
+)
+
+// Send sends a message and calls done with the result. Messages are sent one at a time, in the order of the calls.
+func (s *Session) Send(command *pb.Send, done func(*pb.SendResult, error)) {
+	select {
+	case s.sends <- func() { done(s.send(command)) }:
+	default:
+		done(nil, fail("rate_limited", "%d messages wait to be sent", sendQueue))
+	}
+}
+
+func (s *Session) runSends() {
+	for send := range s.sends {
+		send()
+	}
+}
+
+func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
+	to, err := parseChat(command.To)
+	if err != nil {
+		return nil, err
+	}
+	if command.MessageId == "" {
+		return nil, fail("bad_request", "a message needs an id")
+	}
+	var message waE2E.Message
+	if err := proto.Unmarshal(command.Message, &message); err != nil {
+		return nil, fail("bad_request", "not a message: %s", err)
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
+	sent, err := s.client.SendMessage(ctx, to, &message, whatsmeow.SendRequestExtra{ID: command.MessageId})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SendResult{
+		TimestampMs: sent.Timestamp.UnixMilli(),
+		Sender:      sent.Sender.String(),
+		Chat:        s.identify(ctx, sent.Chat, to),
+	}, nil
+}
+
+// ready says whether commands can reach WhatsApp.
+func (s *Session) ready() error {
+	switch {
+	case s.device.GetJID().IsEmpty():
+		return fail("not_paired", "this device is not paired")
+	case !s.client.IsLoggedIn():
+		return fail("not_connected", "not connected to WhatsApp")
+	default:
+		return nil
+	}
+}
+
+// Logout unlinks the device and deletes it from the store.
+func (s *Session) Logout(ctx context.Context) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if err := s.client.Logout(ctx); err != nil {
+		return err
+	}
+	s.connection.Lock()
+	defer s.connection.Unlock()
+	s.hangUp()
+	return nil
+}
+
+// MarkRead sends read or played receipts.
+func (s *Session) MarkRead(ctx context.Context, command *pb.MarkRead) error {
+	chat, err := parseChat(command.Chat)
+	if err != nil {
+		return err
+	}
+	var sender types.JID
+	if command.Sender != "" {
+		if sender, err = parseChat(command.Sender); err != nil {
+			return err
+		}
+	}
+	if len(command.MessageIds) == 0 {
+		return fail("bad_request", "no message ids")
+	}
+	if err := s.ready(); err != nil {
+		return err
+	}
+	at := time.Now()
+	if command.TimestampMs > 0 {
+		at = time.UnixMilli(command.TimestampMs)
+	}
+	kind := types.ReceiptTypeRead
+	if command.Played {
+		kind = types.ReceiptTypePlayed
+	}
+	return s.client.MarkRead(ctx, command.MessageIds, at, chat, sender, kind)
+}
+
+// ChatPresence shows in a chat that something is being written or recorded.
+func (s *Session) ChatPresence(ctx context.Context, command *pb.ChatPresence) error {
+	chat, err := parseChat(command.Chat)
+	if err != nil {
+		return err
+	}
+	if err := s.ready(); err != nil {
+		return err
+	}
+	state, media := types.ChatPresencePaused, types.ChatPresenceMediaText
+	switch command.State {
+	case pb.ChatPresence_COMPOSING:
+		state = types.ChatPresenceComposing
+	case pb.ChatPresence_RECORDING:
+		state, media = types.ChatPresenceComposing, types.ChatPresenceMediaAudio
+	}
+	return s.client.SendChatPresence(ctx, chat, state, media)
+}
+
+// Presence sets the account's own presence or subscribes to somebody's.
+func (s *Session) Presence(ctx context.Context, command *pb.Presence) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if command.Subscribe != "" {
+		person, err := parseChat(command.Subscribe)
+		if err != nil {
+			return err
+		}
+		return s.client.SubscribePresence(ctx, person)
+	}
+	state := types.PresenceUnavailable
+	if command.Available {
+		state = types.PresenceAvailable
+	}
+	return s.client.SendPresence(ctx, state)
+}
+
+// CheckNumbers says which phone numbers are on WhatsApp. Numbers that WhatsApp does not mention are not.
+func (s *Session) CheckNumbers(ctx context.Context, phones []string) (*pb.CheckNumbersResult, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	result := &pb.CheckNumbersResult{}
+	byDigits := make(map[string]*pb.CheckNumbersResult_Entry, len(phones))
+	query := make([]string, 0, len(phones))
+	for _, phone := range phones {
+		digits := strings.TrimPrefix(phone, "+")
+		if digits == "" || strings.Trim(digits, "0123456789") != "" {
+			return nil, fail("bad_request", "%q is not a phone number", phone)
+		}
+		entry := &pb.CheckNumbersResult_Entry{Query: phone}
+		result.Entries = append(result.Entries, entry)
+		if _, twice := byDigits[digits]; !twice {
+			byDigits[digits] = entry
+			query = append(query, "+"+digits)
+		}
+	}
+	if len(query) == 0 {
+		return result, nil
+	}
+	found, err := s.client.IsOnWhatsApp(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, person := range found {
+		entry := byDigits[strings.TrimPrefix(person.Query, "+")]
+		if entry == nil || !person.IsIn {
+			continue
+		}
+		entry.Registered = true
+		entry.Identity = s.identify(ctx, person.JID, person.PhoneNumber)
+		if person.VerifiedName != nil {
+			entry.VerifiedName = person.VerifiedName.Details.GetVerifiedName()
+		}
+	}
+	for i, phone := range phones {
+		if first := byDigits[strings.TrimPrefix(phone, "+")]; first != result.Entries[i] {
+			result.Entries[i] = &pb.CheckNumbersResult_Entry{
+				Query: phone, Registered: first.Registered, Identity: first.Identity, VerifiedName: first.VerifiedName,
+			}
+		}
+	}
+	return result, nil
+}
+
+// GetPicture says where a profile picture can be fetched.
+func (s *Session) GetPicture(ctx context.Context, command *pb.GetPicture) (*pb.GetPictureResult, error) {
+	person, err := parseChat(command.Jid)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	picture, err := s.client.GetProfilePictureInfo(ctx, person, &whatsmeow.GetProfilePictureParams{
+		Preview: command.Preview, ExistingID: command.ExistingId,
+	})
+	switch {
+	case errors.Is(err, whatsmeow.ErrProfilePictureNotSet):
+		return &pb.GetPictureResult{Absence: pb.GetPictureResult_NOT_SET}, nil
+	case errors.Is(err, whatsmeow.ErrProfilePictureUnauthorized):
+		return &pb.GetPictureResult{Absence: pb.GetPictureResult_HIDDEN}, nil
+	case err != nil:
+		return nil, err
+	case picture == nil:
+		return &pb.GetPictureResult{Absence: pb.GetPictureResult_UNCHANGED}, nil
+	default:
+		return &pb.GetPictureResult{Id: picture.ID, Url: picture.URL, Type: picture.Type}, nil
+	}
+}
+
+// GetPrivacy returns the account's privacy settings, by WhatsApp's names.
+func (s *Session) GetPrivacy(ctx context.Context) (*pb.GetPrivacyResult, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	settings, err := s.client.TryFetchPrivacySettings(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	result := &pb.GetPrivacyResult{Settings: make(map[string]string)}
+	values := reflect.ValueOf(*settings)
+	for i := range values.NumField() {
+		if value := values.Field(i).String(); value != "" {
+			result.Settings[snakeCase(values.Type().Field(i).Name)] = value
+		}
+	}
+	return result, nil
+}
+
+// HistoryDownload fetches and decrypts a history blob, and tells the phone that it has been fetched.
+func (s *Session) HistoryDownload(ctx context.Context, command *pb.Download) (*pb.DownloadResult, error) {
+	var notification waE2E.HistorySyncNotification
+	if err := proto.Unmarshal(command.Notification, &notification); err != nil {
+		return nil, fail("bad_request", "not a history notification: %s", err)
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	history, err := s.client.DownloadHistorySync(ctx, &notification, true)
+	if err != nil {
+		return nil, err
+	}
+	body, err := proto.Marshal(history)
+	if err != nil {
+		return nil, err
+	}
+	if command.MessageId != "" {
+		err = s.client.SendProtocolMessageReceipt(ctx, command.MessageId, types.ReceiptTypeHistorySync)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &pb.DownloadResult{History: body}, nil
+}
+
+func parseChat(text string) (types.JID, error) {
+	jid, err := types.ParseJID(text)
+	if err != nil || jid.User == "" || jid.Device != 0 {
+		return types.EmptyJID, fail("bad_request", "%q is not the JID of a chat", text)
+	}
+	return jid, nil
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+
+	pb "malote.dev/engine/protocol"
+)
+
+const (
+	// answerGrace is how long Disconnect waits for answers that are on their way.
+	answerGrace = 2 * time.Second
+	// handlerGrace is how long handlers that were told to fail have to return.
+	handlerGrace = 10 * time.Second
+)
+
+// Connect opens the connection and ends a park.
+func (s *Session) Connect() error {
+	s.connection.Lock()
+	defer s.connection.Unlock()
+	if s.client.IsConnected() && s.desk.IsOpen() {
+		return nil
+	}
+	return s.dial()
+}
+
+// dial must be called with connection held.
+func (s *Session) dial() error {
+	s.waitForHandlers(handlerGrace)
+	s.lastError.Store(nil)
+	s.intake.Open()
+	s.desk.Open()
+	err := s.client.Connect()
+	if err == nil || errors.Is(err, whatsmeow.ErrAlreadyConnected) {
+		return nil
+	}
+	s.desk.Close()
+	s.intake.Shut()
+	failure := classify(err)
+	if failure.Code == "internal" {
+		failure = fail("not_connected", "%s", err)
+	}
+	return failure
+}
+
+// Disconnect closes the connection. When it returns, no event follows and none waits for its answer.
+func (s *Session) Disconnect() {
+	s.connection.Lock()
+	defer s.connection.Unlock()
+	s.desk.Close()
+	s.intake.Shut()
+	// Answers that arrive now can still be passed on to WhatsApp, which saves a second delivery.
+	grace, cancel := context.WithTimeout(context.Background(), answerGrace)
+	defer cancel()
+	s.desk.WaitIdle(grace)
+	if grace.Err() == nil {
+		s.intake.WaitIdle(grace)
+	}
+	s.hangUp()
+}
+
+// hangUp ends the connection and everything that depends on it. Must be called with connection held.
+func (s *Session) hangUp() {
+	s.desk.Close()
+	s.pairing.stop()
+	s.intake.Abort()
+	s.desk.FailWaiting()
+	s.client.Disconnect()
+	s.waitForHandlers(handlerGrace)
+}
+
+func (s *Session) waitForHandlers(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	s.intake.WaitIdle(ctx)
+}
+
+// redial follows WhatsApp's request to connect again, which ends a pairing.
+func (s *Session) redial() {
+	s.connection.Lock()
+	defer s.connection.Unlock()
+	if !s.desk.IsOpen() {
+		return
+	}
+	s.client.Disconnect()
+	if err := s.dial(); err != nil {
+		s.announce(&pb.Event{Event: &pb.Event_Disconnected{Disconnected: &pb.Disconnected{Reason: err.Error()}}})
+	}
+}
+
+// dropSocket forgets a connection that WhatsApp has ended for good.
+func (s *Session) dropSocket() {
+	go func() {
+		s.connection.Lock()
+		defer s.connection.Unlock()
+		s.hangUp()
+	}()
+}
