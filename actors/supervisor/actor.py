@@ -107,8 +107,9 @@ class RayCluster:
     async def courier(self, number: int) -> Worker:
         """Find or create a courier."""
         settings = self._settings
-        living = await cluster.find(courier_actor.actor_name(number), settings.namespace)
-        handle = living or await asyncio.to_thread(courier_actor.create, settings, number)
+        handle = await cluster.find(courier_actor.actor_name(number), settings.namespace)
+        if handle is None:
+            handle = await asyncio.to_thread(courier_actor.create, settings, number)
         try:
             await cluster.call(handle, "start", timeout=settings.supervisor.start_timeout)
         except Exception as error:
