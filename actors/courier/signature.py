@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -29,7 +28,7 @@ def secret_key(secret: str) -> bytes:
         raise ValueError(f"a secret begins with {PREFIX}")
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError(f"what follows {PREFIX} is not base64") from error
     if not LEAST <= len(key) <= MOST:
         raise ValueError(f"a secret has {LEAST} to {MOST} bytes, this one {len(key)}")

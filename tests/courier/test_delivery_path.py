@@ -231,7 +231,7 @@ async def test_a_deleted_endpoint_gets_nothing_and_holds_nothing_back(
     assert not await account.endpoints.delete(endpoint.id)
 
     async def let_go() -> bool:
-        return courier.describe()["endpoints"] == 0
+        return bool(courier.describe()["endpoints"] == 0)
 
     await eventually(let_go)
     await account.append()

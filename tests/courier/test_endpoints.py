@@ -1,0 +1,368 @@
+"""Endpoints as the API uses them: configuration, the delivery log, dead letters and their replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from pydantic import ValidationError
+
+from actors.courier.endpoints import (
+    DeadLetterUnknown,
+    EndpointDisabled,
+    Endpoints,
+    EndpointUnknown,
+    TooManyEndpoints,
+)
+from actors.courier.records import EndpointChange, Ordering
+from actors.courier.signature import new_secret
+from actors.registry import Registry, RevisionConflict, now
+from actors.settings import CourierSettings, Settings
+from actors.store import Store
+from tests.courier.conftest import Account, MakeAccount, MakeSettings, StartCourier, eventually
+from tests.courier.receiver import Answer, Got, Receiver
+from tests.proxy import Proxy
+
+URL = "https://hooks.example.com/"
+
+
+def refuse(status: int = 400) -> Answer:
+    async def answer(got: Got, request: web.Request) -> web.Response:
+        return web.Response(status=status, text="not like this")
+
+    return answer
+
+
+def dead(account: Account, endpoint_id: str, count: int) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return (await account.endpoints.status(endpoint_id)).dead_letters == count
+
+    return look
+
+
+async def test_a_life(account: Account) -> None:
+    endpoints = account.endpoints
+    first = await endpoints.create(URL, events=["message.*"], description="d", headers={"x-a": "b"})
+    second = await endpoints.create(URL + "2", ordering=Ordering.NONE)
+    assert [record.id for record in await endpoints.list()] == [first.id, second.id]
+    assert await endpoints.get(first.id) == first
+    changed = await endpoints.change(
+        first.id, EndpointChange(url=URL + "new", events=("*",)), revision=first.revision
+    )
+    assert (changed.url, changed.events, changed.description) == (URL + "new", ("*",), "d")
+    assert changed.revision == first.revision + 1
+    with pytest.raises(RevisionConflict):
+        await endpoints.change(first.id, EndpointChange(description="x"), revision=first.revision)
+    assert await endpoints.delete(first.id)
+    assert await endpoints.list() == [second]
+
+
+async def test_switching_off_and_on(account: Account) -> None:
+    endpoint = await account.endpoints.create(URL)
+    off = await account.endpoints.change(endpoint.id, EndpointChange(enabled=False))
+    assert (off.enabled, off.disabled_reason) == (False, "switched off")
+    with pytest.raises(EndpointDisabled):
+        await account.endpoints.send_test(endpoint.id)
+    on = await account.endpoints.enable(endpoint.id)
+    assert (on.enabled, on.disabled_reason) == (True, None)
+
+
+async def test_what_does_not_exist(account: Account) -> None:
+    endpoints = account.endpoints
+    for call in (
+        endpoints.get("ep_no"),
+        endpoints.change("ep_no", EndpointChange()),
+        endpoints.enable("ep_no"),
+        endpoints.rotate_secret("ep_no"),
+        endpoints.status("ep_no"),
+        endpoints.attempts("ep_no"),
+        endpoints.dead_letters("ep_no"),
+        endpoints.dead_letter("ep_no", "evt_no"),
+        endpoints.replay("ep_no", "evt_no"),
+        endpoints.replay_since("ep_no"),
+        endpoints.send_test("ep_no"),
+    ):
+        with pytest.raises(EndpointUnknown):
+            await call
+    assert not await endpoints.delete("ep_no")
+    endpoint = await endpoints.create(URL)
+    for call in (endpoints.dead_letter(endpoint.id, "evt_no"), endpoints.replay(endpoint.id, "evt_no")):
+        with pytest.raises(DeadLetterUnknown):
+            await call
+    with pytest.raises(ValueError, match="no id of an attempt"):
+        await endpoints.attempts(endpoint.id, before="(1")
+
+
+async def test_what_is_not_valid(account: Account) -> None:
+    with pytest.raises(ValidationError):
+        await account.endpoints.create("nope")
+    with pytest.raises(ValidationError):
+        await account.endpoints.create(URL, events=["nope"])
+    with pytest.raises(ValidationError):
+        await account.endpoints.create(URL, secret="whsec_short")
+    with pytest.raises(ValueError, match="whsec_"):
+        await account.endpoints.rotate_secret((await account.endpoints.create(URL)).id, secret="short")
+
+
+async def test_a_private_literal_is_refused_at_once(store: Store, account: Account) -> None:
+    strict = Endpoints(store, account.id, Settings(courier=CourierSettings(allow_private=False)))
+    for url in ("http://127.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest/meta-data"):
+        with pytest.raises(ValueError, match="not allowed"):
+            await strict.create(url)
+    endpoint = await strict.create(URL)
+    with pytest.raises(ValueError, match="not allowed"):
+        await strict.change(endpoint.id, EndpointChange(url="http://10.0.0.1/"))
+    relaxed = Endpoints(
+        store, account.id, Settings(courier=CourierSettings(allow_private=False), allow_hosts=("10.0.0.0/8",))
+    )
+    await relaxed.change(endpoint.id, EndpointChange(url="http://10.0.0.1/"))
+
+
+async def test_an_instance_has_so_many_endpoints(
+    make_account: MakeAccount, make_settings: MakeSettings
+) -> None:
+    account = await make_account(by=make_settings(endpoints_max=2))
+    for _ in range(2):
+        await account.endpoints.create(URL)
+    with pytest.raises(TooManyEndpoints):
+        await account.endpoints.create(URL)
+
+
+async def test_a_lost_reply_creates_and_changes_once(
+    account: Account, proxied_store: Store, proxy: Proxy, settings: Settings
+) -> None:
+    endpoints = Endpoints(proxied_store, account.id, settings)
+    warm = await endpoints.create(URL)
+    proxy.lose_reply()
+    await endpoints.create(URL)
+    assert len(await account.endpoints.list()) == 2
+    proxy.lose_reply()
+    changed = await endpoints.change(warm.id, EndpointChange(description="x"))
+    assert (await account.endpoints.get(warm.id)).revision == changed.revision == 1
+    assert proxy.lost == 2
+
+
+async def test_rotations_keep_a_bounded_number_of_secrets(account: Account) -> None:
+    endpoint = await account.endpoints.create(URL)
+    made = [endpoint.secrets[0].value]
+    for _ in range(7):
+        rotated = await account.endpoints.rotate_secret(endpoint.id)
+        made.insert(0, rotated.secrets[0].value)
+    assert [s.value for s in rotated.secrets] == made[:5]
+    assert rotated.secrets[0].expires_at is None
+    assert all(s.expires_at is not None for s in rotated.secrets[1:])
+    mine = new_secret()
+    final = await account.endpoints.rotate_secret(endpoint.id, secret=mine, overlap=0)
+    assert [s.value for s in final.secrets] == [mine]
+
+
+async def test_dead_letters_hold_the_event_and_can_be_replayed(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse())
+    await start_courier()
+    for number in range(3):
+        await account.append("a", text=f'ünï "{number}"\n')
+    await eventually(dead(account, endpoint.id, 3))
+    await account.settled(endpoint.id, 3)
+
+    stored = await account.mailbox.read()
+    letters = await account.endpoints.dead_letters(endpoint.id)
+    assert [letter.event for letter in letters] == stored
+    assert [(d.seq, d.attempts, d.status, d.error) for d in letters] == [
+        (seq, 5, 400, "HTTP 400") for seq in (1, 2, 3)
+    ]
+    assert letters[0].first_attempt_at <= letters[0].died_at
+    assert await account.endpoints.dead_letter(endpoint.id, letters[1].id) == letters[1]
+    assert await account.endpoints.dead_letters(endpoint.id, limit=1, offset=2) == letters[2:]
+    assert await account.endpoints.dead_letters(endpoint.id, since=now() + timedelta(minutes=1)) == []
+    # Whatever the mailbox forgets, a dead letter keeps.
+    await account.store.redis.xtrim(account.mailbox.key("mailbox"), maxlen=0)
+
+    receiver.obey()
+    receiver.got.clear()
+    await account.endpoints.replay(endpoint.id, letters[1].id)
+    await receiver.wait(lambda: len(receiver.taken) == 1)
+    got = receiver.taken[0]
+    got.verify(endpoint.secrets[0].value)
+    assert (got.seq, got.headers["webhook-id"], got.event["data"]) == (
+        2,
+        letters[1].id,
+        letters[1].event.data,
+    )
+    with pytest.raises(DeadLetterUnknown):
+        await account.endpoints.replay(endpoint.id, letters[1].id)
+
+    assert await account.endpoints.replay_since(endpoint.id) == 2
+    await receiver.wait(lambda: len(receiver.taken) == 3)
+    assert receiver.seqs() == [2, 1, 3]
+
+    async def over() -> bool:
+        status = await account.endpoints.status(endpoint.id)
+        return (status.dead_letters, status.replaying) == (0, 0)
+
+    await eventually(over)
+
+
+async def test_a_replay_is_retried_in_order_and_can_die_again(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse())
+    await start_courier()
+    for _ in range(4):
+        await account.append("a")
+    await eventually(dead(account, endpoint.id, 4))
+    receiver.got.clear()
+
+    async def second_time(got: Got, request: web.Request) -> web.Response | None:
+        return web.Response(status=503) if got.attempt == 1 or got.seq == 2 else None
+
+    receiver.answer(second_time)
+    assert await account.endpoints.replay_since(endpoint.id) == 4
+    await receiver.wait(lambda: len(receiver.taken) == 3)
+    assert receiver.seqs() == [1, 3, 4]
+    await eventually(dead(account, endpoint.id, 1))
+    assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [2]
+    kinds = {a.kind for a in await account.endpoints.attempts(endpoint.id, limit=9)}
+    assert kinds == {"replay"}
+
+
+async def test_a_large_replay_goes_page_by_page(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse())
+    await start_courier(by=make_settings(schedule=()))
+    total = 450
+    for number in range(total):
+        await account.append(f"chat{number % 5}")
+    await eventually(dead(account, endpoint.id, total))
+    receiver.obey()
+    assert await account.endpoints.replay_since(endpoint.id) == total
+    await receiver.wait_taken(total)
+    for chat in range(5):
+        seqs = [got.seq for got in receiver.taken if got.event["chat_id"] == f"chat{chat}"]
+        assert seqs == sorted(seqs)
+    assert sorted(receiver.seqs()) == list(range(1, total + 1))
+
+
+async def test_dead_letters_are_bounded_and_the_loss_is_counted(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(schedule=(), dead_kept=3)
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse())
+    await start_courier(by=settings)
+    for _ in range(5):
+        await account.append("a")
+    await account.settled(endpoint.id, 5)
+    status = await account.endpoints.status(endpoint.id)
+    assert (status.dead_letters, status.dead_letters_dropped) == (3, 2)
+    assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [3, 4, 5]
+
+
+async def test_a_poison_event_frees_its_chat_while_others_succeed(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(schedule=(0.02,) * 500, poison_attempts=3)
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def poisoned(got: Got, request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if got.seq == 1 else None
+
+    receiver.answer(poisoned)
+    await account.append("a")
+    await start_courier(by=settings)
+    await receiver.wait(lambda: len(receiver.got) >= 6)
+    assert (await account.endpoints.status(endpoint.id)).dead_letters == 0
+    await account.append("b")
+    await account.append("a")
+    await account.settled(endpoint.id, 3)
+    assert receiver.seqs() == [2, 3]
+    assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [1]
+
+
+async def test_the_log_is_bounded_and_paged(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(attempts_kept=7, schedule=())
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse(500))
+    await start_courier(by=settings)
+    for _ in range(10):
+        await account.append("a")
+    await account.settled(endpoint.id, 10)
+    everything = await account.endpoints.attempts(endpoint.id)
+    assert [a.seq for a in everything] == [10, 9, 8, 7, 6, 5, 4]
+    pages, before = [], None
+    while page := await account.endpoints.attempts(endpoint.id, limit=3, before=before):
+        pages.append([a.seq for a in page])
+        before = page[-1].id
+    assert pages == [[10, 9, 8], [7, 6, 5], [4]]
+    newest = everything[0]
+    assert (newest.status, newest.failure, newest.result, newest.answer) == (
+        500,
+        "status",
+        "dead",
+        "not like this",
+    )
+
+
+async def test_a_disabled_endpoint_is_not_called_and_loses_nothing(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url(), enabled=False)
+    witness = await account.endpoints.create(receiver.url("/witness"))
+    await start_courier()
+    for _ in range(5):
+        await account.append()
+    await account.settled(witness.id, 5)
+    assert receiver.seqs() == []
+    assert (await account.endpoints.status(endpoint.id)).waiting == 5
+    await account.endpoints.enable(endpoint.id)
+    await account.settled(endpoint.id, 5)
+    assert receiver.seqs() == [1, 2, 3, 4, 5]
+
+
+async def test_a_change_of_the_order_takes_hold(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    stuck = asyncio.Event()
+
+    async def first_refused(got: Got, request: web.Request) -> web.Response | None:
+        return web.Response(status=503) if got.seq == 1 and not stuck.is_set() else None
+
+    receiver.answer(first_refused)
+    await start_courier()
+    await account.append("a")
+    await receiver.wait(lambda: len(receiver.got) > 0)
+    await account.endpoints.change(endpoint.id, EndpointChange(ordering=Ordering.NONE))
+    await account.append("a")
+    await receiver.wait(lambda: receiver.seqs() == [2])
+    stuck.set()
+    await account.settled(endpoint.id, 2)
+
+
+async def test_the_end_of_an_instance_ends_its_deliveries(
+    account: Account, receiver: Receiver, start_courier: StartCourier, store: Store
+) -> None:
+    await account.endpoints.create(receiver.url())
+    courier = await start_courier()
+    await account.append()
+    await receiver.wait_taken(1)
+    await Registry(store).delete(account.id)
+
+    async def gone() -> bool:
+        return bool(courier.describe()["endpoints"] == 0)
+
+    await eventually(gone)
+    assert [key async for key in store.redis.scan_iter(match=f"*{{{account.id}}}*")] == []
