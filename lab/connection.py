@@ -25,7 +25,7 @@ _HANDSHAKE_TIMEOUT = 20.0
 _PING_INTERVAL = 25.0
 _SILENCE_LIMIT = 180.0
 _CLOSE_TIMEOUT = 2.0
-_BATCH = 64
+_BATCH_BYTES = 64 * 1024
 _MAX_OUTBOX = 100_000
 
 
@@ -280,20 +280,26 @@ class Connection:
 
     def _batch(self) -> list[bytes]:
         batch: list[bytes] = []
-        while self._outbox and len(batch) < _BATCH:
-            batch.append(encode(self._outbox.popleft()))
-        if self._last and not self._outbox and len(batch) < _BATCH:
-            batch.append(encode(self._last))
-            self._last = None
-        while not self._closing and len(batch) < _BATCH and (self._unsent or self._backlog == 0):
+        room = _BATCH_BYTES
+        while room > 0 and (body := self._next()) is not None:
+            batch.append(body)
+            room -= len(body)
+        return batch
+
+    def _next(self) -> bytes | None:
+        """What to send next: posted stanzas, the last word, then what the device's queue holds."""
+        if self._outbox:
+            return encode(self._outbox.popleft())
+        if self._last:
+            last, self._last = self._last, None
+            return encode(last)
+        while not self._closing and (self._unsent or self._backlog == 0):
             if self._backlog == 0:
                 self._backlog = None
-                batch.append(encode(node("ib", {"from": SERVER}, node("offline", {"count": self._offline}))))
-                continue
-            body = self._next_queued()
-            if body:
-                batch.append(body)
-        return batch
+                return encode(node("ib", {"from": SERVER}, node("offline", {"count": self._offline})))
+            if body := self._next_queued():
+                return body
+        return None
 
     def _next_queued(self) -> bytes | None:
         assert self.device

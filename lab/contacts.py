@@ -23,6 +23,7 @@ from actors.instance.connection.base import (
     PassingEvent,
     Signal,
 )
+from actors.instance.connection.engine import EngineConnection, engine_binary
 from lab.accounts import LabError
 from lab.wire import LIDS, USERS, Jid
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ENGINE = Path(__file__).resolve().parent.parent / "engine" / "bin" / "malote-engine-lab"
+ENGINE = engine_binary(lab=True)
+"""The engine that contacts run unless told otherwise."""
 _LOCK_WAIT_MS = 10_000
 _READY_TIMEOUT = 60.0
 _RECONNECT_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -166,8 +168,6 @@ class Contact:
         self._lost.clear()
         if self._connection is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            from actors.instance.connection.engine import EngineConnection
-
             self._connection = EngineConnection(self._binary, lab=self._lab.target)
             await self._connection.start(self)
             store = f"sqlite:{self._folder / 'session.db'}"

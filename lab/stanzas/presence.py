@@ -47,9 +47,9 @@ def gone(connection: Connection) -> None:
 
 def _set(connection: Connection, device: Device, *, available: bool) -> None:
     board, account = connection.board, device.account
-    before = _is_available(connection, account)
+    others = any(peer.available for peer in board.online(account) if peer is not connection)
+    before, after = others or connection.available, others or available
     connection.available = available
-    after = _is_available(connection, account)
     if before and not after:
         account.record.last_seen = int(time.time())
         board.directory.save(account)

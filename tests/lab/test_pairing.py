@@ -12,6 +12,7 @@ from lab.phone import QrCode
 from lab.wire import SERVER, Jid, node
 from tests.lab.client import Client, Keys
 from tests.lab.conftest import ANA, back, linked
+from tests.wait import until
 
 TYPED = "ABCD-1234"
 SHOWN = "ABCD1234"
@@ -62,10 +63,7 @@ async def test_a_code_that_nobody_shows_is_refused(lab: Lab, ana: Account) -> No
     await client.open()
     code = await client.code()
     await client.close()
-    connections = lab.board.shown_by(QrCode.parse(code).ref)
-    while connections is not None:
-        await asyncio.sleep(0.01)
-        connections = lab.board.shown_by(QrCode.parse(code).ref)
+    await until(lambda: lab.board.shown_by(QrCode.parse(code).ref) is None)
     with pytest.raises(LabError) as caught:
         await lab.scan(ANA, code)
     assert caught.value.code == "unknown_code"
