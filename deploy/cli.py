@@ -93,7 +93,7 @@ def demo(
     from deploy.demo.command import run_demo
 
     settings = _demo_settings(data_dir, port)
-    status = _run(lambda: run_demo(settings, say, once=once, instances=instances, minutes=minutes))
+    status = _run(lambda: run_demo(settings, out, say, once=once, instances=instances, minutes=minutes))
     raise typer.Exit(status)
 
 
@@ -158,6 +158,9 @@ def _settings(data_dir: Path | None, port: int | None) -> Settings:
 
 def _demo_settings(data_dir: Path | None, port: int | None) -> Settings:
     settings = _settings(None, port)
+    if port is None and "port" not in settings.gateway.model_fields_set:
+        # Nobody asked for a certain port: one that is taken is no reason not to show anything.
+        settings = _settings(None, 0)
     return settings.model_copy(update={"data_dir": data_dir or settings.data_dir / "demo"})
 
 

@@ -132,7 +132,7 @@ class Local:
             "MALOTE_GATEWAY_HOST": settings.gateway.host,
             "MALOTE_GATEWAY_PORT": str(settings.gateway.port),
             "MALOTE_LAB_DIRECTORY": str(settings.lab.directory) if settings.lab.directory else None,
-            "MALOTE_COURIER_ALLOW_PRIVATE": str(settings.courier.allow_private).lower(),
+            "MALOTE_ALLOW_HOSTS": ",".join(settings.allow_hosts),
         }
         # A cluster that already runs on this machine is announced by these; ours is told by its address.
         env = {name: value for name, value in os.environ.items() if name not in FOREIGN}

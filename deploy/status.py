@@ -146,8 +146,8 @@ def _print(status: Status, out: Console) -> None:
             out.print(f"{name:14}{value}", markup=False)
     instances = Table("instance", "name", "state", "phone", "epoch", "events", "undelivered", "unsent", "why")
     for one in status.instances:
-        cells = (one.id, one.name, one.connection, one.phone, one.epoch, one.last_seq)
-        cells += (one.undelivered, one.unsent, one.reason)
+        cells: tuple[str | int | None, ...] = (one.id, one.name, one.connection, one.phone, one.epoch)
+        cells += (one.last_seq, one.undelivered, one.unsent, one.reason)
         instances.add_row(*("" if cell is None else str(cell) for cell in cells))
     out.print(instances if status.instances else "No instance yet: POST /v1/instances makes one.")
     processes = Table("pid", "process", "memory (PSS)")

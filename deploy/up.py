@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from actors.settings import Settings
 from deploy.children import Say
@@ -33,7 +34,23 @@ async def run_up(settings: Settings, say: Say) -> None:
     await until_signal(local, work, say)
 
 
-async def until_signal(local: Local, work: Callable[[], Awaitable[None]], say: Say) -> None:
+class Stoppable(Protocol):
+    """What is checked before it is started, and ended whatever happens."""
+
+    def check(self) -> None:
+        """Make sure that a start can succeed; raises CommandError."""
+        ...
+
+    async def stop(self) -> None:
+        """End everything."""
+        ...
+
+    def kill(self) -> None:
+        """Do not wait for a clean end."""
+        ...
+
+
+async def until_signal(world: Stoppable, work: Callable[[], Awaitable[None]], say: Say) -> None:
     """Check, work until it is done or a signal comes, and end everything in either case."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -41,13 +58,13 @@ async def until_signal(local: Local, work: Callable[[], Awaitable[None]], say: S
     def on_signal() -> None:
         if stop.is_set():
             say("Not waiting any longer.")
-            local.kill()
+            world.kill()
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     try:
-        local.check()
+        world.check()
         working = asyncio.ensure_future(work())
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,6 +77,6 @@ async def until_signal(local: Local, work: Callable[[], Awaitable[None]], say: S
         if not working.cancelled():
             working.result()
     finally:
-        await local.stop()
+        await world.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -8,7 +8,9 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -42,12 +44,13 @@ def verify(secret: str, headers: dict[str, str], body: bytes, *, now: float) -> 
 
 
 class Receiver:
-    """The server. ``secrets`` has the signing secret of each instance's endpoint, by the instance's id."""
+    """The server: one path for each instance, one signing secret for all."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.secrets: dict[str, str] = {}
+        self.secret = ""
         self.port = 0
+        self.listener: Callable[[dict[str, Any]], None] | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> None:
@@ -77,8 +80,7 @@ class Receiver:
         body = await request.read()
         arrived = time.time()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        secret = self.secrets.get(request.match_info["instance"])
-        if secret is None or not verify(secret, headers, body, now=arrived):
+        if not verify(self.secret, headers, body, now=arrived):
             self.ledger.refused += 1
             return web.Response(status=401, text="bad signature")
         event = json.loads(body)
@@ -88,4 +90,6 @@ class Receiver:
         if event["type"] != "webhook.test":
             had = datetime.fromisoformat(event["received_at"]).astimezone(UTC).timestamp()
             self.ledger.deliver(event, arrived - had)
+        if self.listener is not None:
+            self.listener(event)
         return web.Response(status=204)
