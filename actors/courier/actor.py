@@ -44,8 +44,11 @@ class CourierActor:
 
     @cluster.method(concurrency_group="control")
     async def start(self) -> None:
-        """Begin to deliver. Again is harmless."""
-        if self._running is None:
+        """Begin to deliver, again also after it was drained or deposed. While it delivers this is harmless.
+
+        Who calls this found the actor by its name, so it is the one that should be in office.
+        """
+        if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> Ending:
