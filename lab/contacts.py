@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import secrets
 import shutil
@@ -104,9 +105,9 @@ class Contact:
         self._lost = asyncio.Event()
         self._receipts: dict[str, Counter[str]] = {}
         rows = state.rows("SELECT json FROM arrival WHERE contact = ?", phone)
-        known = [Arrival.model_validate_json(row[0]) for row in rows]
+        known = [json.loads(row[0]) for row in rows]
         self.arrived = len(known)
-        self._known = {(arrival.sender, arrival.id) for arrival in known}
+        self._known = {(arrival["sender"], arrival["id"]) for arrival in known}
 
     # ---- its life -----------------------------------------------------------------------------------
 
