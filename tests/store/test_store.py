@@ -17,7 +17,7 @@ from actors.settings import MailboxSettings, OutboxSettings
 from actors.store import Keys, StaleEpoch, Store, StoreUnavailable, connect
 from tests.proxy import Proxy
 from tests.store.samples import INSTANCE, REQUEST, draft, grant, record
-from tests.valkey import Valkey
+from tests.valkey import Valkey, free_port
 
 
 async def test_a_step_is_repeated_while_redis_is_away(store: Store) -> None:
@@ -195,7 +195,9 @@ def test_no_instance_has_a_name_that_is_shared() -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Valkey]:
     """One Valkey in cluster mode: it refuses what a cluster refuses, keys of two slots in one script."""
-    server = Valkey(tmp_path / "cluster", options=["--cluster-enabled", "yes"])
+    server = Valkey(
+        tmp_path / "cluster", options=["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+    )
     server.start()
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
