@@ -144,8 +144,7 @@ class Child:
         family: list[Process] = []
         if process.returncode is None:
             family = descendants(process.pid)
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
             try:
                 await asyncio.wait_for(process.wait(), self._stop_timeout)
             except TimeoutError:
@@ -155,9 +154,13 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL it now."""
-        if self._process is not None and self._process.returncode is None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Not through asyncio, whose send_signal may reap the process behind the back of its own watcher.
+        if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(pid, number)
 
 
 def _trim(log: Path) -> None:

@@ -34,6 +34,9 @@ app = typer.Typer(
 )
 
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    # Nobody's window: tables are not to be squeezed into the 80 columns that are assumed otherwise.
+    out.width = 160
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 DataDir = Annotated[

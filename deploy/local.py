@@ -112,6 +112,8 @@ class Local:
 
     def kill(self) -> None:
         """SIGKILL every child: the user does not want to wait. `stop` still has to be awaited."""
+        for keeper in self._keepers:
+            keeper.cancel()
         for child in (self._gateway, self._ray, self._valkey.child if self._valkey else None):
             if child is not None:
                 child.kill()

@@ -33,6 +33,9 @@ async def run_up(settings: Settings, say: Say) -> None:
 
     await until_signal(local, work, say)
 
+SAME_PRESS = 1.0
+"""Seconds within which a second signal is the same Ctrl-C: a shell or `make` may pass it on once more."""
+
 
 class Stoppable(Protocol):
     """What is checked before it is started, and ended whatever happens."""
@@ -55,11 +58,16 @@ async def until_signal(world: Stoppable, work: Callable[[], Awaitable[None]], sa
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    first = 0.0
+
     def on_signal() -> None:
-        if stop.is_set():
+        nonlocal first
+        if not stop.is_set():
+            first = loop.time()
+            stop.set()
+        elif loop.time() - first > SAME_PRESS:
             say("Not waiting any longer.")
             world.kill()
-        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)

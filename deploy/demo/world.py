@@ -25,7 +25,7 @@ from deploy.local import Local
 from deploy.lock import write_private
 from deploy.valkey import free_port, is_free
 
-PAIRING_PATIENCE = 120.0
+PAIRING_PATIENCE = 300.0
 CONTACTS = {"5511955550001": "Ana", "5511955550002": "Bruno"}
 GATEWAY_PORT = 8080
 CONTROL_PORT = 8090
@@ -122,17 +122,22 @@ class World:
     async def stop(self) -> None:
         """End everything; what was paired and received is kept."""
         await self.local.stop()
-        if self._lab_keeper is not None:
-            self._lab_keeper.cancel()
-            await asyncio.gather(self._lab_keeper, return_exceptions=True)
+        await self._leave_lab()
         if self._lab is not None:
             await self._lab.stop()
         await self.receiver.stop()
         await self.api.close()
         await self.lab.close()
 
+    async def _leave_lab(self) -> None:
+        if self._lab_keeper is not None:
+            self._lab_keeper.cancel()
+            await asyncio.gather(self._lab_keeper, return_exceptions=True)
+
     def kill(self) -> None:
         """Do not wait for a clean end."""
+        if self._lab_keeper is not None:
+            self._lab_keeper.cancel()
         self.local.kill()
         if self._lab is not None:
             self._lab.kill()
