@@ -36,11 +36,17 @@ var losable = map[string]bool{
 	"chatstate": true, "presence": true,
 }
 
+// control are stanzas about the connection itself.
+var control = map[string]bool{"failure": true, "stream:error": true}
+
 // Handler handles one stanza.
 type Handler func(ctx context.Context, node *waBinary.Node)
 
 // Intake is safe for concurrent use.
 type Intake struct {
+	// OnControl, if set before the first connection, is told of stanzas about the connection before they are handled.
+	OnControl func(node *waBinary.Node)
+
 	mu       sync.Mutex
 	changed  *sync.Cond
 	shut     bool
@@ -138,6 +144,9 @@ func (i *Intake) Wrap(h Handler) Handler {
 			return
 		}
 		defer i.end(current)
+		if control[node.Tag] && i.OnControl != nil {
+			i.OnControl(node)
+		}
 		h(ctx, node)
 	}
 }

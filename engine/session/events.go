@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
@@ -234,6 +235,24 @@ func (s *Session) onKeepAlive(e *events.KeepAliveTimeout) {
 	s.announce(&pb.Event{Event: &pb.Event_KeepAlive{KeepAlive: &pb.KeepAlive{
 		Failures: uint32(e.ErrorCount), LastSuccessMs: milliseconds(e.LastSuccess),
 	}}})
+}
+
+// onControl sees what whatsmeow keeps to itself: failures after which it would connect again on its own account.
+func (s *Session) onControl(node *waBinary.Node) {
+	attributes := node.AttrGetter()
+	switch node.Tag {
+	case "stream:error":
+		if code := attributes.OptionalString("code"); code != "" {
+			s.noteError("stream error " + code)
+		}
+	case "failure":
+		switch code := attributes.OptionalInt("reason"); events.ConnectFailureReason(code) {
+		case events.ConnectFailureServiceUnavailable:
+			s.connectFailed(int32(code), "service_unavailable", false, 0)
+		case events.ConnectFailureInternalServerError:
+			s.connectFailed(int32(code), "internal_server_error", false, 0)
+		}
+	}
 }
 
 func (s *Session) noteError(reason string) { s.lastError.Store(&reason) }

@@ -110,31 +110,35 @@ func (p *pairing) replaceSecret(change *events.RotateADVSecret) {
 	}
 }
 
+// show calls emit with one code after another. It returns true when none is left and false when ctx ended.
+func (p *pairing) show(ctx context.Context, rotated <-chan struct{}, first, next time.Duration, emit func(*pb.Qr)) bool {
+	valid := first
+	for ctx.Err() == nil {
+		code, left := p.current()
+		if code == "" {
+			return true
+		}
+		emit(&pb.Qr{Code: code, ValidMs: uint32(valid.Milliseconds()), Left: uint32(left)})
+		select {
+		case <-time.After(valid):
+			p.next()
+			valid = next
+		case <-rotated:
+		case <-ctx.Done():
+		}
+	}
+	return false
+}
+
 // showCodes announces code after code until one was used, none is left or the connection has ended.
 func (s *Session) showCodes(codes []string) {
 	ctx, rotated := s.pairing.start(codes)
 	go func() {
-		valid := firstCodeValid
-		for {
-			code, left := s.pairing.current()
-			if ctx.Err() != nil {
-				return
-			}
-			if code == "" {
-				s.expirePairing(ctx)
-				return
-			}
-			s.announce(&pb.Event{Event: &pb.Event_Qr{Qr: &pb.Qr{
-				Code: code, ValidMs: uint32(valid.Milliseconds()), Left: uint32(left),
-			}}})
-			select {
-			case <-time.After(valid):
-				s.pairing.next()
-				valid = nextCodeValid
-			case <-rotated:
-			case <-ctx.Done():
-				return
-			}
+		exhausted := s.pairing.show(ctx, rotated, firstCodeValid, nextCodeValid, func(code *pb.Qr) {
+			s.announce(&pb.Event{Event: &pb.Event_Qr{Qr: code}})
+		})
+		if exhausted {
+			s.expirePairing(ctx)
 		}
 	}()
 }

@@ -60,6 +60,7 @@ func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error
 	}
 	s := &Session{intake: intake.New(), log: log, sends: make(chan func(), sendQueue), lost: lost}
 	s.desk = delivery.New(post, timeout, s.onPark)
+	s.intake.OnControl = s.onControl
 	lockWait := time.Duration(command.LockWaitMs) * time.Millisecond
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout+lockWait)
 	defer cancel()
