@@ -112,7 +112,7 @@ class Courier:
                     await self._sweep()
                     self.ready.set()
                 except (StoreUnavailable, RedisError) as error:
-                    log.warning("courier %d: %s", self.index, error)
+                    log.warning("Redis is away", extra={"courier": self.index, "reason": str(error)})
                 await self._pause(self.settings.courier.sweep)
             await self._let_finish()
         finally:
@@ -164,7 +164,7 @@ class Courier:
                 )
                 return
             except (StoreUnavailable, RedisError) as error:
-                log.warning("courier %d waits for Redis: %s", self.index, error)
+                log.warning("waits for Redis", extra={"courier": self.index, "reason": str(error)})
                 await self._pause(1.0)
 
     def _check_office(self, holder: str | None) -> None:
@@ -184,7 +184,7 @@ class Courier:
                     async for message in pubsub.listen():
                         self._heard(message["channel"], message["data"])
             except (RedisError, *PASSING) as error:
-                log.warning("courier %d cannot hear rings: %s", self.index, error)
+                log.warning("hears no rings", extra={"courier": self.index, "reason": str(error)})
             finally:
                 await client.aclose()
             await asyncio.sleep(random.uniform(0.2, 0.6))
@@ -296,7 +296,7 @@ class Courier:
             if not task.done():
                 continue
             if not task.cancelled() and task.exception() is not None:
-                log.error("line %s ended", place[1], exc_info=task.exception())
+                log.error("a line ended", extra={"endpoint": place[1]}, exc_info=task.exception())
             del self._tasks[place], self._lines[place]
             self._of_instance[place[0]].discard(place)
             if not self._of_instance[place[0]]:

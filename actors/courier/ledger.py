@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -175,42 +175,23 @@ class Ledger:
             )
         )
 
-    async def settle(self, lane: Lane, claim: Claim, result: Settlement) -> None:
-        """Write down the result of an attempt.
+    async def settle(self, lane: Lane, claim: Claim, results: Sequence[Settlement]) -> None:
+        """Write down the results of attempts, in one step.
 
         Raises:
-            Lost, Changed
+            Lost
+            Changed: what was still the same is written down, the rest has to be read again.
         """
-        retry = result.retry
-        attempt: list[str | int | float | bytes] = [
-            result.log.attempt,
-            _encode(retry) if retry else "",
-            f"{result.at:.3f}",
-            result.log.model_dump_json(exclude={"id"}, exclude_none=True),
-            json.dumps(dict(result.letter or {})),
-            self.settings.courier.attempts_kept,
-            self.settings.courier.dead_kept,
-        ]
+        bounds = self.settings.courier
+        kept: list[str | int | float | bytes] = [bounds.attempts_kept, bounds.dead_kept]
+        lines: list[str | int | float | bytes] = [_line(result) for result in results]
         if lane is Lane.MAILBOX:
-            answer = await self._script(
-                "settle",
-                ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"],
-                [
-                    claim.token,
-                    self.endpoint_id,
-                    result.position,
-                    result.event_id,
-                    result.verdict,
-                    *attempt,
-                    self.settings.mailbox.keep,
-                ],
-            )
+            keys = ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"]
+            args = [claim.token, self.endpoint_id, self.settings.mailbox.keep, *kept, *lines]
+            answer = await self._script("settle", keys, args)
         else:
-            answer = await self._script(
-                "settle_replay",
-                ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"],
-                [claim.token, result.position, result.event_id, result.verdict, *attempt],
-            )
+            keys = ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"]
+            answer = await self._script("settle_replay", keys, [claim.token, *kept, *lines])
         _judge(answer)
 
     async def disable(
@@ -266,6 +247,21 @@ def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
         chat=fields["c"],
         test=fields.get("k") == "test",
         parcel=Parcel(event.id, event.seq, event.type.value, event.model_dump_json().encode()),
+    )
+
+
+def _line(result: Settlement) -> str:
+    return json.dumps(
+        (
+            result.position,
+            result.event_id,
+            result.verdict,
+            result.log.attempt,
+            _encode(result.retry) if result.retry else "",
+            f"{result.at:.3f}",
+            result.log.model_dump_json(exclude={"id"}, exclude_none=True),
+            json.dumps(dict(result.letter)) if result.letter else "",
+        )
     )
 
 

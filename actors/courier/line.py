@@ -42,11 +42,24 @@ RESULTS: dict[Verdict, Literal["delivered", "retry", "dead", "disabled"]] = {
 }
 
 
+UNSETTLED = 2
+"""Results per permitted attempt that may wait to be written down before no more attempts are started."""
+
+
 @dataclass(slots=True)
 class _Lane:
     name: Lane
     queue: Queue = field(default_factory=Queue)
     more: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt whose result is not written down yet. Its chat waits until it is."""
+
+    lane: _Lane
+    item: Item
+    result: Settlement
 
 
 class Line:
@@ -93,6 +106,9 @@ class Line:
         self._last_success = 0.0
         self._wake = asyncio.Event()
         self._open: set[asyncio.Task[None]] = set()
+        self._results: list[_Ended] = []
+        self._writing = 0
+        self._has_results = asyncio.Event()
         self._replay_next = False
         self._reload = False
         self._stumbled = False
@@ -108,8 +124,8 @@ class Line:
 
     @property
     def open_attempts(self) -> int:
-        """Attempts whose result is not written down yet."""
-        return len(self._open)
+        """Attempts that are open, or whose results are not written down yet."""
+        return len(self._open) + self._unsettled
 
     @property
     def known(self) -> int:
@@ -144,24 +160,26 @@ class Line:
 
     async def run(self) -> None:
         """Deliver until stopped, or until another courier claims the endpoint or it is deleted."""
+        writer = asyncio.create_task(self._write_down())
         try:
             while not self._stopping:
                 try:
                     await self._load()
                     await self._serve()
                 except (StoreUnavailable, RedisError) as error:
-                    log.warning("%s: %s", self.record.id, error)
+                    log.warning("Redis is away", extra={"endpoint": self.record.id, "reason": str(error)})
                     await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
         except Lost:
-            log.info("%s: claimed by another courier, or deleted", self.record.id)
+            log.info("let go: claimed by another courier, or deleted", extra={"endpoint": self.record.id})
         finally:
-            for task in self._open:
+            for task in (writer, *self._open):
                 task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            await asyncio.gather(writer, *self._open, return_exceptions=True)
 
     async def _load(self) -> None:
-        while self._open:
-            await asyncio.wait(self._open)
+        while self._busy:
+            self._wake.clear()
+            await self._wake.wait()
         if self._stumbled:
             await asyncio.sleep(PAUSE)
         self._reload = self._stumbled = False
@@ -183,7 +201,7 @@ class Line:
             if self._lost:
                 raise Lost(self.record.id)
             if self._reload or self._stopping:
-                if not self._open:
+                if not self._busy:
                     return
             elif self.record.enabled:
                 self._start()
@@ -206,8 +224,17 @@ class Line:
                 await self._wake.wait()
 
     @property
+    def _unsettled(self) -> int:
+        return len(self._results) + self._writing
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._open or self._unsettled)
+
+    @property
     def _full(self) -> bool:
-        return len(self._open) >= self._settings.concurrency
+        limit = self._settings.concurrency
+        return len(self._open) >= limit or self._unsettled >= UNSETTLED * limit
 
     def _wants_more(self, lane: _Lane) -> bool:
         queue = lane.queue
@@ -267,7 +294,9 @@ class Line:
         self._open.discard(task)
         self._wake.set()
         if not task.cancelled() and task.exception() is not None:
-            log.error("%s: an attempt failed in itself", self.record.id, exc_info=task.exception())
+            log.error(
+                "an attempt failed in itself", extra={"endpoint": self.record.id}, exc_info=task.exception()
+            )
             self._stumbled = self._reload = True
 
     # ---- one attempt ----
@@ -333,18 +362,46 @@ class Line:
                     "error": outcome.error,
                 },
             )
-            await self._until_done(lambda: self.ledger.settle(lane.name, claim, result))
             if outcome.ok:
                 self._last_success = at
-            if retry:
-                lane.queue.postpone(item.position, retry)
-            else:
-                lane.queue.finish(item.position)
+            self._results.append(_Ended(lane, item, result))
+            self._has_results.set()
         except Lost:
             self._lost = True
         except Changed:
-            log.warning("%s: Redis lost what was read from it, reading again", self.record.id)
+            log.warning("Redis lost what was read from it", extra={"endpoint": self.record.id})
             self._reload = True
+
+    async def _write_down(self) -> None:
+        # One step for all results that came while the step before was under way.
+        while True:
+            await self._has_results.wait()
+            self._has_results.clear()
+            batch, self._results = self._results, []
+            self._writing = len(batch)
+            try:
+                for lane in {id(ended.lane): ended.lane for ended in batch}.values():
+                    await self._settle(lane, [ended for ended in batch if ended.lane is lane])
+            except Lost:
+                self._lost = True
+            except Changed:
+                log.warning("Redis lost what was read from it", extra={"endpoint": self.record.id})
+                self._reload = True
+            except Exception:
+                log.exception("results were not written down", extra={"endpoint": self.record.id})
+                self._stumbled = self._reload = True
+            self._writing = 0
+            self._wake.set()
+
+    async def _settle(self, lane: _Lane, batch: list[_Ended]) -> None:
+        assert self._claim is not None
+        results = [ended.result for ended in batch]
+        await self._until_done(partial(self.ledger.settle, lane.name, self._claim, results))
+        for ended in batch:
+            if ended.result.retry is not None:
+                lane.queue.postpone(ended.item.position, ended.result.retry)
+            else:
+                lane.queue.finish(ended.item.position)
 
     async def _parcel(self, lane: Lane, item: Item) -> Parcel:
         parcel = self._bodies.get(self._body_key(lane, item.position))
@@ -379,7 +436,7 @@ class Line:
             try:
                 return await step()
             except (StoreUnavailable, RedisError) as error:
-                log.warning("%s: %s", self.record.id, error)
+                log.warning("Redis is away", extra={"endpoint": self.record.id, "reason": str(error)})
                 await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
 
     def _body_key(self, lane: Lane, position: int) -> tuple[str, str, int]:

@@ -365,4 +365,4 @@ async def test_the_end_of_an_instance_ends_its_deliveries(
         return bool(courier.describe()["endpoints"] == 0)
 
     await eventually(gone)
-    assert [key async for key in store.redis.scan_iter(match=f"*{{{account.id}}}*")] == []
+    assert [key async for key in store.redis.scan_iter(match=store.keys.instance(account.id) + "*")] == []
