@@ -39,7 +39,6 @@ ENGINE = engine_binary(lab=True)
 _LOCK_WAIT_MS = 10_000
 _READY_TIMEOUT = 60.0
 _RECONNECT_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_SEND_ATTEMPTS = 6
 _FINAL = frozenset({"bad_request", "not_on_whatsapp", "unsupported", "not_paired"})
 _CONVERSATION = 0x0A
 """The tag of waE2E.Message's field 1, a plain text."""
@@ -103,6 +102,7 @@ class Contact:
         self._jobs: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
+        self._gone = False
         self._receipts: dict[str, Counter[str]] = {}
         rows = state.rows("SELECT json FROM arrival WHERE contact = ?", phone)
         known = [json.loads(row[0]) for row in rows]
@@ -143,23 +143,25 @@ class Contact:
         self._state.run("DELETE FROM arrival WHERE contact = ?", self.phone)
 
     async def _run(self) -> None:
-        attempt = 0
+        attempt, ever = 0, False
         while not self._logged_out:
             try:
                 await self._connect()
-                attempt = 0
-                await self._lost.wait()
+                if self._connected.is_set():
+                    attempt, ever = 0, True
+                    await self._lost.wait()
             except (ConnectionError, OSError, TimeoutError) as error:
                 self.error = str(error)
-                log.warning("contact %s: %s", self.phone, error)
             self._connected.clear()
-            if self._logged_out or attempt >= len(_RECONNECT_DELAYS):
-                break
-            self.state = "reconnecting"
-            await asyncio.sleep(_RECONNECT_DELAYS[attempt])
+            if self._logged_out:
+                return
+            log.info("contact %s: %s", self.phone, self.error)
+            if attempt >= len(_RECONNECT_DELAYS) and not ever:
+                self.state = "failed"
+                return
+            self.state = "reconnecting" if ever else "starting"
+            await asyncio.sleep(_RECONNECT_DELAYS[min(attempt, len(_RECONNECT_DELAYS) - 1)])
             attempt += 1
-        if not self._logged_out:
-            self.state = "failed"
 
     @property
     def _logged_out(self) -> bool:
@@ -167,22 +169,33 @@ class Contact:
 
     async def _connect(self) -> None:
         self._lost.clear()
+        if self._connection and self._gone:
+            await self._connection.close()
+            self._connection = None
         if self._connection is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._connection = EngineConnection(self._binary, lab=self._lab.target)
-            await self._connection.start(self)
-            store = f"sqlite:{self._folder / 'session.db'}"
-            await self._connection.open(
-                store=store, device="", session=f"contact-{self.phone}", lock_wait_ms=_LOCK_WAIT_MS
-            )
+            self._connection = await self._open()
         await self._connection.connect()
-        async with asyncio.timeout(_READY_TIMEOUT):
-            waits = {asyncio.create_task(event.wait()) for event in (self._connected, self._lost)}
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+        waits = [asyncio.create_task(event.wait()) for event in (self._connected, self._lost)]
+        await asyncio.wait(waits, timeout=_READY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _open(self) -> Connection:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._gone = False
+        engine = EngineConnection(self._binary, lab=self._lab.target)
+        try:
+            await engine.start(self)
+            await engine.open(
+                store=f"sqlite:{self._folder / 'session.db'}",
+                device="",
+                session=f"contact-{self.phone}",
+                lock_wait_ms=_LOCK_WAIT_MS,
+            )
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
 
     # ---- what its engine reports --------------------------------------------------------------------
 
@@ -206,7 +219,8 @@ class Contact:
             self.state, self.error = "logged_out", signal.reason
             self._lost.set()
         elif isinstance(signal, Gone):
-            self._connection = None
+            self._gone = True
+            self.error = "its engine ended"
             self._lost.set()
         elif isinstance(
             signal, pb.Disconnected | pb.Replaced | pb.ConnectFailure | pb.Parked | pb.PairFailed
@@ -243,6 +257,11 @@ class Contact:
         self.arrived += 1
 
     # ---- what it is told to do ----------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Connection | None:
+        """Its engine, None while there is none."""
+        return self._connection
 
     def view(self) -> ContactView:
         """How it is."""
@@ -318,7 +337,7 @@ class Contact:
             raise LabError(error.code, error.message, 502) from error
 
     def _engine(self) -> Connection:
-        if self._connection is None or not self._connected.is_set():
+        if self._connection is None or self._gone or not self._connected.is_set():
             raise LabError(
                 "contact_offline", f"{self.phone} is {self.state}: {self.error or 'no error'}", 503
             )
@@ -338,7 +357,7 @@ class Contact:
 
     async def _send(self, to: str, id_: str, message: bytes) -> str | None:
         error = ""
-        for delay in _RECONNECT_DELAYS[:_SEND_ATTEMPTS]:
+        for delay in _RECONNECT_DELAYS:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_READY_TIMEOUT):
                     await self._connected.wait()

@@ -18,6 +18,8 @@ _BINARY_8, _BINARY_20, _BINARY_32, _NIBBLE_8 = 252, 253, 254, 255
 
 _NIBBLES = "0123456789-."
 _HEX_DIGITS = "0123456789ABCDEF"
+_NIBBLES_TO_HEX = str.maketrans("-.", "ab")
+_HEX_TO_NIBBLES = str.maketrans("ab", "-.")
 _MAX_PACKED = 254
 
 _DOMAIN_OF_SERVER = {USERS: 0, LIDS: 1, "hosted": 128, "hosted.lid": 129}
@@ -153,18 +155,17 @@ def _write_text(out: bytearray, text: str) -> None:
     if (code := CODE_OF_WORD.get(text)) is not None:
         out += code
     elif text and len(text) <= _MAX_PACKED and not text.strip(_NIBBLES):
-        _write_packed(out, text, _NIBBLE_8, _NIBBLES)
+        _write_packed(out, text, _NIBBLE_8)
     elif text and len(text) <= _MAX_PACKED and not text.strip(_HEX_DIGITS):
-        _write_packed(out, text, _HEX_8, _HEX_DIGITS)
+        _write_packed(out, text, _HEX_8)
     else:
         _write_bytes(out, text.encode())
 
 
-def _write_packed(out: bytearray, text: str, tag: int, alphabet: str) -> None:
+def _write_packed(out: bytearray, text: str, tag: int) -> None:
     odd = len(text) % 2
     out += bytes((tag, odd << 7 | (len(text) + odd) // 2))
-    codes = [alphabet.index(symbol) for symbol in text] + [15] * odd
-    out += bytes(high << 4 | low for high, low in zip(codes[::2], codes[1::2], strict=True))
+    out += bytes.fromhex(text.translate(_NIBBLES_TO_HEX) + "f" * odd)
 
 
 def _write_bytes(out: bytearray, data: bytes) -> None:
@@ -202,9 +203,10 @@ class _Reader:
         self.position = 0
 
     def byte(self) -> int:
-        if self.position >= len(self.body):
-            raise WireError("the frame ends inside a node")
-        value = self.body[self.position]
+        try:
+            value = self.body[self.position]
+        except IndexError:
+            raise WireError("the frame ends inside a node") from None
         self.position += 1
         return value
 
@@ -265,36 +267,31 @@ class _Reader:
         return None
 
     def value(self, tag: int) -> Value:
-        if tag == _LIST_EMPTY:
-            return ""
+        if tag < _DICTIONARY_0:
+            return SINGLE[tag]
         if tag <= _DICTIONARY_3:
-            return self.word(tag)
+            return DOUBLE[tag - _DICTIONARY_0][self.byte()]
         raw = self.raw(tag)
         if raw is not None:
             try:
                 return raw.decode()
             except UnicodeDecodeError as error:
                 raise WireError(str(error)) from error
-        if tag == _NIBBLE_8:
-            return self.packed(_NIBBLES)
-        if tag == _HEX_8:
-            return self.packed(_HEX_DIGITS)
+        if tag in (_NIBBLE_8, _HEX_8):
+            return self.packed(tag)
         return self.address(tag)
 
-    def word(self, tag: int) -> str:
-        words, index = (SINGLE, tag) if tag < _DICTIONARY_0 else (DOUBLE[tag - _DICTIONARY_0], self.byte())
-        if index >= len(words) or not words[index]:
-            raise WireError(f"unknown word {tag}, {index}")
-        return words[index]
-
-    def packed(self, alphabet: str) -> str:
+    def packed(self, tag: int) -> str:
         head = self.byte()
-        codes = [code for byte in self.take(head & 127) for code in (byte >> 4, byte & 15)]
-        if head >> 7 and codes:
-            codes.pop()
-        if any(code >= len(alphabet) for code in codes):
+        text = self.take(head & 127).hex()
+        if head >> 7:
+            text = text[:-1]
+        if tag == _HEX_8:
+            return text.upper()
+        text = text.translate(_HEX_TO_NIBBLES)
+        if text.strip(_NIBBLES):
             raise WireError("a packed string has a symbol outside its alphabet")
-        return "".join(alphabet[code] for code in codes)
+        return text
 
     def address(self, tag: int) -> Jid:
         if tag == _JID_PAIR:
