@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 from actors.events import Event, EventType
 from actors.instance.mailbox import Mailbox
 from api import problems as p
-from api.auth import identify
 from api.fields import Query
 from api.instances import page_limit
+from api.live import follow
 from api.problems import Problem
 from api.routing import Answer, Call, Routes
 from api.streams import CONTENT_TYPE, EventStream, StreamEnded, event_stream
@@ -136,18 +136,9 @@ async def stream_events(call: Call[None, Following]) -> web.StreamResponse:
         async with event_stream(
             call.request, route="events", write_timeout=gateway.stream_write_timeout
         ) as stream:
-            follower = _Follower(call, mailbox, stream, after)
-            heard = call.request.loop.time()
             await stream.heartbeat()
-            while not services.closing.is_set():
-                if await follower.forward():
-                    heard = call.request.loop.time()
-                    continue
-                if call.request.loop.time() - heard >= gateway.stream_heartbeat:
-                    await follower.check_key()
-                    await stream.heartbeat()
-                    heard = call.request.loop.time()
-                await watch.wait(min(gateway.stream_poll, gateway.stream_heartbeat))
+            follower = _Follower(call, mailbox, stream, after)
+            await follow(call, stream, watch, follower.forward, poll=gateway.stream_poll)
     return stream.response
 
 
@@ -157,7 +148,6 @@ class _Follower:
     def __init__(
         self, call: Call[None, Following], mailbox: Mailbox, stream: EventStream, after: int
     ) -> None:
-        self._call = call
         self._mailbox = mailbox
         self._stream = stream
         self._after = after
@@ -177,20 +167,9 @@ class _Follower:
             raise StreamEnded
         for event in page:
             if not self._wanted or event.type in self._wanted:
-                await self._stream.event(event.model_dump_json(), name=event.type.value, event_id=event.seq)
+                await self._stream.event(event.model_dump_json(), name=event.type, event_id=event.seq)
             self._after = event.seq
-        return bool(page) and not self._call.services.closing.is_set()
-
-    async def check_key(self) -> None:
-        """End the stream of a key that was replaced, or of an instance that was deleted.
-
-        Raises:
-            StreamEnded
-        """
-        caller = self._call.caller
-        if caller is None or await identify(caller.key, self._call.services) != caller:
-            raise StreamEnded
-        await self._call.services.registry.get(self._call.instance_id)
+        return bool(page)
 
 
 def _start(call: Call[None, Following], last: int) -> int:

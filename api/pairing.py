@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 from actors.registry import ConnectionState, Desired, InstanceState, now
 from api import problems as p
 from api.fields import Body, Phone
+from api.live import follow
 from api.problems import Problem
 from api.routing import Answer, Call, Reply, Routes
-from api.streams import CONTENT_TYPE, event_stream
+from api.streams import CONTENT_TYPE, StreamEnded, event_stream
 
 routes = Routes("Pairing", "Link an instance to a phone, by QR code or by pairing code.")
 
@@ -106,25 +107,23 @@ async def qr_stream(call: Call[None, None]) -> web.StreamResponse:
     """For a page that shows the code: it follows every new one until the phone is linked and connected."""
     services = call.services
     gateway = services.settings.gateway
-    loop_time = call.request.loop.time
     with services.streams.slot(call.instance_id), services.rings.watch(call.instance_id) as watch:
         async with event_stream(
             call.request, route="qr", write_timeout=gateway.stream_write_timeout
         ) as stream:
             before: InstanceState | None = None
-            heard = loop_time()
-            while not services.closing.is_set():
+
+            async def tell() -> bool:
+                nonlocal before
                 state = await services.registry.state(call.instance_id)
                 for name, data in _news(before, state):
                     await stream.event(data.model_dump_json(), name=name)
-                    heard = loop_time()
-                if state is not None and state.connection is ConnectionState.CONNECTED:
-                    break
-                if loop_time() - heard >= gateway.stream_heartbeat:
-                    await stream.heartbeat()
-                    heard = loop_time()
                 before = state
-                await watch.wait(min(QR_POLL, gateway.stream_poll))
+                if state is not None and state.connection is ConnectionState.CONNECTED:
+                    raise StreamEnded
+                return False
+
+            await follow(call, stream, watch, tell, poll=min(QR_POLL, gateway.stream_poll))
     return stream.response
 
 

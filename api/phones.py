@@ -9,6 +9,12 @@ from phonenumbers import NumberParseException, ValidationResult
 
 LENGTH_MAX = 40
 WRITTEN = re.compile(r"\+?[0-9 ().\-/\u00a0]+")
+MEXICAN_MOBILE = re.compile("521[0-9]{10}")
+"""The numbering plan dropped the 1, WhatsApp's identities of these numbers keep it."""
+
+NORTH_AMERICAN = re.compile("1[2-9][0-9]{2}[2-9][0-9]{6}")
+"""Tells a number of country code 1 from one without its country code, such as 11 91234-5678."""
+
 EXAMPLE = "as in +5511912345678"
 
 REASONS = {
@@ -27,8 +33,8 @@ class BadPhone(ValueError):
 def parse_phone(text: str) -> str:
     """Turn a phone number with its country code into E.164.
 
-    Only the length is checked against the country's numbering plan, not the number's range: ranges are opened
-    faster than any table of them is updated.
+    Mostly the length is checked against the country's numbering plan, not the number's range: ranges are
+    opened faster than any table of them is updated.
 
     Args:
         text: with or without ``+``, with or without the usual separators.
@@ -51,13 +57,17 @@ def parse_phone(text: str) -> str:
         number = phonenumbers.parse(f"+{digits}")
     except NumberParseException as error:
         raise BadPhone(f"Not a phone number: {_why(error)}. Write it {EXAMPLE}.") from error
+    if MEXICAN_MOBILE.fullmatch(digits):
+        return f"+{digits}"
     result = phonenumbers.is_possible_number_with_reason(number)
     if result != ValidationResult.IS_POSSIBLE:
         raise BadPhone(f"Not a phone number: {REASONS[result]}. Write it {EXAMPLE}.")
+    if digits.startswith("1") and not NORTH_AMERICAN.fullmatch(digits):
+        raise BadPhone(f"Not a phone number: no number of country code 1 looks so. Write it {EXAMPLE}.")
     standard: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     code = str(number.country_code)
-    # Digits that a country's plan calls superfluous can belong to WhatsApp's identity of the number, such as
-    # the 1 in +52 1 55 …, so only a plain trunk zero is taken out.
+    # Digits that a country's plan calls superfluous can belong to WhatsApp's identity of the number, so only
+    # a plain trunk zero is taken out.
     return standard if digits == f"{code}0{standard[1 + len(code) :]}" else f"+{digits}"
 
 

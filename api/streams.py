@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,11 +13,13 @@ from aiohttp import web
 from api.metrics import STREAMS
 from api.problems import TOO_MANY_STREAMS, Problem
 
+log = logging.getLogger(__name__)
+
 CONTENT_TYPE = "text/event-stream"
 
 
 class StreamEnded(Exception):
-    """The reader is gone, or takes nothing any more."""
+    """There is nothing more to send: the reader is gone, takes nothing, or may see nothing any more."""
 
 
 class Streams:
@@ -86,6 +89,9 @@ class EventStream:
             async with asyncio.timeout(self._write_timeout):
                 await self.response.write(text.encode())
         except (ConnectionError, TimeoutError) as error:
+            # What is left in the reader's buffer must not keep the connection open.
+            if self._request.transport is not None:
+                self._request.transport.abort()
             raise StreamEnded from error
 
 
@@ -104,7 +110,10 @@ async def event_stream(
     try:
         yield stream
     except StreamEnded:
-        # The rest of a reader's buffer must not keep the connection open at shutdown.
+        pass
+    except Exception:
+        # The answer has begun: all that can be said now is that it is broken off.
+        log.exception("stream failed", extra={"route": route})
         if request.transport is not None:
             request.transport.abort()
     finally:

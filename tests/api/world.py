@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -20,6 +20,8 @@ from actors.settings import GatewaySettings, Settings
 from actors.store import Store
 from api.app import make_app
 from api.services import SERVICES, Services
+
+T = TypeVar("T")
 
 ADMIN = "admin-key-of-this-test"
 
@@ -112,9 +114,7 @@ class Owner:
 
     async def send_next(self, error: dict[str, Any] | None = None) -> str:
         """Send the message whose turn it is, as WhatsApp would take or refuse it."""
-        async with asyncio.timeout(10):
-            while (message := await self.outbox.head()) is None:
-                await asyncio.sleep(0.01)
+        message = await soon(self.outbox.head)
         await self.outbox.begin(self.epoch, message)
         kind = EventType.MESSAGE_FAILED if error else EventType.MESSAGE_SENT
         draft = EventDraft(
@@ -128,6 +128,16 @@ class Owner:
         result = {"error": error} if error else sent
         await self.outbox.finish(self.epoch, message, "failed" if error else "sent", result, draft)
         return message.id
+
+
+async def soon(look: Callable[[], Awaitable[T | None]]) -> T:
+    """What ``look`` finds, as soon as it finds something."""
+    for _ in range(2000):
+        found = await look()
+        if found:
+            return found
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came")
 
 
 @dataclass

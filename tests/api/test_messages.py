@@ -1,0 +1,235 @@
+"""Messages: queued, sent while the request waits, or later; and what they are refused for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from actors.instance.errors import CallFailed
+from actors.registry import ConnectionState
+from tests.api.world import Answered, Owner, World, running_world
+
+HELLO = {"to": "+55 11 91234-5678", "text": "Hello"}
+JID = "5511912345678@s.whatsapp.net"
+
+
+async def post(world: World, iid: str, body: object = HELLO, query: str = "", **headers: str) -> Answered:
+    return await world.ask(
+        "POST",
+        f"/v1/instances/{iid}/messages{query}",
+        key=world.tokens[iid],
+        json=body,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+async def test_sent_while_the_request_waits(world: World, iid: str, owner: Owner) -> None:
+    asking = asyncio.create_task(post(world, iid))
+    sent = await owner.send_next()
+    answer = await asking
+    assert answer.status == 201, answer.body
+    message = answer.json
+    assert (message["id"], message["status"], message["to"]) == (sent, "sent", JID)
+    assert message["chat_id"] == JID
+    assert message["sent_at"] is not None
+    assert message["error"] is None
+    assert ("ring_outbox", iid) in world.instances.calls
+    shown = await world.ask("GET", answer.headers["Location"], key=world.tokens[iid])
+    assert shown.json == message
+
+
+async def test_queued_when_nobody_waits(world: World, iid: str, owner: Owner) -> None:
+    answer = await post(world, iid, query="?wait=0")
+    assert answer.status == 202
+    assert answer.json["status"] == "queued"
+    assert answer.json["attempts"] == 0
+    sent = await owner.send_next()
+    assert sent == answer.json["id"]
+    later = await world.ask("GET", answer.headers["Location"])
+    assert later.json["status"] == "sent"
+
+
+async def test_queued_when_the_result_does_not_come_in_time(world: World, iid: str, owner: Owner) -> None:
+    answer = await post(world, iid, query="?wait=0.05")
+    assert answer.status == 202
+    assert await owner.outbox.depth() == 1
+
+
+@pytest.mark.parametrize(
+    "failure", [CallFailed("not_connected", "x"), RuntimeError("x"), CallFailed("timeout", "x")]
+)
+async def test_an_instance_that_cannot_be_rung_loses_nothing(
+    world: World, iid: str, owner: Owner, failure: Exception
+) -> None:
+    world.instances.failure = failure
+    answer = await post(world, iid, query="?wait=0")
+    assert answer.status == 202
+    assert await owner.outbox.depth() == 1
+
+
+async def test_an_instance_that_never_started_queues(world: World, iid: str) -> None:
+    assert (await post(world, iid, query="?wait=0")).status == 202
+
+
+async def test_a_disconnected_instance_queues_without_waiting(world: World, iid: str, owner: Owner) -> None:
+    await world.ask("POST", f"/v1/instances/{iid}/disconnect")
+    assert (await post(world, iid, query="?wait=10")).status == 202
+
+
+async def test_a_failed_message_says_why(world: World, iid: str, owner: Owner) -> None:
+    asking = asyncio.create_task(post(world, iid, Idempotency_Key="k"))
+    failed = await owner.send_next({"code": "not_on_whatsapp", "message": "Nobody has this number"})
+    answer = await asking
+    document = answer.problem("send-failed")
+    assert answer.status == 422
+    assert document["code"] == "not_on_whatsapp"
+    assert document["message_id"] == failed
+    shown = (await world.ask("GET", f"/v1/instances/{iid}/messages/{failed}")).json
+    assert shown["status"] == "failed"
+    assert shown["error"] == {"code": "not_on_whatsapp", "message": "Nobody has this number"}
+    again = await post(world, iid, Idempotency_Key="k")
+    assert again.problem("send-failed")["message_id"] == failed
+
+
+@pytest.mark.parametrize(
+    "state", [ConnectionState.LOGGED_OUT, ConnectionState.BANNED, ConnectionState.PAIRING]
+)
+async def test_an_unpaired_instance_refuses(world: World, iid: str, state: ConnectionState) -> None:
+    owner = await world.owner(iid, state)
+    answer = await post(world, iid)
+    answer.problem("not-paired")
+    assert answer.status == 409
+    assert await owner.outbox.depth() == 0
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        ConnectionState.CONNECTING,
+        ConnectionState.DISCONNECTED,
+        ConnectionState.PARKED,
+        ConnectionState.CONFLICT,
+    ],
+)
+async def test_an_instance_that_reconnects_queues(world: World, iid: str, state: ConnectionState) -> None:
+    await world.owner(iid, state)
+    assert (await post(world, iid, query="?wait=0")).status == 202
+
+
+async def test_a_repeated_key_sends_once(world: World, iid: str, owner: Owner) -> None:
+    answers = await asyncio.gather(
+        *(post(world, iid, query="?wait=0", Idempotency_Key="order-7") for _ in range(5))
+    )
+    assert {answer.status for answer in answers} == {202}
+    assert len({answer.json["id"] for answer in answers}) == 1
+    assert await owner.outbox.depth() == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    await owner.send_next()
+    again = await post(world, iid, Idempotency_Key="order-7")
+    assert again.status == 201
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json["status"] == "sent"
+
+
+async def test_a_key_belongs_to_one_message(world: World, iid: str, owner: Owner) -> None:
+    first = await post(world, iid, query="?wait=0", Idempotency_Key="order-7")
+    other = await post(world, iid, {**HELLO, "text": "Other"}, Idempotency_Key="order-7")
+    document = other.problem("idempotency-key-reused")
+    assert other.status == 422
+    assert document["message_id"] == first.json["id"]
+
+
+async def test_keys_are_of_one_instance(world: World, iid: str, owner: Owner) -> None:
+    other = await world.instance()
+    one = await post(world, iid, query="?wait=0", Idempotency_Key="k")
+    two = await post(world, other, query="?wait=0", Idempotency_Key="k")
+    assert one.json["id"] != two.json["id"]
+
+
+async def test_a_full_outbox_is_explained(redis_url: str, prefix: str) -> None:
+    async with running_world(redis_url, prefix) as world:
+        iid = await world.instance()
+        owner = await world.owner(iid)
+        outbox = world.services.settings.outbox
+        world.services.settings = world.settings.model_copy(
+            update={"outbox": outbox.model_copy(update={"bound": 2})}
+        )
+        assert [(await post(world, iid, query="?wait=0")).status for _ in range(3)] == [202, 202, 429]
+        answer = await post(world, iid)
+        answer.problem("outbox-full")
+        assert "Retry-After" in answer.headers
+        await owner.send_next()
+        assert (await post(world, iid, query="?wait=0")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"text": "x"}, "#/to"),
+        ({"to": "x", "text": "x"}, "#/to"),
+        ({"to": "", "text": "x"}, "#/to"),
+        ({"to": "11 91234-5678", "text": "x"}, "#/to"),
+        ({"to": "+55 11 9", "text": "x"}, "#/to"),
+        ({"to": "+999 11 91234-5678", "text": "x"}, "#/to"),
+        ({"to": 5511912345678, "text": "x"}, "#/to"),
+        ({"to": "someone@example.com", "text": "x"}, "#/to"),
+        ({"to": "status@broadcast", "text": "x"}, "#/to"),
+        ({"to": "+5511912345678"}, "#/text"),
+        ({"to": "+5511912345678", "text": ""}, "#/text"),
+        ({"to": "+5511912345678", "text": "x" * 65_537}, "#/text"),
+        ({"to": "+5511912345678", "text": None}, "#/text"),
+        ({"to": "+5511912345678", "type": "image", "text": "x"}, "#/type"),
+        ({"to": "+5511912345678", "text": "x", "delay": 5}, "#/delay"),
+    ],
+)
+async def test_a_bad_message_is_explained(
+    world: World, iid: str, owner: Owner, body: object, pointer: str
+) -> None:
+    answer = await post(world, iid, body)
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.problem("invalid")["errors"]] == [pointer]
+    assert await owner.outbox.depth() == 0
+
+
+async def test_the_longest_text(world: World, iid: str, owner: Owner) -> None:
+    body = {**HELLO, "text": "ç" * 65_536}
+    answer = await post(world, iid, body, query="?wait=0")
+    assert answer.status == 202
+    assert answer.json["text"] == body["text"]
+
+
+@pytest.mark.parametrize("query", ["wait=-1", "wait=11", "wait=nan", "wait=inf", "wait=x", "waits=1"])
+async def test_a_bad_wait_is_explained(world: World, iid: str, owner: Owner, query: str) -> None:
+    document = (await post(world, iid, query=f"?{query}")).problem("invalid")
+    assert document["errors"][0]["parameter"] == query.partition("=")[0]
+    assert await owner.outbox.depth() == 0
+
+
+async def test_a_bad_key_is_explained(world: World, iid: str, owner: Owner) -> None:
+    document = (await post(world, iid, Idempotency_Key="x" * 256)).problem("invalid")
+    assert document["errors"][0]["parameter"] == "Idempotency-Key"
+    assert (await post(world, iid, Idempotency_Key="")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("to", "jid"),
+    [
+        ("5511912345678", JID),
+        ("5511912345678@c.us", JID),
+        ("5511912345678:12@s.whatsapp.net", JID),
+        ("123456789012345@lid", "123456789012345@lid"),
+        ("120363000000000000@g.us", "120363000000000000@g.us"),
+        ("5511912345678-1612345678@g.us", "5511912345678-1612345678@g.us"),
+    ],
+)
+async def test_recipients(world: World, iid: str, owner: Owner, to: str, jid: str) -> None:
+    answer = await post(world, iid, {"to": to, "text": "x"}, query="?wait=0")
+    assert answer.json["to"] == jid
+
+
+async def test_unknown_messages_are_404(world: World, iid: str, owner: Owner) -> None:
+    other = await world.instance()
+    sent = (await post(world, iid, query="?wait=0")).json["id"]
+    for path in (f"/v1/instances/{iid}/messages/nothing", f"/v1/instances/{other}/messages/{sent}"):
+        (await world.ask("GET", path)).problem("not-found")
