@@ -86,7 +86,9 @@ class Event(BaseModel):
     id: str = Field(description="Unique and stable over redeliveries: deduplicate by it")
     instance_id: str
     seq: int = Field(description="Gapless per instance, from 1: a gap means something to fetch with ?after=")
-    type: EventType
+    type: EventType | str = Field(
+        union_mode="left_to_right", description="A kind this version does not know is kept as it is"
+    )
     occurred_at: datetime = Field(description="When it happened, by WhatsApp's clock where it says so")
     received_at: datetime = Field(description="When Malote had it")
     epoch: int = Field(description="The owner of the instance that stored it")

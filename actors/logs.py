@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What every record has; the rest came by ``extra`` and is shown."""
+"""What every record has; the rest came by ``extra`` and is shown, but for what Ray adds."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,7 +23,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update({key: value for key, value in vars(record).items() if key not in STANDARD})
+        line.update(
+            {key: value for key, value in vars(record).items() if key not in STANDARD and key[0] != "_"}
+        )
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)

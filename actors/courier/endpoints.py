@@ -472,7 +472,7 @@ def _letter(raw: str) -> DeadLetter:
             **body["letter"],
             "id": event.id,
             "seq": event.seq,
-            "type": event.type.value,
+            "type": event.type,
             "chat_id": event.chat_id,
             "event": event,
         }

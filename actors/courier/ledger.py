@@ -246,7 +246,7 @@ def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
         position=int(entry_id.partition("-")[0]),
         chat=fields["c"],
         test=fields.get("k") == "test",
-        parcel=Parcel(event.id, event.seq, event.type.value, event.model_dump_json().encode()),
+        parcel=Parcel(event.id, event.seq, event.type, event.model_dump_json().encode()),
     )
 
 

@@ -239,7 +239,7 @@ class Connector:
             ConnectionState.CONNECTING,
             device=signal.device,
             phone=_phone(signal.device),
-            lid=signal.lid or None,
+            lid=_lid(signal.lid),
         )
 
     def _logged_in(self, signal: pb.Connected) -> None:
@@ -248,7 +248,7 @@ class Connector:
             ConnectionState.CONNECTED,
             device=signal.device,
             phone=_phone(signal.device),
-            lid=signal.lid or None,
+            lid=_lid(signal.lid),
             push_name=signal.push_name or None,
         )
         self.online.set()
@@ -275,7 +275,7 @@ class Connector:
         if (opened.device or None) != self._announcer.state.device:
             # The session store knows better: pairing may have ended in a crash before we wrote it down.
             self._announcer.learn(
-                device=opened.device or None, phone=_phone(opened.device), lid=opened.lid or None
+                device=opened.device or None, phone=_phone(opened.device), lid=_lid(opened.lid)
             )
         return connection
 
@@ -343,6 +343,10 @@ def _ended(signal: Signal | object) -> Ended | None:
             )
         case _:
             return None
+
+
+def _lid(number: str) -> str | None:
+    return f"{number}@lid" if number else None
 
 
 def _phone(device: str) -> str | None:

@@ -55,6 +55,7 @@ class Sender:
         self._online = online
         self._connection = connection
         self._chats = chats
+        self._refused = ("", 0)
         self._ring = asyncio.Event()
         self._quiet = asyncio.Event()
         self._idle = asyncio.Event()
@@ -111,25 +112,27 @@ class Sender:
         Returns:
             True if the message has its result, False if it has to be tried again.
         """
-        attempt = await self._outbox.begin(self._epoch, message)
+        await self._outbox.begin(self._epoch, message)
         try:
             async with asyncio.timeout(self._settings.send_timeout):
                 result = await self._connection().send(
                     message.request.to, message.id, text_message(message.request.text)
                 )
         except (ConnectionError, TimeoutError) as error:
-            return await self._failed(message, attempt, error)
+            return await self._failed(message, error)
         await self._sent(message, result)
         return True
 
-    async def _failed(
-        self, message: QueuedMessage, attempt: int, error: ConnectionError | TimeoutError
-    ) -> bool:
+    async def _failed(self, message: QueuedMessage, error: ConnectionError | TimeoutError) -> bool:
         code, text, server = "timeout", "WhatsApp did not answer in time", 0
         if isinstance(error, ConnectionError):
             code, text, server = error.code, error.message, error.server_code
         if code in NOT_AN_ATTEMPT:
             return False
+        # Only answers about the message count, not attempts that the end of a connection cut short.
+        before = self._refused[1] if self._refused[0] == message.id else 0
+        attempt = before + 1
+        self._refused = (message.id, attempt)
         log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": code})
         if code not in REFUSALS and attempt < self._settings.attempts:
             return False
