@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   see it work           make up     run it on this machine
 # make test                 every check there is  make lint   the quick ones
 # make engine               build the engine      make clean  remove what was built
+# make docs                 the tables in docs/   make protocol  the code of engine.proto
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
 # interpreter (3.11 or later), ARGS is passed on.
@@ -11,7 +12,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo up test lint format engine engine-test protocol clean
+.PHONY: demo up test lint format engine engine-test docs protocol clean
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -35,7 +36,12 @@ engine: $(INSTALLED)
 	PYTHON=$(abspath $(BIN)/python) engine/build.sh
 
 engine-test: $(INSTALLED)
-	PYTHON=$(abspath $(BIN)/python) engine/check.sh
+	for task in vet test staticcheck govulncheck; do \
+	    PYTHON=$(abspath $(BIN)/python) engine/build.sh $$task || exit 1; \
+	done
+
+docs: $(INSTALLED)
+	$(BIN)/python -m deploy.reference
 
 protocol: $(INSTALLED)
 	PYTHON=$(abspath $(BIN)/python) engine/protocol/generate.sh

@@ -33,6 +33,7 @@ async def run_up(settings: Settings, say: Say) -> None:
 
     await until_signal(local, work, say)
 
+
 SAME_PRESS = 1.0
 """Seconds within which a second signal is the same Ctrl-C: a shell or `make` may pass it on once more."""
 

@@ -1,0 +1,86 @@
+"""The tables in ``docs/``, written from the code they describe: ``python -m deploy.reference``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from actors.settings import Settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+MEASURED = {"MALOTE_TEMP_DIR": "the system's"}
+"""Defaults that depend on the machine."""
+
+
+def settings_page() -> str:
+    """Every setting, as ``docs/settings.md`` has it."""
+    lines = [
+        "# Settings",
+        "",
+        "All of them are environment variables. Written by `make docs` from `actors/settings.py`.",
+        "",
+        "| name | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in settings_of(Settings)]
+    return "\n".join(lines) + "\n"
+
+
+def routes_page() -> str:
+    """Every route of the API, as ``docs/api.md`` has it."""
+    from api.app import GROUPS
+
+    lines = [
+        "# The API",
+        "",
+        "A running gateway describes it in full: `/docs` to read and try, `/openapi.json` for programs. "
+        "Written by `make docs` from the table of routes.",
+    ]
+    for group in GROUPS:
+        lines += ["", f"## {group.tag}", "", group.description, "", "| request | what it does |", "|---|---|"]
+        lines += [f"| `{route.method} {route.path}` | {route.summary} |" for route in group.routes]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """All pages, by file name."""
+    return {"settings.md": settings_page(), "api.md": routes_page()}
+
+
+def settings_of(group: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
+    """Name, default and meaning of every setting of a group and of the groups in it."""
+    prefix = group.model_config["env_prefix"]
+    for field, info in group.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseSettings):
+            yield from settings_of(kind)
+            continue
+        name = f"{prefix}{field.upper()}"
+        meaning = (info.description or "").replace("|", "\\|")
+        yield name, MEASURED.get(name) or _default(info.default), meaning
+
+
+def _default(value: Any) -> str:
+    if value is None or value is PydanticUndefined or value == ():
+        return "unset"
+    if isinstance(value, tuple):
+        return f"`{json.dumps(value)}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def main() -> None:
+    """Write all pages."""
+    DOCS.mkdir(exist_ok=True)
+    for name, page in pages().items():
+        (DOCS / name).write_text(page)
+
+
+if __name__ == "__main__":
+    main()
