@@ -59,10 +59,25 @@ class InstanceActor:
         return f"Instance({self._record.id})"
 
     @cluster.method(concurrency_group="control")
+    async def prepare(self) -> None:
+        """Get warm: everything is ready but the session, which the predecessor still uses."""
+        await self._make().prepare()
+
+    @cluster.method(concurrency_group="control")
     async def start(self) -> None:
         """Begin to own the account. Again is harmless."""
-        if self._running is not None:
-            return
+        if self._running is None:
+            self._running = asyncio.create_task(self._make().run())
+
+    @cluster.method(concurrency_group="control")
+    async def activate(self) -> None:
+        """`start`, and return once the connection stands, or waits for somebody."""
+        await self.start()
+        await self._work.settled()
+
+    def _make(self) -> Instance:
+        if self._instance is not None:
+            return self._instance
         settings = self._settings
 
         def make(record: InstanceRecord) -> EngineConnection:
@@ -84,7 +99,7 @@ class InstanceActor:
             make_connection=make,
             session_store=session_store(settings, self._record.id),
         )
-        self._running = asyncio.create_task(self._instance.run())
+        return self._instance
 
     @cluster.method(concurrency_group="control")
     async def watch(self) -> str:
@@ -103,8 +118,20 @@ class InstanceActor:
         return str(await self._work.drain())
 
     @cluster.method(concurrency_group="control")
+    async def quiesce(self) -> None:
+        """Take no further message from the outbox; returns when the one in flight has its result."""
+        await self._work.quiesce()
+
+    @cluster.method(concurrency_group="control")
+    async def disconnect(self) -> int:
+        """Disconnect, flush, give the lease back; returns the mailbox's last sequence number."""
+        return await self._work.disconnect()
+
+    @cluster.method(concurrency_group="control")
     async def leave(self) -> None:
         """End this process. Ray's own kill would run no clean-up."""
+        if self._running is None and self._instance is not None:
+            await self._instance.abandon()
         cluster.exit_actor()
 
     @cluster.method(concurrency_group="control")

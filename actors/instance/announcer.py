@@ -33,6 +33,7 @@ class Announcer:
         self._dirty = asyncio.Event()
         self._idle = asyncio.Event()
         self._count = 0
+        self._announced: tuple[ConnectionState, str | None] | None = None
         self.state = InstanceState(since=now(), epoch=epoch, node=node)
 
     async def restore(self) -> None:
@@ -41,6 +42,7 @@ class Announcer:
         if before is not None:
             known = before.model_dump(include={"device", "lid", "phone", "push_name"})
             self.state = self.state.model_copy(update=known)
+            self._announced = (before.connection, before.reason)
         self._mark()
 
     def learn(self, **facts: Any) -> None:
@@ -48,18 +50,33 @@ class Announcer:
         self.state = self.state.model_copy(update=facts)
         self._mark()
 
+    def connecting(self) -> None:
+        """Publish that a connection is attempted.
+
+        No event if the last one said connected: customers need not see that their instance was moved.
+        """
+        if self._announced == (ConnectionState.CONNECTED, None):
+            self._show(ConnectionState.CONNECTING, None)
+        else:
+            self.change(ConnectionState.CONNECTING)
+
     def change(self, connection: ConnectionState, reason: str | None = None, **facts: Any) -> None:
-        """Publish where the connection stands; a real change is an event too."""
-        same = (connection, reason) == (self.state.connection, self.state.reason)
-        if connection is not ConnectionState.PAIRING:
-            facts.update(qr=None, qr_expires_at=None)
-        self.learn(connection=connection, reason=reason, **({} if same else {"since": now()}), **facts)
-        if not same:
+        """Publish where the connection stands; what differs from the last event said is an event too."""
+        self._show(connection, reason, **facts)
+        if (connection, reason) != self._announced:
+            self._announced = (connection, reason)
             state = self.state
             self._add(
                 EventType.CONNECTION_CHANGED,
                 {"state": connection, "reason": reason, "phone": state.phone, "lid": state.lid},
             )
+
+    def _show(self, connection: ConnectionState, reason: str | None, **facts: Any) -> None:
+        if connection is not ConnectionState.PAIRING:
+            facts.update(qr=None, qr_expires_at=None)
+        if (connection, reason) != (self.state.connection, self.state.reason):
+            facts.update(since=now())
+        self.learn(connection=connection, reason=reason, **facts)
 
     def qr(self, code: str, expires_at: datetime) -> None:
         """Publish a QR code to scan."""

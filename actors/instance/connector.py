@@ -68,7 +68,10 @@ class Connector:
         self._draining = False
         self._failures = 0
         self._rounds = 0
+        self._warm: Connection | None = None
         self.online = asyncio.Event()
+        self.settled = asyncio.Event()
+        """Set once the connection stands, or waits for somebody: a scan, a wish, another configuration."""
 
     # ---- what is wanted ----
 
@@ -134,6 +137,15 @@ class Connector:
 
     # ---- the loop ----
 
+    async def warm_up(self) -> None:
+        """Start the engine's process, so that connecting later takes no longer than the network does.
+
+        Raises:
+            ConnectionError: it does not start.
+        """
+        if self._connection is None and self._warm is None:
+            self._warm = await self._started()
+
     async def run(self) -> None:
         """Keep connecting until drained. When cancelled, the engine ends at once."""
         try:
@@ -147,14 +159,19 @@ class Connector:
                 await self._follow(ended)
             await self._hang_up()
         finally:
-            self.online.clear()
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                await asyncio.shield(connection.close())
+            await asyncio.shield(self.end())
+
+    async def end(self) -> None:
+        """End the engine at once: nothing unstored is acknowledged."""
+        await self._end_engine()
+        if self._warm is not None:
+            warm, self._warm = self._warm, None
+            await warm.close()
 
     async def _rest(self) -> None:
         """Be disconnected, and say why."""
         await self._hang_up()
+        self.settled.set()
         if self._desired and not self._allowed():
             self._announcer.change(ConnectionState.PARKED, "the lease could not be renewed in Redis")
         elif not self._desired:
@@ -180,6 +197,7 @@ class Connector:
             await self._hang_up()
         if following.delay is None:
             self._waits_for_request = True
+            self.settled.set()
         else:
             await self._pause(following.delay)
 
@@ -204,7 +222,7 @@ class Connector:
             return Ended(Ending.CONNECT_FAILED, f"{error.code}: {error.message}")
         paired = bool(self._announcer.state.device)
         if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
-            self._announcer.change(ConnectionState.CONNECTING)
+            self._announcer.connecting()
         return await self._watch(paired)
 
     async def _watch(self, paired: bool) -> Ended:
@@ -226,6 +244,7 @@ class Connector:
                 case pb.Qr():
                     expires = now() + timedelta(milliseconds=signal.valid_ms)
                     self._announcer.qr(signal.code, expires)
+                    self.settled.set()
                 case _:
                     ended = _ended(signal)
                     if ended is not None:
@@ -252,6 +271,7 @@ class Connector:
             push_name=signal.push_name or None,
         )
         self.online.set()
+        self.settled.set()
 
     # ---- the engine ----
 
@@ -259,9 +279,8 @@ class Connector:
         """The running engine with its session open; starts one if there is none."""
         if self._connection is not None:
             return self._connection
-        connection = self._make()
+        connection, self._warm = self._warm or await self._started(), None
         try:
-            await connection.start(self)
             opened = await connection.open(
                 store=self._store,
                 device=self._announcer.state.device or "",
@@ -277,6 +296,15 @@ class Connector:
             self._announcer.learn(
                 device=opened.device or None, phone=_phone(opened.device), lid=_lid(opened.lid)
             )
+        return connection
+
+    async def _started(self) -> Connection:
+        connection = self._make()
+        try:
+            await connection.start(self)
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
         return connection
 
     async def _hang_up(self) -> None:

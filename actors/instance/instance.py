@@ -87,6 +87,26 @@ class Instance:
 
     # ---- life ----
 
+    async def prepare(self) -> None:
+        """Get ready to own the account: the engine runs, Redis was reached; the session is not opened yet.
+
+        Raises:
+            CallFailed, StoreUnavailable
+        """
+        try:
+            await self._connector.warm_up()
+        except ConnectionError as error:
+            raise CallFailed(error.code, error.message) from None
+        self._chats.load(await self._mailbox.chats())
+
+    async def settled(self) -> None:
+        """Wait until the connection stands, or waits for somebody (a scan, a wish to connect)."""
+        await self._connector.settled.wait()
+
+    async def abandon(self) -> None:
+        """Never mind: end what `prepare` started."""
+        await self._connector.end()
+
     async def run(self) -> End:
         """Own the account until drained or fenced."""
         try:
@@ -147,16 +167,30 @@ class Instance:
         await asyncio.wait([announcer, flushed], timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
         flushed.cancel()
 
+    async def quiesce(self) -> None:
+        """Take no further message from the outbox; returns when the one in flight has its result."""
+        await self._sender.quiesce()
+
+    async def disconnect(self) -> int:
+        """Disconnect, flush, give the lease back: the end of this owner.
+
+        Returns:
+            The last sequence number in the mailbox.
+        """
+        self._connector.drain()
+        await asyncio.shield(self._ended)
+        return (await self._mailbox.extent())[1]
+
     async def drain(self) -> End:
-        """Finish the message being sent, disconnect, flush, end. Returns when that is done."""
+        """`quiesce`, as far as 10 seconds allow, and `disconnect`."""
         try:
             async with asyncio.timeout(10.0):
-                await self._sender.quiesce()
+                await self.quiesce()
         except TimeoutError:
             # The successor sends it again under its id.
             log.warning("a send outlived the drain", extra={"instance": self.record.id})
-        self._connector.drain()
-        return await asyncio.shield(self._ended)
+        await self.disconnect()
+        return self._ended.result()
 
     def configure(self, record: InstanceRecord) -> None:
         """Follow a changed record, or a repeated wish to connect."""
