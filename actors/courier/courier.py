@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from actors.courier.addresses import Guard
@@ -26,7 +27,7 @@ from actors.courier.ledger import Ledger
 from actors.courier.line import Line
 from actors.courier.records import EndpointRecord
 from actors.settings import Settings
-from actors.store import PASSING, Store, StoreUnavailable, connect
+from actors.store import Store, StoreUnavailable, connect
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class Courier:
                     self._sweep_now.set()
                     async for message in pubsub.listen():
                         self._heard(message["channel"], message["data"])
-            except (RedisError, *PASSING) as error:
+            except Exception as error:
                 log.warning("hears no rings", extra={"courier": self.index, "reason": str(error)})
             finally:
                 await client.aclose()
@@ -256,8 +257,13 @@ class Courier:
         raw: dict[str, str] = await self.store.run(lambda: redis.hgetall(key), timeout=5)
         mine: dict[Place, EndpointRecord] = {}
         for endpoint_id, value in raw.items():
-            if assigned(f"{instance_id}/{endpoint_id}", self._council) == self.index:
+            if assigned(f"{instance_id}/{endpoint_id}", self._council) != self.index:
+                continue
+            try:
                 mine[(instance_id, endpoint_id)] = EndpointRecord.model_validate_json(value)
+            except ValidationError:
+                # One that cannot be read must not end the deliveries of all others.
+                log.exception("a record is not valid", extra={"endpoint": endpoint_id})
         for place in self._of_instance.get(instance_id, set()) - set(mine):
             self._lines[place].stop()
         for place, record in mine.items():

@@ -22,6 +22,7 @@ from actors.courier.bodies import Bodies, Parcel
 from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost, Settlement
+from actors.courier.limit import Limit, evidence
 from actors.courier.queue import Item, Queue, Retry
 from actors.courier.records import Attempt, EndpointRecord, Ordering, moment
 from actors.courier.retry import Outcome, Policy, Verdict, judge
@@ -103,6 +104,9 @@ class Line:
         self._claim: Claim | None = None
         self._mailbox = _Lane(Lane.MAILBOX)
         self._replays = _Lane(Lane.REPLAY)
+        self._limit = Limit(
+            min(self._settings.concurrency, self._settings.concurrency_max), self._settings.concurrency_max
+        )
         self._last_success = 0.0
         self._wake = asyncio.Event()
         self._open: set[asyncio.Task[None]] = set()
@@ -169,6 +173,7 @@ class Line:
                 except (StoreUnavailable, RedisError) as error:
                     log.warning("Redis is away", extra={"endpoint": self.record.id, "reason": str(error)})
                     await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
+            await self._quiet()
         except Lost:
             log.info("let go: claimed by another courier, or deleted", extra={"endpoint": self.record.id})
         finally:
@@ -176,10 +181,13 @@ class Line:
                 task.cancel()
             await asyncio.gather(writer, *self._open, return_exceptions=True)
 
-    async def _load(self) -> None:
-        while self._busy:
+    async def _quiet(self) -> None:
+        while self._busy and not self._lost:
             self._wake.clear()
             await self._wake.wait()
+
+    async def _load(self) -> None:
+        await self._quiet()
         if self._stumbled:
             await asyncio.sleep(PAUSE)
         self._reload = self._stumbled = False
@@ -233,7 +241,7 @@ class Line:
 
     @property
     def _full(self) -> bool:
-        limit = self._settings.concurrency
+        limit = self._limit.value
         return len(self._open) >= limit or self._unsettled >= UNSETTLED * limit
 
     def _wants_more(self, lane: _Lane) -> bool:
@@ -241,7 +249,7 @@ class Line:
         return (
             lane.more
             and not (self._reload or self._stopping or self._lost)
-            and queue.ready < self._settings.concurrency
+            and queue.ready < self._limit.value
             and len(queue) < self._settings.window
             and queue.cursor < queue.floor + self._settings.reach
         )
@@ -325,6 +333,9 @@ class Line:
                     timeout=self._settings.timeout,
                     answer_bytes=self._settings.answer_bytes,
                 )
+            self._limit.learn(
+                evidence(outcome), open_attempts=len(self._open), started=started, now=self._clock()
+            )
             first = earlier.first if earlier else started
             verdict, due = judge(
                 outcome,

@@ -10,7 +10,7 @@ from aiohttp import web
 from actors.courier.records import EndpointChange, Ordering
 from actors.courier.signature import new_secret
 from actors.events import Event, EventType
-from actors.store import Store
+from actors.store import Store, connect
 from tests.courier.conftest import Account, MakeAccount, MakeSettings, Running, StartCourier, eventually
 from tests.courier.receiver import Answer, Got, Receiver
 
@@ -308,3 +308,150 @@ async def test_an_idle_courier_drains_at_once(
     await start_courier()
     await account.settled(endpoint.id, 2)
     assert receiver.seqs() == [1, 2]
+
+
+async def test_a_draining_courier_lets_open_attempts_end_and_starts_no_more(
+    account: Account, receiver: Receiver, start_courier: StartCourier, running: Running
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    hold = asyncio.Event()
+
+    async def wait(got: Got, request: web.Request) -> None:
+        await hold.wait()
+
+    receiver.answer(wait)
+    courier = await start_courier()
+    for number in range(20):
+        await account.append(f"chat{number}")
+    await receiver.wait(lambda: receiver.open == 4)
+    draining = asyncio.create_task(running.drain(courier))
+    await asyncio.sleep(0.3)
+    assert not draining.done()
+    assert courier.describe()["draining"]
+    hold.set()
+    await draining
+    assert (await account.endpoints.status(endpoint.id)).delivered == 4
+    await start_courier()
+    await account.settled(endpoint.id, 20)
+    assert sorted(receiver.seqs()) == list(range(1, 21))
+
+
+async def test_a_drain_does_not_wait_for_ever(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def hang(got: Got, request: web.Request) -> None:
+        await asyncio.Event().wait()
+
+    receiver.answer(hang)
+    courier = await start_courier(by=make_settings(drain_timeout=0.3, timeout=60))
+    await account.append()
+    await receiver.wait(lambda: receiver.open == 1)
+    await running.drain(courier)
+    receiver.obey()
+    await start_courier()
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs() == [1]
+
+
+async def test_a_hung_endpoint_gets_fewer_attempts_and_all_of_them_when_it_is_well(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    well = asyncio.Event()
+    open_when_hung: list[int] = []
+
+    async def hang(got: Got, request: web.Request) -> None:
+        if not well.is_set():
+            open_when_hung.append(receiver.open)
+            await well.wait()
+
+    receiver.answer(hang)
+    await start_courier(by=make_settings(timeout=0.3, schedule=(0.05,) * 1000))
+    for number in range(60):
+        await account.append(f"chat{number}")
+    await receiver.wait(lambda: len(receiver.got) >= 12)
+    assert max(open_when_hung) == 4
+    assert min(open_when_hung[4:]) <= 2
+    well.set()
+    await account.settled(endpoint.id, 60)
+    assert set(receiver.seqs()) == set(range(1, 61))
+
+
+async def test_a_record_that_cannot_be_read_stops_nobody_else(
+    account: Account, receiver: Receiver, start_courier: StartCourier, store: Store
+) -> None:
+    await store.redis.hset(store.keys.instance(account.id, "endpoints"), "ep_bad", '{"id": "ep_bad"}')
+    endpoint = await account.endpoints.create(receiver.url())
+    await start_courier()
+    await account.append()
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs() == [1]
+
+
+async def test_rings_and_announcements_need_no_sweep(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    await start_courier(by=make_settings(sweep=10_000))
+    endpoint = await account.endpoints.create(receiver.url())
+    for number in range(5):
+        await account.append()
+        await account.settled(endpoint.id, number + 1)
+    assert receiver.seqs() == [1, 2, 3, 4, 5]
+
+
+async def test_a_sweep_needs_no_rings(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    running: Running,
+    redis_url: str,
+    prefix: str,
+) -> None:
+    # Rings come by a connection of their own, which here leads nowhere.
+    deaf = Store("redis://127.0.0.1:1/0", prefix, redis=connect(redis_url))
+    try:
+        courier = await start_courier(on=deaf)
+        endpoint = await account.endpoints.create(receiver.url())
+        for number in range(3):
+            await account.append()
+            await account.settled(endpoint.id, number + 1)
+        await running.kill(courier)
+    finally:
+        await deaf.close()
+    assert receiver.seqs() == [1, 2, 3]
+
+
+async def test_what_waits_waits_in_redis(
+    make_account: MakeAccount, make_settings: MakeSettings, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    settings = make_settings(window=50, reach=200, body_cache_bytes=20_000, timeout=60)
+    account = await make_account(by=settings)
+    hold = asyncio.Event()
+
+    async def wait(got: Got, request: web.Request) -> None:
+        await hold.wait()
+
+    receiver.answer(wait)
+    # All of one chat, so that the courier looks as far as it may for something else to deliver.
+    endpoint = await account.endpoints.create(receiver.url(), events=["message.*"])
+    for number in range(600):
+        kind = EventType.MESSAGE_RECEIVED if number % 3 == 0 else EventType.CALL_RECEIVED
+        await account.append("a", kind, text="x" * 1000)
+    courier = await start_courier(by=settings)
+    await receiver.wait(lambda: receiver.open == 1)
+    for _ in range(20):
+        numbers = courier.describe()
+        assert numbers["known_events"] <= 50
+        assert numbers["body_bytes"] <= 20_000
+        await asyncio.sleep(0.02)
+    done = await account.store.redis.zcard(account.mailbox.key("ep", endpoint.id, "done"))
+    assert done <= 200
+    hold.set()
+    await account.settled(endpoint.id, 600)
+    assert receiver.seqs() == list(range(1, 601, 3))

@@ -89,8 +89,13 @@ async def test_the_schedule_of_retries_survives_a_new_courier(
 
 
 async def test_killed_couriers_lose_and_reorder_nothing(
-    account: Account, receiver: Receiver, start_courier: StartCourier, running: Running
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
 ) -> None:
+    settings = make_settings(concurrency=4, concurrency_max=4)
     endpoint = await account.endpoints.create(receiver.url())
 
     async def slowly(got: Got, request: web.Request) -> None:
@@ -98,7 +103,7 @@ async def test_killed_couriers_lose_and_reorder_nothing(
 
     receiver.answer(slowly)
     total = 300
-    courier = await start_courier()
+    courier = await start_courier(by=settings)
 
     async def append() -> None:
         for number in range(total):
@@ -108,7 +113,7 @@ async def test_killed_couriers_lose_and_reorder_nothing(
     for round_ in range(1, 6):
         await receiver.wait_taken(round_ * 40)
         await running.kill(courier)
-        courier = await start_courier()
+        courier = await start_courier(by=settings)
     await appending
     await account.settled(endpoint.id, total)
     assert set(receiver.seqs()) == set(range(1, total + 1))
