@@ -16,7 +16,7 @@ from actors.events import EventDraft, EventType
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
 from actors.registry import ConnectionState, InstanceState, Registry, now
-from actors.settings import GatewaySettings, Settings
+from actors.settings import CourierSettings, GatewaySettings, Settings
 from actors.store import Store
 from api.app import make_app
 from api.services import SERVICES, Services
@@ -252,7 +252,9 @@ class LiveStream:
 
 
 @contextlib.asynccontextmanager
-async def running_world(redis_url: str, prefix: str, **gateway: Any) -> AsyncIterator[World]:
+async def running_world(
+    redis_url: str, prefix: str, *, courier: dict[str, Any] | None = None, **gateway: Any
+) -> AsyncIterator[World]:
     """A gateway that runs until the block is left."""
     bounds = {"stream_poll": 0.2, "send_wait": 10.0, "shutdown_timeout": 5.0, **gateway}
     settings = Settings(
@@ -260,6 +262,9 @@ async def running_world(redis_url: str, prefix: str, **gateway: Any) -> AsyncIte
         prefix=prefix,
         admin_key=ADMIN,  # type: ignore[arg-type]
         gateway=GatewaySettings(**bounds),
+        courier=CourierSettings(
+            **{"allow_private": True, "schedule": (0.05,), "jitter": 0.0, "sweep": 0.2, **(courier or {})}
+        ),
     )
     instances = Instances()
     store = Store(redis_url, prefix)
