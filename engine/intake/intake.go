@@ -36,15 +36,19 @@ var losable = map[string]bool{
 	"chatstate": true, "presence": true,
 }
 
-// control are stanzas about the connection itself.
-var control = map[string]bool{"failure": true, "stream:error": true}
+// Stanzas about the connection itself. WhatsApp closes the connection behind them, and whatsmeow drops what is still
+// in its queue then, so these do not wait there: they are handled as soon as they are read.
+const (
+	failure     = "failure"
+	streamError = "stream:error"
+)
 
 // Handler handles one stanza.
 type Handler func(ctx context.Context, node *waBinary.Node)
 
 // Intake is safe for concurrent use.
 type Intake struct {
-	// OnControl, if set before the first connection, is told of stanzas about the connection before they are handled.
+	// OnControl is told of stanzas about the connection itself as soon as they are read. Set before the first one.
 	OnControl func(node *waBinary.Node)
 
 	mu       sync.Mutex
@@ -56,6 +60,7 @@ type Intake struct {
 	handling map[*handled]struct{}
 	waits    uint64
 	progress time.Time
+	control  map[string]Handler
 }
 
 type handled struct {
@@ -65,7 +70,12 @@ type handled struct {
 
 // New returns a shut intake.
 func New() *Intake {
-	i := &Intake{shut: true, replies: make(map[string]time.Time), handling: make(map[*handled]struct{})}
+	i := &Intake{
+		shut:     true,
+		replies:  make(map[string]time.Time),
+		handling: make(map[*handled]struct{}),
+		control:  make(map[string]Handler),
+	}
 	i.changed = sync.NewCond(&i.mu)
 	return i
 }
@@ -91,6 +101,13 @@ func (i *Intake) Shut() {
 // Received is told of every stanza before it is queued, on the goroutine that reads them. It blocks while too many
 // wait.
 func (i *Intake) Received(node *waBinary.Node) {
+	if h := i.control[node.Tag]; h != nil {
+		if i.OnControl != nil {
+			i.OnControl(node)
+		}
+		go h(context.Background(), node)
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if id, ok := node.Attrs["id"].(string); ok && (node.Tag == "iq" || node.Tag == "ack") {
@@ -136,17 +153,22 @@ func (i *Intake) limit() int {
 	return softLimit
 }
 
-// Wrap returns a handler that keeps the books for h.
-func (i *Intake) Wrap(h Handler) Handler {
+// Wrap returns a handler for a kind of stanza that keeps the books for h. Call it before the first stanza is read.
+func (i *Intake) Wrap(tag string, h Handler) Handler {
+	if tag == failure || tag == streamError {
+		i.control[tag] = h
+		return func(context.Context, *waBinary.Node) {}
+	}
+	return i.wrap(h)
+}
+
+func (i *Intake) wrap(h Handler) Handler {
 	return func(ctx context.Context, node *waBinary.Node) {
 		ctx, current := i.begin(ctx, node)
 		if current == nil {
 			return
 		}
 		defer i.end(current)
-		if control[node.Tag] && i.OnControl != nil {
-			i.OnControl(node)
-		}
 		h(ctx, node)
 	}
 }

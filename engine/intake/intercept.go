@@ -15,7 +15,7 @@ import (
 //
 // whatsmeow has no hook for this, so its private table of handlers is edited. If a future version keeps it under
 // another name or type, this returns an error and the engine does not start.
-func Intercept(client *whatsmeow.Client, wrap func(Handler) Handler) error {
+func Intercept(client *whatsmeow.Client, wrap func(tag string, h Handler) Handler) error {
 	const name = "nodeHandlers"
 	field := reflect.ValueOf(client).Elem().FieldByName(name)
 	handlerType := reflect.TypeFor[func(context.Context, *waBinary.Node)]()
@@ -26,7 +26,7 @@ func Intercept(client *whatsmeow.Client, wrap func(Handler) Handler) error {
 	table := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 	for _, tag := range table.MapKeys() {
 		inner := table.MapIndex(tag).Convert(handlerType).Interface().(func(context.Context, *waBinary.Node))
-		table.SetMapIndex(tag, reflect.ValueOf((func(context.Context, *waBinary.Node))(wrap(inner))).Convert(table.Type().Elem()))
+		table.SetMapIndex(tag, reflect.ValueOf((func(context.Context, *waBinary.Node))(wrap(tag.String(), inner))).Convert(table.Type().Elem()))
 	}
 	return nil
 }

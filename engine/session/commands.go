@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
@@ -152,6 +153,13 @@ func (s *Session) Presence(ctx context.Context, command *pb.Presence) error {
 	state := types.PresenceUnavailable
 	if command.Available {
 		state = types.PresenceAvailable
+	}
+	if s.device.PushName == "" {
+		// whatsmeow insists on sending the account's name along. It is not known before the phone has shared it, and
+		// any other name would become the account's.
+		return s.client.DangerousInternals().SendNode(ctx, waBinary.Node{
+			Tag: "presence", Attrs: waBinary.Attrs{"type": string(state)},
+		})
 	}
 	return s.client.SendPresence(ctx, state)
 }

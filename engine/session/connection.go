@@ -31,6 +31,8 @@ func (s *Session) Connect() error {
 func (s *Session) dial() error {
 	s.waitForHandlers(handlerGrace)
 	s.lastError.Store(nil)
+	s.explained.Store(false)
+	s.concluded.Store(false)
 	s.intake.Open()
 	s.desk.Open()
 	err := s.client.Connect()
@@ -91,11 +93,17 @@ func (s *Session) redial() {
 	}
 }
 
-// dropSocket forgets a connection that WhatsApp has ended for good.
-func (s *Session) dropSocket() {
+// conclude forgets a connection that WhatsApp has ended and returns true, once for each connection: whatsmeow may report
+// the same end twice.
+func (s *Session) conclude() bool {
+	s.explained.Store(true)
+	if s.concluded.Swap(true) {
+		return false
+	}
 	go func() {
 		s.connection.Lock()
 		defer s.connection.Unlock()
 		s.hangUp()
 	}()
+	return true
 }

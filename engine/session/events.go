@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"malote.dev/engine/delivery"
+	"malote.dev/engine/intake"
 	pb "malote.dev/engine/protocol"
 	"malote.dev/engine/store"
 )
@@ -164,8 +165,9 @@ func (s *Session) onConnectionEvent(event any) bool {
 	case *events.Disconnected:
 		s.onDisconnected()
 	case *events.StreamReplaced:
-		s.dropSocket()
-		s.announce(&pb.Event{Event: &pb.Event_Replaced{Replaced: &pb.Replaced{}}})
+		if s.conclude() {
+			s.announce(&pb.Event{Event: &pb.Event_Replaced{Replaced: &pb.Replaced{}}})
+		}
 	case *events.StreamError:
 		s.noteError("stream error " + e.Code)
 	case *events.LoggedOut:
@@ -190,7 +192,9 @@ func (s *Session) onConnectionEvent(event any) bool {
 	case *events.OfflineSyncCompleted:
 		s.announce(&pb.Event{Event: &pb.Event_OfflineDone{OfflineDone: &pb.OfflineDone{Count: uint32(e.Count)}}})
 	case *events.ManualLoginReconnect:
-		go s.redial()
+		if !s.concluded.Swap(true) {
+			go s.redial()
+		}
 	default:
 		return false
 	}
@@ -200,6 +204,9 @@ func (s *Session) onConnectionEvent(event any) bool {
 func (s *Session) onDisconnected() {
 	// The reader may be waiting for room in a queue that nobody empties any more.
 	s.intake.Shut()
+	if s.explained.Load() {
+		return
+	}
 	reason := "the connection was lost"
 	if known := s.lastError.Swap(nil); known != nil {
 		reason = *known
@@ -214,14 +221,18 @@ func (s *Session) onLoggedOut(e *events.LoggedOut) {
 	case <-store.Deleted(s.device):
 	case <-time.After(5 * time.Second):
 	}
-	s.dropSocket()
+	if !s.conclude() {
+		return
+	}
 	s.announce(&pb.Event{Event: &pb.Event_LoggedOut{LoggedOut: &pb.LoggedOut{
 		ServerCode: int32(e.Reason), Reason: e.Reason.String(), OnConnect: e.OnConnect,
 	}}})
 }
 
 func (s *Session) connectFailed(code int32, reason string, permanent bool, retryAfter time.Duration) {
-	s.dropSocket()
+	if !s.conclude() {
+		return
+	}
 	s.announce(&pb.Event{Event: &pb.Event_ConnectFailure{ConnectFailure: &pb.ConnectFailure{
 		ServerCode: code, Reason: reason, Permanent: permanent, RetryAfterMs: uint32(retryAfter.Milliseconds()),
 	}}})
@@ -237,16 +248,28 @@ func (s *Session) onKeepAlive(e *events.KeepAliveTimeout) {
 	}}})
 }
 
-// onControl sees what whatsmeow keeps to itself: failures after which it would connect again on its own account.
+// onControl learns why WhatsApp is about to close the connection, before it does: the end of the connection may be
+// noticed before the reason has been handled.
 func (s *Session) onControl(node *waBinary.Node) {
-	attributes := node.AttrGetter()
-	switch node.Tag {
-	case "stream:error":
-		if code := attributes.OptionalString("code"); code != "" {
-			s.noteError("stream error " + code)
-		}
-	case "failure":
-		switch code := attributes.OptionalInt("reason"); events.ConnectFailureReason(code) {
+	if node.Tag == "failure" {
+		s.explained.Store(true)
+		return
+	}
+	code := node.AttrGetter().OptionalString("code")
+	_, conflict := node.GetOptionalChildByTag("conflict")
+	switch {
+	case conflict, code == "401", code == "515":
+		s.explained.Store(true)
+	case code != "":
+		s.noteError("stream error " + code)
+	}
+}
+
+// afterFailure announces the failures that whatsmeow keeps to itself, to connect again on its own account.
+func (s *Session) afterFailure(next intake.Handler) intake.Handler {
+	return func(ctx context.Context, node *waBinary.Node) {
+		next(ctx, node)
+		switch code := events.ConnectFailureReason(node.AttrGetter().OptionalInt("reason")); code {
 		case events.ConnectFailureServiceUnavailable:
 			s.connectFailed(int32(code), "service_unavailable", false, 0)
 		case events.ConnectFailureInternalServerError:

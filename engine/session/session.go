@@ -44,6 +44,8 @@ type Session struct {
 	connection sync.Mutex // held while the connection is opened or closed
 	pairing    pairing
 	lastError  atomic.Pointer[string] // why WhatsApp is about to close the connection, if it said so
+	explained  atomic.Bool            // the connection's end is, or will be, announced by an event of its own
+	concluded  atomic.Bool            // and it has been
 	lost       func(error)
 }
 
@@ -111,7 +113,13 @@ func (s *Session) prepareClient(transport *http.Transport, proxy string) error {
 		client.SetPreLoginHTTPClient(httpClient)
 		client.SetMediaHTTPClient(httpClient)
 	}
-	if err := intake.Intercept(client, s.intake.Wrap); err != nil {
+	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {
+		if tag == "failure" {
+			h = s.afterFailure(h)
+		}
+		return s.intake.Wrap(tag, h)
+	})
+	if err != nil {
 		return fail("internal", "%s", err)
 	}
 	client.AddEventHandlerWithSuccessStatus(s.onEvent)

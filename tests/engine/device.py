@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -107,11 +108,9 @@ class Device:
             task.add_done_callback(self._scanning.discard)
 
     async def _scan(self, code: str) -> None:
-        try:
+        # The engine may be gone while the phone still looks at its code.
+        with suppress(LabError):
             await self.lab.scan(self.phone, code)
-        except LabError as error:
-            # The engine was killed while the phone was looking at its code.
-            assert error.code in {"unknown_code", "gone"}, error
 
     # ---- what tests ask ----
 

@@ -46,14 +46,20 @@ async def test_own_messages_from_another_device(device: MakeDevice) -> None:
     assert sent.data["chat"]["phone"] == f"+{BIA}"
 
 
-async def test_typing(device: MakeDevice) -> None:
+async def test_typing_is_told_to_who_is_online(device: MakeDevice) -> None:
     ana, bia = await device(ANA), await device(BIA)
-    await ana.send(BIA, "x", "T1")
-    await bia.received(1)
+    await ana.engine.subscribe_presence(f"{BIA}@s.whatsapp.net")
+    for who in (ana, bia):
+        await who.engine.presence(available=True)
+    await until(lambda: [d for d in ana.of(EventType.CONTACT_PRESENCE) if d.data["available"]])
     for state in ("composing", "recording", "paused"):
         await bia.engine.chat_presence(f"{ANA}@s.whatsapp.net", state)
-    states = await until(lambda: (s := [d.data["state"] for d in ana.of(EventType.CHAT_PRESENCE)])[2:] and s)
-    assert states == ["composing", "recording", "paused"]
+
+    def states() -> list[str]:
+        return [draft.data["state"] for draft in ana.of(EventType.CHAT_PRESENCE)]
+
+    await until(lambda: len(states()) == 3)
+    assert states() == ["composing", "recording", "paused"]
     assert (await refused(bia.engine.chat_presence(f"{ANA}@s.whatsapp.net", "dancing"))).code == "bad_request"
 
 

@@ -8,6 +8,7 @@ from actors.instance.connection import engine_pb2 as pb
 from lab.network import Lab
 from tests.engine.conftest import ANA, BIA, MakeDevice
 from tests.engine.device import refused
+from tests.wait import until
 
 pytestmark = pytest.mark.engine
 
@@ -66,7 +67,7 @@ async def test_a_pairing_that_nobody_scans_survives_disconnecting(device: MakeDe
 async def test_logout_forgets_the_device(device: MakeDevice, lab: Lab) -> None:
     ana = await device(ANA)
     await ana.engine.logout()
-    assert not lab.account(ANA).devices
+    await until(lambda: not lab.account(ANA).devices)
     assert (await refused(ana.engine.connect())).code == "not_paired"
     await ana.engine.close()
     assert (await ana.start()).device == ""

@@ -116,6 +116,10 @@ class Connection(Protocol):
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
         ...
 
+    async def presence(self, *, available: bool) -> None:
+        """Show the account as online or not. WhatsApp tells only who is online of others' typing."""
+        ...
+
     async def check_numbers(self, phones: Sequence[str]) -> list[pb.CheckNumbersResult.Entry]:
         """Which of these numbers (E.164) are on WhatsApp."""
         ...
