@@ -17,6 +17,9 @@ from actors.store import StaleEpoch, Store, StoreUnavailable
 
 LUA = Path(__file__).parent / "lua"
 
+EPOCH_KEPT = 7 * 86_400
+"""Seconds that the epoch of a deleted instance is remembered."""
+
 
 class Desired(StrEnum):
     """What the customer wants of an instance."""
@@ -194,14 +197,16 @@ class Registry:
         await self.purge(instance_id)
 
     async def purge(self, instance_id: str) -> None:
-        """Remove every key of an instance; its owner, if one still lives, is fenced by that."""
+        """Remove every key of an instance but its epoch, by which its owner, if one still lives, is fenced."""
         redis = self.store.redis
-        await self.store.run(lambda: redis.delete(self.keys.instance(instance_id, "owner")), timeout=5)
+        owner = self.keys.instance(instance_id, "owner")
+        await self.store.script(LUA / "owner_retire.lua", keys=[owner], args=[EPOCH_KEPT])
         pattern = literal(self.keys.instance(instance_id)) + ":*"
 
         async def sweep() -> None:
             async for key in redis.scan_iter(match=pattern, count=500):
-                await redis.unlink(key)
+                if key != owner:
+                    await redis.unlink(key)
 
         await self.store.run(sweep, timeout=30, attempt=30)
 

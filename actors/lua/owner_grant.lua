@@ -11,6 +11,7 @@ if ARGV[5] ~= '1' then
   local left = redis.call('PTTL', KEYS[2])
   if left > 0 then return {'leased', tostring(left)} end
 end
+redis.call('PERSIST', KEYS[1])
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], 'epoch', epoch + 1, 'leader', ARGV[2], 'actor', ARGV[3], 'node', ARGV[4])
 return {'ok', tostring(epoch + 1)}
