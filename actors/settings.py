@@ -92,6 +92,9 @@ class CourierSettings(BaseSettings):
     poison_attempts: Count = Field(
         5, description="Attempts after which an event is a dead letter if others of its endpoint succeed"
     )
+    disable_after: Seconds = Field(
+        5 * 86_400, description="Seconds of nothing but failures after which an endpoint is switched off"
+    )
     attempts_kept: Count = Field(1_000, description="Attempts per endpoint that the log keeps")
     dead_kept: Count = Field(10_000, description="Dead letters per endpoint; above, the oldest is dropped")
     endpoints_max: Count = Field(16, description="Endpoints of one instance")

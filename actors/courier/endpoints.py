@@ -413,7 +413,11 @@ class Endpoints:
             changed = record.model_copy(update={**values(record), "revision": record.revision + 1})
             answer = await self.store.script(
                 LUA / "endpoint_change.lua",
-                keys=[self._key("endpoints"), self._key("meta")],
+                keys=[
+                    self._key("endpoints"),
+                    self._key("meta"),
+                    endpoint_keys(self.store, self.instance_id, endpoint_id)["state"],
+                ],
                 args=[
                     endpoint_id,
                     record.revision,

@@ -175,8 +175,11 @@ class Ledger:
             )
         )
 
-    async def settle(self, lane: Lane, claim: Claim, results: Sequence[Settlement]) -> None:
+    async def settle(self, lane: Lane, claim: Claim, results: Sequence[Settlement]) -> float | None:
         """Write down the results of attempts, in one step.
+
+        Returns:
+            Since when there were only failures (seconds since 1970), None if the last attempt succeeded.
 
         Raises:
             Lost
@@ -193,11 +196,16 @@ class Ledger:
             keys = ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"]
             answer = await self._script("settle_replay", keys, [claim.token, *kept, *lines])
         _judge(answer)
+        return float(answer[1]) if answer[1] else None
 
     async def disable(
-        self, claim: Claim, before: EndpointRecord, after: EndpointRecord, log: Attempt, at: float
+        self, claim: Claim, before: EndpointRecord, after: EndpointRecord, log: Attempt | None, at: float
     ) -> bool:
         """Replace the endpoint's record by one that is switched off.
+
+        Args:
+            log: the attempt that is the cause, None if it is written down already.
+            at: seconds since 1970.
 
         Returns:
             False if it was changed since it was read.
@@ -213,7 +221,7 @@ class Ledger:
                 self.endpoint_id,
                 before.revision,
                 after.model_dump_json(),
-                log.model_dump_json(exclude={"id"}, exclude_none=True),
+                log.model_dump_json(exclude={"id"}, exclude_none=True) if log else "",
                 self.settings.courier.attempts_kept,
                 f"{at:.3f}",
                 endpoints_channel(self.store),

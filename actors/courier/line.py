@@ -351,7 +351,7 @@ class Line:
                 verdict = Verdict.DONE
                 entry.result = "delivered" if outcome.ok else "dropped"
             if verdict is Verdict.DISABLE:
-                await self._disable(claim, record, entry)
+                await self._disable(claim, record, entry, "the endpoint answered 410 Gone")
                 lane.queue.give_back(item.position)
                 return
             retry = Retry(number, due, first) if verdict is Verdict.RETRY else None
@@ -407,12 +407,15 @@ class Line:
     async def _settle(self, lane: _Lane, batch: list[_Ended]) -> None:
         assert self._claim is not None
         results = [ended.result for ended in batch]
-        await self._until_done(partial(self.ledger.settle, lane.name, self._claim, results))
+        failing_since = await self._until_done(partial(self.ledger.settle, lane.name, self._claim, results))
         for ended in batch:
             if ended.result.retry is not None:
                 lane.queue.postpone(ended.item.position, ended.result.retry)
             else:
                 lane.queue.finish(ended.item.position)
+        if failing_since is not None and self._clock() - failing_since >= self._settings.disable_after:
+            days = (self._clock() - failing_since) / 86_400
+            await self._disable(self._claim, self.record, None, f"every attempt failed for {days:.1f} days")
 
     async def _parcel(self, lane: Lane, item: Item) -> Parcel:
         parcel = self._bodies.get(self._body_key(lane, item.position))
@@ -423,14 +426,16 @@ class Line:
             raise Changed
         return found[0].parcel
 
-    async def _disable(self, claim: Claim, attempted: EndpointRecord, entry: Attempt) -> None:
+    async def _disable(
+        self, claim: Claim, attempted: EndpointRecord, entry: Attempt | None, reason: str
+    ) -> None:
         record = attempted
         while record.enabled and record.url == attempted.url:
             before = record
             after = before.model_copy(
                 update={
                     "enabled": False,
-                    "disabled_reason": "the endpoint answered 410 Gone",
+                    "disabled_reason": reason,
                     "revision": before.revision + 1,
                 }
             )

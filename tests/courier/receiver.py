@@ -73,6 +73,10 @@ class Receiver:
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(done)
 
+    async def wait_got(self, least: int) -> None:
+        """Wait until at least so many requests came."""
+        await self.wait(lambda: len(self.got) >= least)
+
     async def wait_taken(self, least: int) -> None:
         """Wait until at least so many requests were taken."""
         await self.wait(lambda: len(self.taken) >= least)

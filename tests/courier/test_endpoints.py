@@ -365,4 +365,46 @@ async def test_the_end_of_an_instance_ends_its_deliveries(
         return bool(courier.describe()["endpoints"] == 0)
 
     await eventually(gone)
-    assert [key async for key in store.redis.scan_iter(match=store.keys.instance(account.id) + "*")] == []
+    assert [
+        key async for key in store.redis.scan_iter(match=store.keys.instance(account.id, "ep") + "*")
+    ] == []
+
+
+async def test_an_endpoint_that_fails_for_days_is_switched_off_and_loses_nothing(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse(500))
+    time_ = [1_700_000_000.0]
+    settings = make_settings(schedule=(3_600.0,) * 1000, disable_after=86_400, sweep=0.05)
+    courier = await start_courier(by=settings, clock=lambda: time_[0])
+    await account.append()
+    for hour in range(1, 25):
+        await receiver.wait_got(hour)
+        assert (await account.endpoints.get(endpoint.id)).enabled
+        await written(account, endpoint.id, hour)
+        time_[0] += 3_600
+        for line in courier._lines.values():
+            line.wake()
+
+    async def off() -> bool:
+        return not (await account.endpoints.get(endpoint.id)).enabled
+
+    await eventually(off)
+    record = await account.endpoints.get(endpoint.id)
+    assert record.disabled_reason == "every attempt failed for 1.0 days"
+    assert len(receiver.got) == 25
+    receiver.obey()
+    time_[0] += 3_600
+    await account.endpoints.enable(endpoint.id)
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs() == [1]
+
+
+async def written(account: Account, endpoint_id: str, count: int) -> None:
+    """Wait until so many attempts are in the log."""
+
+    async def look() -> bool:
+        return len(await account.endpoints.attempts(endpoint_id)) >= count
+
+    await eventually(look)

@@ -2,7 +2,7 @@
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept result [result …]
 -- result: JSON array {seq, event_id, verdict, attempt, retry, at, attempt_log, letter}
--- Returns {'stale'} | {'changed'} | {'ok'}
+-- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
 local endpoint = ARGV[2]
@@ -32,4 +32,4 @@ end
 
 for i = 6, #ARGV do settle(unpack(cjson.decode(ARGV[i]))) end
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))
-return {changed and 'changed' or 'ok'}
+return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}

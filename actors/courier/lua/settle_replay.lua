@@ -2,7 +2,7 @@
 -- KEYS state replay replay_retries attempts dead dead_index
 -- ARGV claim attempts_kept dead_kept result [result …]
 -- result: JSON array {position, event_id, verdict, attempt, retry, at, attempt_log, letter}
--- Returns {'stale'} | {'changed'} | {'ok'}
+-- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], dead = KEYS[5], dead_index = KEYS[6]}
 if not holds(keys.state, ARGV[1]) then return {'stale'} end
 
@@ -29,4 +29,4 @@ local function settle(position, event_id, verdict, attempt, retry, at, attempt_l
 end
 
 for i = 4, #ARGV do settle(unpack(cjson.decode(ARGV[i]))) end
-return {changed and 'changed' or 'ok'}
+return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}
