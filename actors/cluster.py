@@ -6,11 +6,13 @@ What Ray offers only privately is wrapped here and nowhere else.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 Handle = ActorHandle[Any]
 
@@ -81,10 +83,48 @@ def current_node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def _alive() -> set[str]:
-    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the Ray cluster.
+
+    Args:
+        id: hex.
+        slots: how many instances it takes.
+        draining: Ray was told to empty it, by ``ray drain-node``, SIGTERM or the autoscaler.
+        deadline: when Ray's drain ends, seconds since 1970; 0 for none.
+    """
+
+    id: str
+    address: str
+    alive: bool
+    slots: int
+    labels: dict[str, str]
+    draining: bool = False
+    deadline: float = 0.0
 
 
-async def living_nodes() -> set[str]:
-    """The hex ids of the nodes that Ray believes alive."""
-    return await asyncio.to_thread(_alive)
+def _nodes() -> list[Node]:
+    # Private, as is the only way to see a drain: Ray's own libraries poll it too.
+    draining: dict[str, int] = ray._private.state.state.get_draining_nodes()
+    return [
+        Node(
+            id=node["NodeID"],
+            address=node["NodeManagerAddress"],
+            alive=node["Alive"],
+            slots=int(node["Resources"].get(INSTANCE_SLOT, 0)),
+            labels=dict(node.get("Labels") or {}),
+            draining=node["NodeID"] in draining,
+            deadline=draining.get(node["NodeID"], 0) / 1000,
+        )
+        for node in ray.nodes()
+    ]
+
+
+async def nodes() -> list[Node]:
+    """Every node that Ray knows, dead ones too."""
+    return await asyncio.to_thread(_nodes)
+
+
+def on_node(node: str) -> NodeAffinitySchedulingStrategy:
+    """Only on this node: a creation elsewhere would be a placement that nobody decided."""
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)

@@ -102,7 +102,7 @@ class RayCluster:
 
     async def trusts(self, node: str) -> bool:
         """True if the node lives."""
-        return node in await cluster.living_nodes()
+        return any(known.id == node and known.alive for known in await cluster.nodes())
 
     async def courier(self, number: int) -> Worker:
         """Find or create a courier."""

@@ -210,6 +210,10 @@ class Supervisor:
                 return
             except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown) as error:
                 reason = str(error)
+            except Exception as error:
+                # Whatever it is: an instance without a keeper would stay down for good.
+                log.exception("keeper failed", extra={"instance": instance_id})
+                reason = str(error)
             kept.worker = None
             kept.restarts += 1
             log.warning("owner ended", extra={"instance": instance_id, "reason": reason})
@@ -280,6 +284,9 @@ class Supervisor:
                 failures = 0
                 reason = await worker.watch()
             except Ended as error:
+                reason = str(error)
+            except Exception as error:
+                log.exception("keeper failed", extra={"courier": number})
                 reason = str(error)
             failures += 1
             log.warning("courier ended", extra={"courier": number, "reason": reason})
