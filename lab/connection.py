@@ -15,15 +15,15 @@ from lab import stanzas
 from lab import wa_pb2 as wa
 from lab.accounts import Device
 from lab.noise import PREFIX_SIZE, Frames, Login, NoiseError, Responder, frame
-from lab.pairing import Pairing
+from lab.pairing import Pairing, acceptable
 from lab.switchboard import Switchboard
 from lab.wire import SERVER, Attrs, Jid, Node, WireError, decode, encode, node
 
 log = logging.getLogger(__name__)
 
 _HANDSHAKE_TIMEOUT = 20.0
-_PING_INTERVAL = 25.0
 _SILENCE_LIMIT = 180.0
+"""Seconds without a word after which a client is given up."""
 _CLOSE_TIMEOUT = 2.0
 _BATCH_BYTES = 64 * 1024
 _MAX_OUTBOX = 100_000
@@ -127,9 +127,11 @@ class Connection:
         try:
             if payload.username:
                 self._log_in(payload)
-            else:
+            elif acceptable(payload.pairing):
                 self.pairing = Pairing(self, payload.pairing)
                 self.pairing.start()
+            else:
+                self.close(node("failure", {"reason": 400, "location": "lab"}))
             await self._read()
         finally:
             self._end()
@@ -199,6 +201,14 @@ class Connection:
         code = self.board.faults.login_code(device.account.phone, device.number)
         return node("failure", {"reason": code, "location": "lab"}) if code else None
 
+    def ping(self) -> None:
+        """Greet the client, or give it up if nothing was heard of it for long."""
+        if time.monotonic() - self._heard > _SILENCE_LIMIT:
+            self.drop()
+        elif self.device:
+            ping: Attrs = {"from": SERVER, "type": "get", "xmlns": "urn:xmpp:ping", "t": int(time.time())}
+            self.post(node("iq", {**ping, "id": self.board.new_id()}))
+
     def replaced(self) -> None:
         """Another connection of the same device took over."""
         self.close(node("stream:error", {}, node("conflict", {"type": "replaced"})))
@@ -258,25 +268,14 @@ class Connection:
                 elif self._closing:
                     break
                 else:
-                    await self._wait()
+                    self._wake.clear()
+                    await self._wake.wait()
         except (ConnectionError, RuntimeError) as error:
             log.debug("%s:%d went away: %s", self.phone, self.number, error)
         with suppress(ConnectionError, RuntimeError, TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._socket.close()
         self.drop()
-
-    async def _wait(self) -> None:
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(_PING_INTERVAL):
-                await self._wake.wait()
-        except TimeoutError:
-            if time.monotonic() - self._heard > _SILENCE_LIMIT:
-                self.drop()
-            elif self.device:
-                ping: Attrs = {"from": SERVER, "type": "get", "xmlns": "urn:xmpp:ping", "t": int(time.time())}
-                self.post(node("iq", {**ping, "id": self.board.new_id()}))
 
     def _batch(self) -> list[bytes]:
         batch: list[bytes] = []

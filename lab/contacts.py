@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import shutil
-from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -103,11 +101,7 @@ class Contact:
         self._runner: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._gone = False
-        self._receipts: dict[str, Counter[str]] = {}
-        rows = state.rows("SELECT json FROM arrival WHERE contact = ?", phone)
-        known = [json.loads(row[0]) for row in rows]
-        self.arrived = len(known)
-        self._known = {(arrival["sender"], arrival["id"]) for arrival in known}
+        self.arrived = state.rows("SELECT count(*) FROM arrival WHERE contact = ?", phone)[0][0]
 
     # ---- its life -----------------------------------------------------------------------------------
 
@@ -141,6 +135,7 @@ class Contact:
         """Delete its session and what arrived."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._state.run("DELETE FROM arrival WHERE contact = ?", self.phone)
+        self._state.run("DELETE FROM receipt WHERE contact = ?", self.phone)
 
     async def _run(self) -> None:
         attempt, ever = 0, False
@@ -204,8 +199,10 @@ class Contact:
         if isinstance(event, pb.Message):
             self._keep(event, received_at_ms)
         elif isinstance(event, pb.Receipt):
-            for id_ in event.message_ids:
-                self._receipts.setdefault(id_, Counter())[event.type] += 1
+            self._state.run_many(
+                "INSERT INTO receipt VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+                [(self.phone, id_, event.type) for id_ in event.message_ids],
+            )
         return True
 
     def on_signal(self, signal: Signal) -> None:
@@ -249,12 +246,20 @@ class Contact:
             kind=message.kind,
             sent_at_ms=info.timestamp_ms,
             arrived_at_ms=received_at_ms,
-            repeated=(sender, info.id) in self._known,
+            repeated=self._has(sender, info.id),
         )
-        kept = arrival.model_dump_json(exclude={"position"})
-        self._state.run("INSERT INTO arrival (contact, json) VALUES (?, ?)", self.phone, kept)
-        self._known.add((sender, info.id))
+        self._state.run(
+            "INSERT INTO arrival (contact, sender, id, json) VALUES (?, ?, ?, ?)",
+            self.phone,
+            sender,
+            info.id,
+            arrival.model_dump_json(exclude={"position"}),
+        )
         self.arrived += 1
+
+    def _has(self, sender: str, id_: str) -> bool:
+        query = "SELECT 1 FROM arrival WHERE contact = ? AND id = ? AND sender = ? LIMIT 1"
+        return bool(self._state.rows(query, self.phone, id_, sender))
 
     # ---- what it is told to do ----------------------------------------------------------------------
 
@@ -289,8 +294,15 @@ class Contact:
 
     def receipts(self, ids: list[str] | None = None) -> dict[str, dict[str, int]]:
         """For each message it wrote how many receipts of each type came, from all devices."""
-        wanted = self._receipts if ids is None else ids
-        return {id_: dict(self._receipts.get(id_, {})) for id_ in wanted}
+        found: dict[str, dict[str, int]] = {id_: {} for id_ in ids or []}
+        query = "SELECT id, kind, count FROM receipt WHERE contact = ?"
+        if ids is None:
+            rows = self._state.rows(query, self.phone)
+        else:
+            rows = [row for id_ in ids for row in self._state.rows(f"{query} AND id = ?", self.phone, id_)]
+        for id_, kind, count in rows:
+            found.setdefault(id_, {})[kind] = count
+        return found
 
     async def write(
         self,

@@ -239,7 +239,7 @@ async def overview(lab: Lab, request: web.Request, body: None) -> Overview:
         contacts=len(lab.contacts.all()),
         faults=len(lab.faults.all()),
         unknown_queries=lab.board.unknown_queries,
-        errors=lab.board.errors[-100:],
+        errors=list(lab.board.errors),
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import os
+import ssl
 import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 from aiohttp import web
 
@@ -27,6 +31,7 @@ _HOST = "127.0.0.1"
 _ROOT_NAMES = ("noise_root", "tls_key", "tls_ca")
 _MAX_FRAMES = 1 << 25
 _SHUTDOWN_TIMEOUT = 2.0
+_PING_INTERVAL = 25.0
 
 
 class Lab:
@@ -35,24 +40,33 @@ class Lab:
     def __init__(self, state_dir: Path, engine: Path = ENGINE) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.state_dir = state_dir
-        self._state = State(state_dir / "lab.db")
+        self._lock = _locked(state_dir / "lab.lock")
+        try:
+            self._state = State(state_dir / "lab.db")
+        except BaseException:
+            self._lock.close()
+            raise
         self._roots = _roots(self._state)
         self.board = Switchboard(self._state, NoiseIdentity.issue(self._roots))
         self.contacts = Contacts(self, self._state, engine)
         self.control_url = ""
         self._runners: list[web.AppRunner] = []
+        self._pings: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
 
     @classmethod
     async def start(
         cls, state_dir: Path, *, port: int = 0, control_port: int = 0, engine: Path = ENGINE
     ) -> Lab:
-        """Open or create the network in this folder and serve it. Port 0 takes a free one.
+        """Open or create the network in this folder and serve it.
+
+        Port 0 takes the one of the last run in this folder, so that clients find the network again, or if
+        that is taken a free one.
 
         Once this returns, ``lab.json`` in the folder says where the network is. Contacts of an earlier run
         connect in the background; ``engine`` is the lab build that they run.
 
-        Raises OSError if a port is taken or the folder can't be written.
+        Raises OSError if a port is taken, or if the folder can't be written or is another lab's.
         """
         lab = cls(state_dir, engine)
         try:
@@ -69,19 +83,43 @@ class Lab:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         self._runners.append(runner)
         await runner.setup()
-        await web.TCPSite(runner, _HOST, port, ssl_context=server_context(self._roots, _HOST)).start()
-        self.board.address = f"{_HOST}:{runner.addresses[0][1]}"
+        tls = server_context(self._roots, _HOST)
+        port = await self._listen(runner, "port", port, tls)
+        self.board.address = f"{_HOST}:{port}"
         control = web.AppRunner(application(self), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         self._runners.append(control)
         await control.setup()
-        await web.TCPSite(control, _HOST, control_port).start()
-        self.control_url = f"http://{_HOST}:{control.addresses[0][1]}"
+        control_port = await self._listen(control, "control_port", control_port, None)
+        self.control_url = f"http://{_HOST}:{control_port}"
         self._save_target()
+        self._pings = asyncio.create_task(self._ping())
         self.contacts.resume()
+
+    async def _listen(self, runner: web.AppRunner, name: str, port: int, tls: ssl.SSLContext | None) -> int:
+        last = self._state.get(name)
+        candidates = [port] if port or not last else [int(last), 0]
+        for candidate in candidates:
+            try:
+                await web.TCPSite(runner, _HOST, candidate, ssl_context=tls).start()
+                break
+            except OSError:
+                if candidate == candidates[-1]:
+                    raise
+        taken = int(runner.addresses[0][1])
+        self._state.put(name, str(taken).encode())
+        return taken
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(_PING_INTERVAL)
+            for connection in list(self._connections):
+                connection.ping()
 
     async def stop(self) -> None:
         """End every connection and the server. What was accepted is there at the next start."""
         self.board.faults.clear()
+        if self._pings:
+            self._pings.cancel()
         await self.contacts.stop()
         for connection in list(self._connections):
             connection.close(node("stream:error", {"code": 503}))
@@ -89,6 +127,7 @@ class Lab:
             await runner.cleanup()
         self._runners.clear()
         self._state.close()
+        self._lock.close()
 
     # ---- what an engine and a test need -------------------------------------------------------------
 
@@ -213,6 +252,16 @@ class Lab:
         ):
             raise web.HTTPNotFound(text="no such picture")
         return web.Response(body=account.picture[1], content_type="image/jpeg")
+
+
+def _locked(path: Path) -> IO[bytes]:
+    lock = path.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OSError(f"another lab runs in {path.parent}") from None
+    return lock
 
 
 def _roots(state: State) -> Roots:

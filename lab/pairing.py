@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError
 
 from lab import phone as handset
 from lab import wa_pb2 as wa
-from lab.accounts import MAX_COMPANIONS, Account, Device, LabError
+from lab.accounts import KEY_TYPE, MAX_COMPANIONS, Account, Device, LabError
+from lab.trust import verify
 from lab.wire import LIDS, SERVER, USERS, Attrs, Jid, Node, node
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ _LIFETIME = 60.0 + (_REFS - 1) * 20.0
 """Seconds: clients show the first code for 60 s and the others for 20 s."""
 _ANSWER_TIMEOUT = 20.0
 _RESTART_TIMEOUT = 3.0
+
+
+def acceptable(data: wa.ClientPayload.PairingData) -> bool:
+    """True if a client that wants to be linked has sent all its keys, rightly signed."""
+    try:
+        wa.DeviceProps.FromString(data.device_props)
+    except DecodeError:
+        return False
+    sizes = (len(data.registration_id), len(data.identity), len(data.signed_key_id), len(data.signed_key))
+    signed = bytes((KEY_TYPE,)) + data.signed_key
+    return sizes == (4, 32, 3, 32) and verify(data.identity, signed, data.signed_key_signature)
 
 
 class Pairing:
@@ -182,7 +194,7 @@ class Pairing:
             request.child("link_code_pairing_wrapped_key_bundle"),
         )
         waits = self._bundle is not None and not self._bundle.done()
-        if not waits or not self._bundle or not ref or not bundle or ref.data().decode() != self._link_ref:
+        if not waits or not self._bundle or not ref or not bundle or ref.words() != self._link_ref:
             return False
         self._bundle.set_result(bundle.data())
         return True

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_VERSION = 1
+"""Of the schema; a file of another one is refused."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account (phone TEXT PRIMARY KEY, lid TEXT NOT NULL UNIQUE, json TEXT NOT NULL)
@@ -24,13 +26,19 @@ CREATE TABLE IF NOT EXISTS stanza (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone 
     FOREIGN KEY (phone, number) REFERENCES device ON DELETE CASCADE);
 CREATE TABLE IF NOT EXISTS contact (phone TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS arrival (position INTEGER PRIMARY KEY AUTOINCREMENT, contact TEXT NOT NULL,
-    json TEXT NOT NULL);
+    sender TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS arrival_of_contact ON arrival (contact, position);
+CREATE INDEX IF NOT EXISTS arrival_of_message ON arrival (contact, id, sender);
+CREATE TABLE IF NOT EXISTS receipt (contact TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
+    count INTEGER NOT NULL, PRIMARY KEY (contact, id, kind)) WITHOUT ROWID;
 """
 
 
 class State:
-    """A thin cover of the file. Everything is durable against the death of the lab's process."""
+    """A thin cover of the file. Everything is durable against the death of the lab's process.
+
+    Raises OSError if the file was written by another version.
+    """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -38,7 +46,12 @@ class State:
         # answers hundreds of stanzas a second from here.
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "foreign_keys=ON", "busy_timeout=5000"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(_SCHEMA)
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables and version != _VERSION:
+            self._db.close()
+            raise OSError(f"{path} was written by another version of the lab: delete it to start anew")
+        self._db.executescript(f"{_SCHEMA}PRAGMA user_version = {_VERSION};")
 
     def run(self, statement: str, *values: Any) -> int:
         """Execute one statement; the rowid of what it inserted."""

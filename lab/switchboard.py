@@ -6,6 +6,7 @@ import base64
 import hashlib
 import itertools
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from lab.wire import LIDS, SERVER, USERS, Jid, Node, node
 if TYPE_CHECKING:
     from lab.connection import Connection
 
+_ERRORS_KEPT = 100
 LOW_PREKEYS = 10
 """A device with fewer one-time keys than this is asked for more."""
 
@@ -33,7 +35,7 @@ class Switchboard:
         """host:port, once the server listens."""
         self.unknown_queries: dict[str, int] = {}
         """Queries that were answered with 'not implemented', by namespace."""
-        self.errors: list[str] = []
+        self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         """Stanzas the lab failed on: a defect of the lab."""
         self._online: dict[tuple[str, int], Connection] = {}
         self._refs: dict[str, Connection] = {}

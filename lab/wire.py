@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lab.tokens import CODE_OF_WORD, DOUBLE, SINGLE
 
@@ -21,6 +22,7 @@ _HEX_DIGITS = "0123456789ABCDEF"
 _NIBBLES_TO_HEX = str.maketrans("-.", "ab")
 _HEX_TO_NIBBLES = str.maketrans("ab", "-.")
 _MAX_PACKED = 254
+_CACHED = 8192
 
 _DOMAIN_OF_SERVER = {USERS: 0, LIDS: 1, "hosted": 128, "hosted.lid": 129}
 _SERVER_OF_DOMAIN = {domain: server for server, domain in _DOMAIN_OF_SERVER.items()}
@@ -92,6 +94,10 @@ class Node:
         """The content as bytes, empty if there is none or if it is a list."""
         return self.content if isinstance(self.content, bytes) else b""
 
+    def words(self) -> str:
+        """The content as text; what is no UTF-8 in it is replaced."""
+        return self.data().decode(errors="replace")
+
 
 def node(tag: str, attrs: Attrs | None = None, content: Content | Node | str = None) -> Node:
     """A node from loose parts; one child needs no list."""
@@ -117,82 +123,74 @@ def decode(frame: bytes) -> Node:
     except zlib.error as error:
         raise WireError(f"bad compression: {error}") from error
     reader = _Reader(body)
-    root = reader.node()
+    try:
+        root = reader.node()
+    except RecursionError as error:
+        raise WireError("a node is nested too deep") from error
     if reader.position != len(body):
         raise WireError(f"{len(body) - reader.position} bytes after the node")
     return root
 
 
 def _write_node(out: bytearray, item: Node) -> None:
-    _write_list(out, 1 + 2 * len(item.attrs) + (item.content is not None))
-    _write_text(out, item.tag)
+    out += _list_head(1 + 2 * len(item.attrs) + (item.content is not None))
+    out += _text_code(item.tag)
     for name, value in item.attrs.items():
-        _write_text(out, name)
-        if isinstance(value, Jid):
-            _write_jid(out, value)
-        else:
-            _write_text(out, str(value))
+        out += _text_code(name)
+        out += _jid_code(value) if isinstance(value, Jid) else _text_code(str(value))
     if isinstance(item.content, bytes):
-        _write_bytes(out, item.content)
+        out += _bytes_head(len(item.content))
+        out += item.content
     elif item.content is not None:
-        _write_list(out, len(item.content))
+        out += _list_head(len(item.content))
         for child in item.content:
             _write_node(out, child)
 
 
-def _write_list(out: bytearray, size: int) -> None:
+def _list_head(size: int) -> bytes:
     if size == 0:
-        out.append(_LIST_EMPTY)
-    elif size < 1 << 8:
-        out += bytes((_LIST_8, size))
-    elif size < 1 << 16:
-        out += bytes((_LIST_16, size >> 8, size & 0xFF))
-    else:
-        raise WireError(f"a list of {size} items is too long")
-
-
-def _write_text(out: bytearray, text: str) -> None:
-    if (code := CODE_OF_WORD.get(text)) is not None:
-        out += code
-    elif text and len(text) <= _MAX_PACKED and not text.strip(_NIBBLES):
-        _write_packed(out, text, _NIBBLE_8)
-    elif text and len(text) <= _MAX_PACKED and not text.strip(_HEX_DIGITS):
-        _write_packed(out, text, _HEX_8)
-    else:
-        _write_bytes(out, text.encode())
-
-
-def _write_packed(out: bytearray, text: str, tag: int) -> None:
-    odd = len(text) % 2
-    out += bytes((tag, odd << 7 | (len(text) + odd) // 2))
-    out += bytes.fromhex(text.translate(_NIBBLES_TO_HEX) + "f" * odd)
-
-
-def _write_bytes(out: bytearray, data: bytes) -> None:
-    size = len(data)
+        return bytes((_LIST_EMPTY,))
     if size < 1 << 8:
-        out += bytes((_BINARY_8, size))
-    elif size < 1 << 20:
-        out += bytes((_BINARY_20, size >> 16, size >> 8 & 0xFF, size & 0xFF))
-    else:
-        out.append(_BINARY_32)
-        out += size.to_bytes(4, "big")
-    out += data
+        return bytes((_LIST_8, size))
+    if size < 1 << 16:
+        return bytes((_LIST_16, size >> 8, size & 0xFF))
+    raise WireError(f"a list of {size} items is too long")
 
 
-def _write_jid(out: bytearray, jid: Jid) -> None:
+def _bytes_head(size: int) -> bytes:
+    if size < 1 << 8:
+        return bytes((_BINARY_8, size))
+    if size < 1 << 20:
+        return bytes((_BINARY_20, size >> 16, size >> 8 & 0xFF, size & 0xFF))
+    return bytes((_BINARY_32,)) + size.to_bytes(4, "big")
+
+
+@lru_cache(_CACHED)
+def _text_code(text: str) -> bytes:
+    if (code := CODE_OF_WORD.get(text)) is not None:
+        return code
+    if text and len(text) <= _MAX_PACKED:
+        if not text.strip(_NIBBLES):
+            return _packed_code(text.translate(_NIBBLES_TO_HEX), _NIBBLE_8)
+        if not text.strip(_HEX_DIGITS):
+            return _packed_code(text, _HEX_8)
+    data = text.encode()
+    return _bytes_head(len(data)) + data
+
+
+def _packed_code(digits: str, tag: int) -> bytes:
+    odd = len(digits) % 2
+    return bytes((tag, odd << 7 | (len(digits) + odd) // 2)) + bytes.fromhex(digits + "f" * odd)
+
+
+@lru_cache(_CACHED)
+def _jid_code(jid: Jid) -> bytes:
     if jid.device:
         if jid.server not in _DOMAIN_OF_SERVER or jid.device > 255:
             raise WireError(f"no device address: {jid}")
-        out += bytes((_AD_JID, _DOMAIN_OF_SERVER[jid.server], jid.device))
-        _write_text(out, jid.user)
-        return
-    out.append(_JID_PAIR)
-    if jid.user:
-        _write_text(out, jid.user)
-    else:
-        out.append(_LIST_EMPTY)
-    _write_text(out, jid.server)
+        return bytes((_AD_JID, _DOMAIN_OF_SERVER[jid.server], jid.device)) + _text_code(jid.user)
+    user = _text_code(jid.user) if jid.user else bytes((_LIST_EMPTY,))
+    return bytes((_JID_PAIR,)) + user + _text_code(jid.server)
 
 
 class _Reader:

@@ -56,7 +56,7 @@ def answer_about(connection: Connection, device: Device, query: Node) -> list[No
     """The about text: set the own, or read others'."""
     about = query.child("status")
     if query.text("type") == "set":
-        device.account.record.about = about.data().decode() if about else ""
+        device.account.record.about = about.words() if about else ""
         connection.board.directory.save(device.account)
         return []
     users = about.children("user") if about else query.children("user")

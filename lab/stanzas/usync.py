@@ -30,7 +30,7 @@ def _user(connection: Connection, asking: Device, user: Node, protocols: dict[st
     jid, contact = user.jid("jid"), user.child("contact")
     attrs: dict[str, Jid] = {}
     if jid is None and contact:
-        number = contact.data().decode().partition("@")[0].lstrip("+")
+        number = contact.words().partition("@")[0].lstrip("+")
         account = connection.board.directory.find(number)
         by_lid = protocols.get("contact", contact).text("addressing_mode") == "lid"
         attrs["jid"] = account.jid(LIDS) if account and by_lid else Jid(number, USERS)

@@ -20,7 +20,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     network = await Lab.start(tmp_path / "lab")
     yield network
     await network.stop()
-    assert network.board.errors == []
+    assert not network.board.errors
 
 
 @pytest.fixture

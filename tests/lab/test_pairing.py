@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from lab import wa_pb2 as wa
 from lab.accounts import Account, LabError
 from lab.network import Lab
 from lab.phone import QrCode
@@ -77,6 +78,45 @@ async def test_a_code_with_other_keys_than_the_clients_is_refused(lab: Lab, ana:
         with pytest.raises(LabError) as caught:
             await lab.scan(ANA, ",".join([ref, *foreign]))
         assert caught.value.code == "bad_code"
+
+
+async def test_codes_expire(lab: Lab, ana: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.pairing._LIFETIME", 0.05)
+    async with Client(lab.target, Keys()) as client:
+        code = await client.code()
+        await client.closed.wait()
+        await until(lambda: lab.board.shown_by(QrCode.parse(code).ref) is None)
+        with pytest.raises(LabError) as caught:
+            await lab.scan(ANA, code)
+        assert caught.value.code == "unknown_code"
+
+
+async def test_a_client_that_never_answers_is_given_up(
+    lab: Lab, ana: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.pairing._ANSWER_TIMEOUT", 0.05)
+    async with Client(lab.target, Keys()) as client:
+        with pytest.raises(LabError) as caught:
+            await lab.scan(ANA, await client.code())
+        assert caught.value.code == "client_silent"
+    assert not ana.devices
+
+
+@pytest.mark.parametrize(
+    "broken", ["identity", "signed_key_signature", "signed_key_id", "device_props", None]
+)
+async def test_a_client_must_show_all_its_keys(lab: Lab, broken: str | None) -> None:
+    class Careless(Client):
+        def _payload(self, passive: bool) -> wa.ClientPayload:
+            payload = super()._payload(passive)
+            if broken is None:
+                return wa.ClientPayload()
+            setattr(payload.pairing, broken, b"\xff" * 5)
+            return payload
+
+    async with Careless(lab.target, Keys()) as client:
+        assert (await client.first("failure")).text("reason") == "400"
+        await client.closed.wait()
 
 
 async def test_a_client_that_refuses_is_not_linked(lab: Lab, ana: Account) -> None:

@@ -294,7 +294,7 @@ async def test_a_stanza_the_lab_fails_on_is_reported_and_the_connection_lives(
     monkeypatch.setattr("lab.stanzas.messages.handle", broken)
     await client.send(node("message", {"id": "M1"}))
     await client.query("w:p", "get", None)
-    assert lab.board.errors == ["message : KeyError('a defect')"]
+    assert list(lab.board.errors) == ["message : KeyError('a defect')"]
     lab.board.errors.clear()
     await client.close()
 

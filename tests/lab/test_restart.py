@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from lab.network import Lab
 from lab.wire import LIDS, Jid, node
@@ -50,6 +55,38 @@ async def test_clients_connect_and_get_what_waits_after_a_restart(tmp_path: Path
     assert await linked(last, BIA)
     assert list(last.account(BIA).devices) == [1, 2]
     await last.stop()
+
+
+async def test_the_network_is_found_where_it_was(tmp_path: Path) -> None:
+    before = await Lab.start(tmp_path)
+    address, control_url = before.target.address, before.control_url
+    await before.stop()
+    after = await Lab.start(tmp_path)
+    assert (after.target.address, after.control_url) == (address, control_url)
+    await after.stop()
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        elsewhere = await Lab.start(tmp_path)
+        assert elsewhere.target.address != address
+        assert elsewhere.control_url == control_url
+        await elsewhere.stop()
+
+
+async def test_a_folder_has_one_lab_at_a_time(tmp_path: Path) -> None:
+    lab = await Lab.start(tmp_path)
+    with pytest.raises(OSError, match="another lab runs"):
+        await Lab.start(tmp_path)
+    await lab.stop()
+    await (await Lab.start(tmp_path)).stop()
+
+
+async def test_a_file_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "lab.db")) as db:
+        db.execute("CREATE TABLE account (phone TEXT)")
+    for _ in range(2):
+        with pytest.raises(OSError, match="another version"):
+            await Lab.start(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "lab.db")) as db:
+        assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("account",)]
 
 
 async def test_an_unlinked_device_stays_unlinked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +122,19 @@ async def test_an_active_login_gets_everything_at_once(lab: Lab, ana: Account) -
     await client.open(passive=False)
     await client.first("ib", "offline")
     await client.close()
+
+
+async def test_the_network_pings_its_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.network._PING_INTERVAL", 0.05)
+    lab = await Lab.start(tmp_path)
+    lab.account(ANA)
+    client = await online(lab, ANA)
+    ping = await client.first("iq", xmlns="urn:xmpp:ping")
+    assert (ping.text("type"), ping.jid("from")) == ("get", SERVER)
+    monkeypatch.setattr("lab.connection._SILENCE_LIMIT", 0.2)
+    await client.closed.wait()
+    await client.close()
+    await lab.stop()
 
 
 async def test_a_client_that_speaks_nonsense_is_cut_off(lab: Lab, ana: Account) -> None:
