@@ -23,6 +23,18 @@ Say = Callable[[str], None]
 Ready = Callable[[], Awaitable[bool]]
 
 
+class ChildEnded(CommandError):
+    """A child ended instead of becoming ready.
+
+    Args:
+        returncode: its exit status, negative if a signal killed it.
+    """
+
+    def __init__(self, problem: str, remedy: str, returncode: int) -> None:
+        super().__init__(problem, remedy)
+        self.returncode = returncode
+
+
 class Child:
     """One program that has to run.
 
@@ -69,7 +81,8 @@ class Child:
         """Start it and wait until it is ready.
 
         Raises:
-            CommandError: it ended instead, or was not ready in time.
+            ChildEnded: it ended instead.
+            CommandError: it was not ready in time.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         _trim(self.log)
@@ -92,10 +105,11 @@ class Child:
             async with asyncio.timeout(self._start_timeout):
                 while not await self._ready():
                     if self._process.returncode is not None:
-                        raise CommandError(
+                        raise ChildEnded(
                             f"the {self.name} ended at start (status {self._process.returncode})"
                             f"{_tail(self.log)}",
                             f"Everything it printed is in {self.log}.",
+                            self._process.returncode,
                         )
                     await asyncio.sleep(0.05)
         except TimeoutError:

@@ -49,6 +49,9 @@ Port = Annotated[
         min=0, max=65535, help="Of the API; 0 is any free one (default: MALOTE_GATEWAY_PORT, else 8080)"
     ),
 ]
+Dashboard = Annotated[
+    bool, typer.Option(help="With Ray's dashboard, which takes a dozen processes and some 300 MiB")
+]
 OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instead of `malote up`'s")]
 
 
@@ -59,7 +62,7 @@ OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instea
         "MALOTE_REDIS_URL=redis://10.0.0.5:6379/0 malote up",
     )
 )
-def up(data_dir: DataDir = None, port: Port = None) -> None:
+def up(data_dir: DataDir = None, port: Port = None, dashboard: Dashboard = True) -> None:
     """Run everything on this machine, in the foreground.
 
     Starts a Valkey server of its own (unless MALOTE_REDIS_URL is set), a Ray cluster of its own (unless
@@ -68,7 +71,7 @@ def up(data_dir: DataDir = None, port: Port = None) -> None:
     """
     from deploy.up import run_up
 
-    _run(lambda: run_up(_settings(data_dir, port), say))
+    _run(lambda: run_up(_settings(data_dir, port), say, dashboard=dashboard))
 
 
 @app.command(

@@ -15,7 +15,7 @@ from actors.registry import Registry, new_token
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from deploy import ray_local
-from deploy.children import Child, Say
+from deploy.children import Child, ChildEnded, Say
 from deploy.engine import engine_binary
 from deploy.errors import CommandError
 from deploy.lock import DataLock
@@ -23,6 +23,7 @@ from deploy.valkey import EmbeddedValkey, is_free
 
 LEAST_DISK_BYTES = 200 * 1024 * 1024
 REDIS_PATIENCE = 10.0
+RAY_ATTEMPTS = 3
 FOREIGN = ("RAY_ADDRESS", "RAY_JOB_ID", "MALOTE_RAY_ADDRESS")
 
 
@@ -33,9 +34,10 @@ class Local:
         settings: as the user gave them.
         command: what was asked for (``up`` or ``demo``), for `status`.
         say: told of what happens, a line each.
+        dashboard: with Ray's dashboard.
     """
 
-    def __init__(self, settings: Settings, *, command: str, say: Say) -> None:
+    def __init__(self, settings: Settings, *, command: str, say: Say, dashboard: bool = False) -> None:
         data_dir = settings.data_dir.expanduser().absolute()
         self.settings = settings.model_copy(update={"data_dir": data_dir})
         self.admin_key: str | None = None
@@ -45,6 +47,7 @@ class Local:
         self._ray_address = settings.ray_address
         self._lock = DataLock(data_dir)
         self._command = command
+        self._dashboard = dashboard
         self._say = say
         self._valkey: EmbeddedValkey | None = None
         self._ray: Child | None = None
@@ -187,7 +190,13 @@ class Local:
             address.unlink(missing_ok=True)
             if own:
                 ray_local.prepare(self.settings)
-            return [sys.executable, "-m", "deploy.warden", sys.executable, "-m", "deploy.ray_local"]
+            program = [
+                sys.executable,
+                "-m",
+                "deploy.ray_local",
+                *(["--dashboard"] if self._dashboard else []),
+            ]
+            return [sys.executable, "-m", "deploy.warden", *program]
 
         def environment() -> dict[str, str]:
             env = self.environment()
@@ -210,9 +219,20 @@ class Local:
             stop_timeout=60.0,
             say=self._say,
         )
-        await self._ray.start()
+        await self._first_start(self._ray)
         self._read_ray(address)
         self._keep(self._ray, lambda: self._after_ray(address))
+
+    async def _first_start(self, cluster: Child) -> None:
+        for left in reversed(range(RAY_ATTEMPTS)):
+            try:
+                await cluster.start()
+            except ChildEnded as ended:
+                if ended.returncode != ray_local.NOT_IN_TIME or not left:
+                    raise
+                self._say("Ray did not come up in its time; trying again.")
+            else:
+                return
 
     def _read_ray(self, path: Path) -> None:
         facts = json.loads(path.read_text())

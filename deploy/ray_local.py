@@ -1,4 +1,4 @@
-"""A Ray cluster of our own on this machine, as one process: ``python -m deploy.ray_local``.
+"""A Ray cluster of our own on this machine, as one process: ``python -m deploy.ray_local [--dashboard]``.
 
 It starts the cluster (or joins the one at ``MALOTE_RAY_ADDRESS``), keeps a supervisor running in it, writes
 ``<data_dir>/ray.json`` when that is done, and ends with the cluster. SIGTERM drains and ends everything.
@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +32,9 @@ INSTANCE_SLOTS = 1_000
 LONGEST_SOCKET_PATH = 107
 # What Ray puts behind its temporary directory to name a socket, at its longest.
 SOCKET_SUFFIX = "/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
+
+NOT_IN_TIME = os.EX_TEMPFAIL
+"""Exit status if Ray itself did not come up: on a busy machine it gives up after 30 s of its own."""
 
 log = logging.getLogger("malote.ray")
 
@@ -77,8 +81,11 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def start_cluster(settings: Settings) -> tuple[str, str | None]:
+def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | None]:
     """Start a cluster of our own, or join the given one.
+
+    Args:
+        dashboard: with Ray's dashboard, which takes a dozen processes and some 300 MiB.
 
     Returns:
         Its address, and the URL of Ray's dashboard.
@@ -94,26 +101,32 @@ def start_cluster(settings: Settings) -> tuple[str, str | None]:
             num_cpus=CPUS,
             resources={"instance_slot": INSTANCE_SLOTS},
             object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=True,
+            include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
             dashboard_port=free_port(),
             _node_ip_address="127.0.0.1",
             _temp_dir=str(session_directory(settings)),
             **common,
         )
-    dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None
-    return str(ray.get_runtime_context().gcs_address), dashboard
+    url = f"http://{context.dashboard_url}" if context.dashboard_url else None
+    return str(ray.get_runtime_context().gcs_address), url
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the cluster until SIGTERM, or until a part of it dies. Returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = Settings()
-    address, dashboard = start_cluster(settings)
     import ray
     from ray.exceptions import RayError
 
     from actors.supervisor.actor import start_supervisor, stop_everything
+
+    try:
+        address, dashboard_url = start_cluster(settings, dashboard="--dashboard" in arguments)
+    except Exception:
+        # Ray raises plain Exception for this. What it started already ends with this process.
+        log.exception("Ray did not come up")
+        return NOT_IN_TIME
 
     stopping = threading.Event()
 
@@ -128,7 +141,7 @@ def main() -> int:
     start_supervisor(settings)
     write_private(
         settings.data_dir / "ray.json",
-        json.dumps({"address": address, "dashboard_url": dashboard, "pid": os.getpid()}),
+        json.dumps({"address": address, "dashboard_url": dashboard_url, "pid": os.getpid()}),
     )
     while not stopping.wait(1.0):
         dead = [part.name for part in parts if not alive(part)]
@@ -155,4 +168,4 @@ def _parts() -> list[Process]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

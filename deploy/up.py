@@ -12,9 +12,9 @@ from deploy.children import Say
 from deploy.local import Local
 
 
-async def run_up(settings: Settings, say: Say) -> None:
+async def run_up(settings: Settings, say: Say, *, dashboard: bool) -> None:
     """Run everything until SIGINT or SIGTERM."""
-    local = Local(settings, command="up", say=say)
+    local = Local(settings, command="up", say=say, dashboard=dashboard)
 
     async def work() -> None:
         await local.start()

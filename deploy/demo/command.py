@@ -30,7 +30,7 @@ async def run_demo(
     Returns:
         The exit status.
     """
-    world = World(settings, instances, say)
+    world = World(settings, instances, say, dashboard=not once)
     results: list[Result] = []
 
     async def work() -> None:

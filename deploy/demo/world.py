@@ -58,9 +58,10 @@ class World:
     Args:
         settings: as the user gave them; a gateway port of 0 or one that is taken becomes a free one.
         instances: how many accounts are paired.
+        dashboard: with Ray's dashboard.
     """
 
-    def __init__(self, settings: Settings, instances: int, say: Say) -> None:
+    def __init__(self, settings: Settings, instances: int, say: Say, *, dashboard: bool) -> None:
         data_dir = settings.data_dir.expanduser().absolute()
         self.ledger = Ledger()
         self.receiver = Receiver(self.ledger)
@@ -77,7 +78,7 @@ class World:
                 "allow_hosts": (*settings.allow_hosts, "127.0.0.1"),
             }
         )
-        self.local = Local(self._settings, command="demo", say=say)
+        self.local = Local(self._settings, command="demo", say=say, dashboard=dashboard)
         self._lab: Child | None = None
         self._lab_keeper: asyncio.Task[None] | None = None
         self._kept = Kept(secret="")
