@@ -74,6 +74,7 @@ func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error
 	}
 	s.store, s.device = opened, opened.Device
 	if err := s.prepareClient(transport, command.Proxy); err != nil {
+		opened.Close()
 		return nil, err
 	}
 	go s.runSends()

@@ -48,6 +48,9 @@ func (l *fileLock) Watch() error {
 	select {}
 }
 
+// Release closes the file, and with it ends the lock.
+func (l *fileLock) Release() { _ = l.file.Close() }
+
 // AlsoDevice does nothing: the file holds one device.
 func (l *fileLock) AlsoDevice(context.Context, string) error { return nil }
 

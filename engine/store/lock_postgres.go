@@ -67,6 +67,13 @@ func (l *advisoryLock) try(ctx context.Context, name string) (bool, error) {
 	return taken, err
 }
 
+// Release closes the connection, and with it ends the lock.
+func (l *advisoryLock) Release() {
+	ctx, cancel := context.WithTimeout(context.Background(), lockProbeTimeout)
+	defer cancel()
+	_ = l.conn.Close(ctx)
+}
+
 // AlsoDevice takes the device's lock too. Taking a lock that one holds already succeeds.
 func (l *advisoryLock) AlsoDevice(ctx context.Context, device string) error {
 	l.turn.Lock()

@@ -46,8 +46,16 @@ type Store struct {
 type lock interface {
 	// Watch blocks until the lock is lost, or for ever.
 	Watch() error
+	// Release gives the lock back.
+	Release()
 	// AlsoDevice extends the lock to a device that was paired just now.
 	AlsoDevice(ctx context.Context, device string) error
+}
+
+// Close closes the database and gives the lock back.
+func (s *Store) Close() {
+	_ = s.db.Close()
+	s.lock.Release()
 }
 
 // Lost blocks until the device's lock is gone and says why.
@@ -80,11 +88,13 @@ func openSQLite(ctx context.Context, request Request, guard *Guard, log waLog.Lo
 	// The driver would create the file readable for everybody; it holds the device's private keys.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
+		held.Release()
 		return nil, &Failure{err}
 	}
 	_ = file.Close()
 	db, err := sql.Open("sqlite", sqliteDSN(path))
 	if err != nil {
+		held.Release()
 		return nil, &Failure{err}
 	}
 	// Transactions take one connection each; a second lets reads outside of one go on.
@@ -110,6 +120,7 @@ func openPostgres(ctx context.Context, request Request, guard *Guard, log waLog.
 	}
 	db, err := sql.Open("pgx", request.Spec)
 	if err != nil {
+		held.Release()
 		return nil, ErrBadSpec
 	}
 	db.SetMaxOpenConns(4)
@@ -121,6 +132,20 @@ func openPostgres(ctx context.Context, request Request, guard *Guard, log waLog.
 func load(
 	ctx context.Context, db *sql.DB, dialect string, request Request, held lock, guard *Guard, log waLog.Logger,
 ) (*Store, error) {
+	opened := &Store{db: db, lock: held}
+	device, err := loadDevice(ctx, opened, dialect, request, guard, log)
+	if err != nil {
+		opened.Close()
+		return nil, err
+	}
+	opened.Device = device
+	return opened, nil
+}
+
+func loadDevice(
+	ctx context.Context, opened *Store, dialect string, request Request, guard *Guard, log waLog.Logger,
+) (*waStore.Device, error) {
+	db, held := opened.db, opened.lock
 	container := sqlstore.NewWithDB(db, dialect, log)
 	if err := container.Upgrade(ctx); err != nil {
 		return nil, &Failure{err}
@@ -147,7 +172,7 @@ func load(
 		}
 		return sessions.remember(ctx, device.ID.String())
 	}
-	return &Store{Device: device, lock: held, db: db}, nil
+	return device, nil
 }
 
 func find(

@@ -54,11 +54,15 @@ class Device:
 
     async def start(self, *, lock_wait_ms: int = 0) -> pb.OpenResult:
         """Start an engine and open the session."""
-        self.engine = EngineConnection(self._binary, lab=self.target, answer_timeout=self.answer_timeout)
-        await self.engine.start(self)
+        await self.launch()
         return await self.engine.open(
             store=self.store, device="", session=self.name, lock_wait_ms=lock_wait_ms
         )
+
+    async def launch(self) -> None:
+        """Start an engine that has nothing open."""
+        self.engine = EngineConnection(self._binary, lab=self.target, answer_timeout=self.answer_timeout)
+        await self.engine.start(self)
 
     async def connect(self) -> None:
         """Connect, pairing if necessary, until logged in."""
