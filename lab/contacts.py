@@ -79,6 +79,7 @@ class ContactView(BaseModel):
     error: str | None
     arrived: int = Field(description="Messages received")
     sent: int = Field(description="Messages accepted by the network")
+    typing: dict[str, str] = Field(description="What each other person last showed: composing, paused …")
 
 
 class Contact:
@@ -99,6 +100,7 @@ class Contact:
         self._writing = asyncio.Lock()
         self._jobs: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
+        self.seen_typing: dict[str, str] = {}
         self._lost = asyncio.Event()
         self._gone = False
         self.arrived = state.rows("SELECT count(*) FROM arrival WHERE contact = ?", phone)[0][0]
@@ -174,6 +176,10 @@ class Contact:
         await asyncio.wait(waits, timeout=_READY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+        if self._connected.is_set():
+            # Typing is shown only to those who are online themselves.
+            with suppress(ConnectionError):
+                await self._connection.presence(available=True)
 
     async def _open(self) -> Connection:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -203,6 +209,8 @@ class Contact:
                 "INSERT INTO receipt VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
                 [(self.phone, id_, event.type) for id_ in event.message_ids],
             )
+        elif isinstance(event, pb.ChatPresenceEvent):
+            self.seen_typing[event.sender.phone or event.sender.lid] = event.state
         return True
 
     def on_signal(self, signal: Signal) -> None:
@@ -280,6 +288,7 @@ class Contact:
             error=self.error,
             arrived=self.arrived,
             sent=self.sent,
+            typing=self.seen_typing,
         )
 
     def arrivals(self, after: int = 0, limit: int = 1000) -> list[Arrival]:

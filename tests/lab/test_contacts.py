@@ -109,6 +109,13 @@ async def test_read_receipts_and_typing_reach_the_writer(lab: Lab, device: Devic
     (message,) = device.heard.of(pb.Message)
     assert (message.info.id, message.text, message.info.from_me) == (written.ids[0], "message 1", False)
     assert (message.info.sender.phone, message.info.sender.lid) == (BIA, lab.account(BIA).lid)
+    await device.engine.chat_presence(f"{BIA}@s.whatsapp.net", "recording")
+    await until(lambda: ANA in bia.view().typing)
+    await device.engine.presence(available=True)
+    await bia.typing(ANA, "composing")
+    await until(lambda: device.heard.of(pb.ChatPresenceEvent))
+    (typing,) = device.heard.of(pb.ChatPresenceEvent)
+    assert (typing.sender.phone, typing.state) == (BIA, "composing")
 
 
 async def test_an_accounts_other_device_gets_a_copy(lab: Lab, device: Device) -> None:
