@@ -11,10 +11,14 @@ from typing import Any
 
 from actors import cluster, logs
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
+from actors.instance.errors import CallFailed
 from actors.instance.instance import End, Instance
 from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
+
+Order = tuple[str, int]
+"""A handoff's id, and which attempt of it an order belongs to."""
 
 
 def actor_name(instance_id: str, epoch: int | str) -> str:
@@ -54,6 +58,7 @@ class InstanceActor:
         self._epoch = epoch
         self._instance: Instance | None = None
         self._running: asyncio.Task[End] | None = None
+        self._orders: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Instance({self._record.id})"
@@ -118,14 +123,29 @@ class InstanceActor:
         return str(await self._work.drain())
 
     @cluster.method(concurrency_group="control")
-    async def quiesce(self) -> None:
+    async def quiesce(self, order: Order) -> None:
         """Take no further message from the outbox; returns when the one in flight has its result."""
+        self._heed(order)
         await self._work.quiesce()
 
     @cluster.method(concurrency_group="control")
-    async def disconnect(self) -> int:
-        """Disconnect, flush, give the lease back; returns the mailbox's last sequence number."""
+    async def disconnect(self, order: Order) -> int:
+        """Disconnect, flush, close the session; returns the mailbox's last sequence number."""
+        self._heed(order)
         return await self._work.disconnect()
+
+    @cluster.method(concurrency_group="control")
+    async def resume(self, order: Order) -> None:
+        """Go on after `quiesce` and `disconnect`."""
+        self._heed(order)
+        self._work.resume()
+
+    def _heed(self, order: Order) -> None:
+        """Refuse an order that was overtaken on its way: the handoff is past its attempt."""
+        handoff_id, attempt = order
+        if attempt < self._orders.get(handoff_id, 0):
+            raise CallFailed("overtaken", f"attempt {attempt} of {handoff_id} is over")
+        self._orders = {handoff_id: attempt}
 
     @cluster.method(concurrency_group="control")
     async def leave(self) -> None:

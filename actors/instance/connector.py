@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from actors.instance.announcer import Announcer
 from actors.instance.connection import engine_pb2 as pb
@@ -66,6 +67,8 @@ class Connector:
         self._desired = False
         self._waits_for_request = False
         self._draining = False
+        self._suspended: asyncio.Event | None = None
+        self._unwanted = asyncio.Event()
         self._failures = 0
         self._rounds = 0
         self._warm: Connection | None = None
@@ -87,12 +90,37 @@ class Connector:
         self._draining = True
         self.poke()
 
+    def suspend(self) -> asyncio.Event:
+        """Disconnect and close the session, whatever is wanted, until `resume`.
+
+        Returns:
+            Set when that is done: no event comes any more, and the session's lock is free.
+        """
+        self._suspended = self._suspended or asyncio.Event()
+        self.poke()
+        return self._suspended
+
+    def resume(self) -> None:
+        """Follow again what is wanted."""
+        self._suspended = None
+        self.poke()
+
     def poke(self) -> None:
         """Look again at what is wanted and allowed."""
+        if self._wanted():
+            self._unwanted.clear()
+        else:
+            self._unwanted.set()
         self._inbox.put_nowait(Changed)
 
     def _wanted(self) -> bool:
-        return self._desired and not self._draining and not self._waits_for_request and self._allowed()
+        return (
+            self._desired
+            and not self._draining
+            and not self._waits_for_request
+            and self._suspended is None
+            and self._allowed()
+        )
 
     # ---- what others may use ----
 
@@ -171,6 +199,10 @@ class Connector:
     async def _rest(self) -> None:
         """Be disconnected, and say why."""
         await self._hang_up()
+        if self._suspended is not None:
+            await self.end()
+            self._suspended.set()
+            return
         self.settled.set()
         if self._desired and not self._allowed():
             self._announcer.change(ConnectionState.PARKED, "the lease could not be renewed in Redis")
@@ -213,9 +245,8 @@ class Connector:
         if self._parked and (reason := await self._blocked()) is not None:
             return Ended(Ending.PARKED, reason)
         try:
-            connection = await self._engine()
-            self._forget_signals()
-            await connection.connect()
+            if not await self._unless_unwanted(self._connect()):
+                return Ended(Ending.WANTED)
         except ConnectionError as error:
             if error.code == "engine_gone":
                 return Ended(Ending.ENGINE_GONE, error.message)
@@ -225,10 +256,32 @@ class Connector:
             self._announcer.connecting()
         return await self._watch(paired)
 
+    async def _connect(self) -> None:
+        connection = await self._engine()
+        self._forget_signals()
+        await connection.connect()
+
+    async def _unless_unwanted(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do some work, unless it is not wanted any more before it is done. Says whether it was done."""
+        doing = asyncio.create_task(work)
+        stop = asyncio.create_task(self._unwanted.wait())
+        try:
+            await asyncio.wait([doing, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            cut_short = not doing.done()
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+        if cut_short:
+            await self._end_engine()
+            return False
+        doing.result()
+        return True
+
     async def _watch(self, paired: bool) -> Ended:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.login_timeout if paired else None
-        while True:
+        while self._wanted():
             try:
                 async with asyncio.timeout_at(deadline):
                     signal = await self._inbox.get()
@@ -249,8 +302,7 @@ class Connector:
                     ended = _ended(signal)
                     if ended is not None:
                         return ended
-                    if not self._wanted():
-                        return Ended(Ending.WANTED)
+        return Ended(Ending.WANTED)
 
     def _paired(self, signal: pb.Paired) -> None:
         self._rounds = 0

@@ -139,7 +139,7 @@ class Instance:
         helpers = [
             announcer,
             asyncio.create_task(self._lease.keep()),
-            asyncio.create_task(self._sender_until_quiet()),
+            asyncio.create_task(self._sender.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -153,10 +153,6 @@ class Instance:
             for task in (connector, *helpers):
                 task.cancel()
             await asyncio.gather(connector, *helpers, return_exceptions=True)
-
-    async def _sender_until_quiet(self) -> None:
-        await self._sender.run()
-        await asyncio.Event().wait()
 
     async def _until_fenced(self) -> None:
         await self._fenced.wait()
@@ -172,25 +168,38 @@ class Instance:
         await self._sender.quiesce()
 
     async def disconnect(self) -> int:
-        """Disconnect, flush, give the lease back: the end of this owner.
+        """Disconnect, flush, close the session, and stay so until `resume`.
 
         Returns:
             The last sequence number in the mailbox.
+
+        Raises:
+            CallFailed: this owner has ended.
         """
-        self._connector.drain()
-        await asyncio.shield(self._ended)
+        suspended = asyncio.ensure_future(self._connector.suspend().wait())
+        ended = asyncio.ensure_future(asyncio.shield(self._ended))
+        await asyncio.wait({suspended, ended}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+        suspended.cancel()
+        if self._ended.done():
+            raise CallFailed("gone", f"this owner has ended: {self._ended.result()}")
+        await self._announcer.flushed()
         return (await self._mailbox.extent())[1]
 
+    def resume(self) -> None:
+        """Go on after `quiesce` and `disconnect`: the successor did not come to be."""
+        self._sender.resume()
+        self._connector.resume()
+
     async def drain(self) -> End:
-        """`quiesce`, as far as 10 seconds allow, and `disconnect`."""
+        """Finish the message being sent, disconnect, flush, give the lease back, end."""
         try:
             async with asyncio.timeout(10.0):
                 await self.quiesce()
         except TimeoutError:
             # The successor sends it again under its id.
             log.warning("a send outlived the drain", extra={"instance": self.record.id})
-        await self.disconnect()
-        return self._ended.result()
+        self._connector.drain()
+        return await asyncio.shield(self._ended)
 
     def configure(self, record: InstanceRecord) -> None:
         """Follow a changed record, or a repeated wish to connect."""

@@ -57,7 +57,8 @@ class Sender:
         self._chats = chats
         self._refused = ("", 0)
         self._ring = asyncio.Event()
-        self._quiet = asyncio.Event()
+        self._going = asyncio.Event()
+        self._going.set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -67,8 +68,12 @@ class Sender:
 
     async def quiesce(self) -> None:
         """Take no further message, and wait for the one in flight."""
-        self._quiet.set()
+        self._going.clear()
         await self._idle.wait()
+
+    def resume(self) -> None:
+        """Go on after `quiesce`."""
+        self._going.set()
 
     async def run(self) -> None:
         """Send for ever.
@@ -79,8 +84,9 @@ class Sender:
         failures = 0
         while True:
             await self._online.wait()
-            if self._quiet.is_set():
-                return
+            if not self._going.is_set():
+                await self._going.wait()
+                continue
             self._ring.clear()
             self._idle.clear()
             try:

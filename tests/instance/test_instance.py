@@ -211,3 +211,38 @@ async def test_pairing_by_phone_code(own: Own, lab: Lab) -> None:
     code = await one.instance.pair_phone(PHONE)
     await lab.confirm(PHONE, code)
     await one.reach(ConnectionState.CONNECTED)
+
+
+async def test_suspended_and_resumed_loses_nothing(own: Own, friend: Contact) -> None:
+    one = await own()
+    await one.pair()
+    expected = await write(friend, 5, "before")
+    await until(lambda: _has(one, expected))
+    await one.instance.quiesce()
+    last = await one.instance.disconnect()
+    assert last == len(await one.events())
+    waiting = await one.send("while suspended")
+    expected += await write(friend, 5, "while suspended")
+    assert last == len(await one.events()), "nothing comes after disconnect returned"
+    assert one.instance.describe()["engine_pid"] is None
+    one.instance.resume()
+    await until(lambda: _has(one, expected))
+    assert await one.received() == expected
+    await until(lambda: _is(one, waiting, "sent", "delivered", "read"))
+
+
+async def test_a_warm_successor_takes_over_without_a_word_to_customers(own: Own, friend: Contact) -> None:
+    one = await own()
+    await one.pair()
+    expected = await write(friend, 5, "before")
+    await until(lambda: _has(one, expected))
+    changes = len(await one.events(EventType.CONNECTION_CHANGED))
+    await one.instance.quiesce()
+    await one.instance.disconnect()
+    two = await own()
+    await two.instance.settled()
+    assert await one.task is End.FENCED
+    expected += await write(friend, 5, "after")
+    await until(lambda: _has(two, expected))
+    assert await two.received() == expected
+    assert len(await two.events(EventType.CONNECTION_CHANGED)) == changes
