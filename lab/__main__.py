@@ -21,7 +21,7 @@ async def serve(
     engine: Path = ENGINE,
     ready: Callable[[Lab], None] | None = None,
 ) -> None:
-    """Run a lab until SIGINT or SIGTERM; ``lab.json`` in its folder says where it is while it runs.
+    """Run a lab until SIGINT or SIGTERM; ``lab.json`` in its folder says where it is.
 
     Args:
         state_dir: where everything is kept that outlives a restart.
