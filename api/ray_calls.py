@@ -153,8 +153,13 @@ class RayCalls:
             async with asyncio.timeout(self._settings.gateway.actor_timeout):
                 handle = await self._handle(instance_id, owner)
                 return await cluster.call(handle, method, *args)
+        except CallFailed as error:
+            # Ray raises a class of its own that is this one too, with a traceback for a text.
+            raise CallFailed(error.code, error.message) from None
         except TimeoutError as error:
             raise CallFailed("timeout", "The instance did not answer in time") from error
+        except ray.exceptions.RayTaskError:
+            raise
         except (cluster.ActorGone, ray.exceptions.RayError) as error:
             self._handles.pop(instance_id, None)
             log.warning("call not answered", extra={"instance": instance_id, "error": str(error)})

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.api.process import Process
 from tests.api.world import ADMIN, World, running_world, soon
 from tests.proxy import Proxy
 from tests.valkey import Valkey
@@ -97,69 +94,12 @@ async def test_a_lost_step_is_not_done_twice(proxy: Proxy, prefix: str, what: st
         assert await owner.outbox.depth() == 2
 
 
-class Process:
-    """``python -m gateway`` with settings of its own."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
-        self.settings = settings
-
-    async def start(self) -> None:
-        # No cluster is there: the gateway has to live without.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALOTE_", "RAY_"))}
-        settings = {
-            "MALOTE_DATA_DIR": str(self.folder),
-            "MALOTE_GATEWAY_PORT": "0",
-            "MALOTE_ADMIN_KEY": ADMIN,
-            "MALOTE_RAY_ADDRESS": "127.0.0.1:1",
-            "MALOTE_GATEWAY_SHUTDOWN_TIMEOUT": "5",
-            **self.settings,
-        }
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway",
-            env={**kept, **settings},
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def ended(self) -> tuple[int, str]:
-        """Its exit status and what it said."""
-        async with asyncio.timeout(60):
-            _, said = await self.process.communicate()
-        assert self.process.returncode is not None
-        return self.process.returncode, said.decode()
-
-    async def serving(self) -> str:
-        """Where it serves."""
-
-        async def look() -> Any:
-            assert self.process.returncode is None
-            try:
-                return json.loads((self.folder / "gateway.json").read_text())
-            except FileNotFoundError:
-                return None
-
-        for _ in range(20):
-            note = await look()
-            if note:
-                break
-            await asyncio.sleep(0.5)
-        else:
-            note = await soon(look)
-        assert note["pid"] == self.process.pid
-        return str(note["url"])
-
-
 @pytest.fixture
 async def process(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIterator[Process]:
     found = Process(tmp_path, MALOTE_REDIS_URL=redis_url, MALOTE_PREFIX=prefix)
     await found.start()
     yield found
-    if found.process.returncode is None:
-        found.process.kill()
-        await found.process.communicate()
+    await found.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -246,6 +186,4 @@ async def test_a_redis_that_is_down_at_start_is_waited_for(
             async with client.get(f"{url}/v1/instances") as response:
                 assert response.status == 200
     finally:
-        process.process.send_signal(signal.SIGTERM)
-        status, said = await process.ended()
-    assert status == 0, said
+        await process.stop()

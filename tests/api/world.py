@@ -132,11 +132,11 @@ class Owner:
 
 async def soon(look: Callable[[], Awaitable[T | None]]) -> T:
     """What ``look`` finds, as soon as it finds something."""
-    for _ in range(2000):
+    for turn in range(600):
         found = await look()
         if found:
             return found
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(min(0.2, 0.005 * turn))
     raise AssertionError("it never came")
 
 

@@ -1,0 +1,204 @@
+"""A gateway process on a real, local Ray: it finds an instance's owner, calls it, and loses it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import ray
+
+from actors import cluster
+from actors.instance.errors import CallFailed
+from actors.registry import InstanceRecord, Registry, new_token, now
+from actors.store import Store
+from actors.supervisor.actor import NAME
+from api.ray_calls import SUPERVISOR
+from tests.api.process import Process
+from tests.api.world import ADMIN, soon
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+NAMESPACE = "api-tests"
+
+
+class Instance:
+    """Answers an instance's calls, or fails as the phone number says."""
+
+    async def pair_phone(self, phone: str) -> str:
+        if phone.endswith("1"):
+            raise CallFailed("already_paired", "The instance is paired")
+        if phone.endswith("2"):
+            raise RuntimeError("hidden")
+        if phone.endswith("3"):
+            await asyncio.sleep(3600)
+        if phone.endswith("4"):
+            cluster.exit_actor()
+        return f"CODE-{phone[-4:]}"
+
+    async def mark_read(
+        self, chat: str, message_ids: list[str], sender: str | None = None, played: bool = False
+    ) -> None:
+        if (chat, message_ids, sender, played) != ("5511912345678@s.whatsapp.net", ["A"], None, True):
+            raise CallFailed("bad_request", f"{chat} {message_ids} {sender} {played}")
+
+    async def chat_presence(self, chat: str, state: str) -> None:
+        if state != "recording":
+            raise CallFailed("bad_request", state)
+
+    async def check_numbers(self, phones: list[str]) -> list[dict[str, Any]]:
+        return [{"query": phone, "registered": True} for phone in phones]
+
+    async def picture(self, jid: str, preview: bool = False) -> dict[str, Any]:
+        return {"id": "7", "url": f"https://example.com/{jid}/{preview}", "absence": ""}
+
+    async def logout(self) -> None:
+        pass
+
+    async def ring_outbox(self) -> None:
+        pass
+
+
+class Supervisor:
+    """Says whether it supervises."""
+
+    def __init__(self) -> None:
+        self.answer = "running"
+
+    async def ping(self) -> str:
+        return self.answer
+
+    async def become(self, answer: str) -> None:
+        self.answer = answer
+
+
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="ray-") as directory:
+        ray.init(
+            num_cpus=1,
+            include_dashboard=False,
+            namespace=NAMESPACE,
+            _temp_dir=str(Path(directory)),
+            object_store_memory=80_000_000,
+            log_to_driver=False,
+        )
+        yield str(ray.get_runtime_context().gcs_address)
+        ray.shutdown()
+
+
+def start(actor: type, name: str) -> cluster.Handle:
+    remote: Any = cluster.actor(num_cpus=0)(actor)
+    handle: cluster.Handle = remote.options(name=name, namespace=NAMESPACE).remote()
+    return handle
+
+
+@pytest.fixture
+async def registry(store: Store) -> Registry:
+    found = Registry(store)
+    record = InstanceRecord(id="inst_1", name="x", created_at=now())
+    await found.create(record, new_token())
+    return found
+
+
+@pytest.fixture
+async def client(
+    gcs: str, tmp_path: Path, redis_url: str, prefix: str, registry: Registry
+) -> AsyncIterator[aiohttp.ClientSession]:
+    process = Process(
+        tmp_path,
+        MALOTE_REDIS_URL=redis_url,
+        MALOTE_PREFIX=prefix,
+        MALOTE_RAY_ADDRESS=gcs,
+        MALOTE_NAMESPACE=NAMESPACE,
+        MALOTE_GATEWAY_ACTOR_TIMEOUT="3",
+    )
+    await process.start()
+    try:
+        url = await process.serving()
+        async with aiohttp.ClientSession(
+            base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}
+        ) as session:
+            yield session
+        process.process.terminate()
+        status, said = await process.ended()
+        assert status == 0, said
+    finally:
+        await process.stop()
+
+
+async def own(registry: Registry, after: int) -> None:
+    await registry.grant(
+        "inst_1", after=after, leader=1, actor="instance:inst_1:{epoch}", node="n", known_dead=True
+    )
+
+
+async def test_calls_reach_the_owner_wherever_it_is(
+    client: aiohttp.ClientSession, registry: Registry
+) -> None:
+    async def missing() -> list[str]:
+        async with client.get("/readyz") as response:
+            return list((await response.json())["missing"])
+
+    async def pair(phone: str) -> tuple[int, dict[str, Any]]:
+        async with client.post("/v1/instances/inst_1/pair", json={"phone": phone}) as response:
+            return response.status, await response.json()
+
+    async def reached() -> bool:
+        return await missing() == ["the supervisor does not run"]
+
+    assert await soon(reached)
+    assert SUPERVISOR == NAME
+    supervisor = start(Supervisor, NAME)
+    await cluster.call(supervisor, "ping")
+    assert await missing() == []
+    await cluster.call(supervisor, "become", "stopped")
+    assert await missing() == ["the supervisor has stopped"]
+
+    status, document = await pair("+5511912345670")
+    assert (status, document["type"]) == (503, "/problems/instance-unavailable")
+    await own(registry, after=0)
+    assert (await pair("+5511912345670"))[0] == 503
+
+    first = start(Instance, "instance:inst_1:1")
+    await cluster.call(first, "ring_outbox")
+    assert await pair("+5511912345670") == (200, {"code": "CODE-5670"})
+    status, document = await pair("+5511912345671")
+    assert (status, document["type"], document["code"]) == (409, "/problems/already-paired", "already_paired")
+    status, document = await pair("+5511912345672")
+    assert (status, document["type"]) == (500, "/problems/internal")
+    assert "hidden" not in str(document)
+    status, document = await pair("+5511912345673")
+    assert (status, document["type"]) == (504, "/problems/timed-out")
+
+    path = "/v1/instances/inst_1"
+    chat = f"{path}/chats/5511912345678@s.whatsapp.net"
+    async with client.post(f"{chat}/read", json={"message_ids": ["A"], "played": True}) as response:
+        assert response.status == 204
+    async with client.post(f"{chat}/typing", json={"state": "recording"}) as response:
+        assert response.status == 204
+    async with client.post(f"{path}/contacts/check", json={"phones": ["+55 11 91234-5678"]}) as response:
+        assert (await response.json())["results"][0]["registered"] is True
+    async with client.get(f"{path}/contacts/5511912345678/picture?preview=true") as response:
+        assert (await response.json())["url"] == "https://example.com/5511912345678@s.whatsapp.net/True"
+    async with client.post(f"{path}/logout") as response:
+        assert response.status == 204
+
+    cluster.kill(first)
+    status, document = await pair("+5511912345670")
+    assert (status, document["type"]) == (503, "/problems/instance-unavailable")
+    second = start(Instance, "instance:inst_1:2")
+    await cluster.call(second, "ring_outbox")
+    await own(registry, after=1)
+    assert await pair("+5511912345670") == (200, {"code": "CODE-5670"})
+    assert (await pair("+5511912345674"))[0] == 503
+    cluster.kill(second)
+    cluster.kill(supervisor)
+
+    async def gone() -> bool:
+        return "the supervisor does not" in str(await missing())
+
+    assert await soon(gone)
