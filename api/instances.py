@@ -232,8 +232,11 @@ async def delete(call: Call[None, None]) -> None:
     problems=(p.CHANGED,),
 )
 async def connect(call: Call[None, None]) -> Instance:
-    """The instance is kept connected from now on, wherever it runs. Again is harmless."""
-    return await _desire(call, Desired.CONNECTED)
+    """The instance is kept connected from now on, wherever it runs.
+
+    Again is harmless, and makes an instance that waits for that offer QR codes, or try to connect, once more.
+    """
+    return await _desire(call, Desired.CONNECTED, again=True)
 
 
 @routes.add(
@@ -292,9 +295,19 @@ async def show_instance(services: Services, record: InstanceRecord) -> Instance:
 
 
 async def change_record(
-    services: Services, record: InstanceRecord, changes: dict[str, Any], *, revision: int | None = None
+    services: Services,
+    record: InstanceRecord,
+    changes: dict[str, Any],
+    *,
+    revision: int | None = None,
+    again: bool = False,
 ) -> InstanceRecord:
     """Change a record, again on what it is then if somebody else was faster, unless a revision is asked for.
+
+    Args:
+        changes: fields and what they become.
+        revision: the one that the record has to have.
+        again: write a new revision even if nothing changes: the instance's owner acts on every new one.
 
     Raises:
         RevisionConflict: it does not have this revision, or changes all the time.
@@ -303,7 +316,7 @@ async def change_record(
     for _ in range(CHANGE_ATTEMPTS):
         if revision is not None and record.revision != revision:
             raise RevisionConflict(record.id)
-        if all(getattr(record, name) == value for name, value in changes.items()):
+        if not again and all(getattr(record, name) == value for name, value in changes.items()):
             return record
         try:
             return await services.registry.change(record.model_copy(update=changes))
@@ -312,8 +325,8 @@ async def change_record(
     raise RevisionConflict(record.id)
 
 
-async def _desire(call: Call[None, None], desired: Desired) -> Instance:
-    record = await change_record(call.services, call.record, {"desired": desired})
+async def _desire(call: Call[None, None], desired: Desired, *, again: bool = False) -> Instance:
+    record = await change_record(call.services, call.record, {"desired": desired}, again=again)
     return await show_instance(call.services, record)
 
 

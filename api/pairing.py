@@ -198,7 +198,7 @@ async def _current(call: Call[Any, Any]) -> QrCode:
     raise Problem(
         p.NOT_READY,
         f"There is no QR code: the instance is {state.connection}{reason}. "
-        "POST …/disconnect and …/connect to start pairing again.",
+        "POST …/connect to start pairing again.",
     )
 
 

@@ -40,6 +40,7 @@ NOT_FOUND = Kind("not-found", 404, "Not found", "There is no such thing, or the 
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method not allowed", "The header `Allow` lists what this path understands."
 )
+TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time", "Send it again, at once.")
 EXISTS = Kind("exists", 409, "It exists already", "Choose another id, or use what is there.")
 CHANGED = Kind(
     "changed-meanwhile",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, TypeVar
 
@@ -9,12 +10,13 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from api.problems import BROKEN_JSON, INVALID, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem
+from api.problems import BROKEN_JSON, INVALID, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
 ERRORS_MAX = 50
+BODY_TIMEOUT = 30.0
 
 
 async def read_body(request: web.Request, model: type[M]) -> M:
@@ -25,7 +27,12 @@ async def read_body(request: web.Request, model: type[M]) -> M:
         aiohttp.web.HTTPRequestEntityTooLarge: longer than the application allows.
     """
     # A body that is too long is refused before anybody looks at what it is.
-    raw = await request.read()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            raw = await request.read()
+    except TimeoutError as error:
+        what = f"The body did not arrive within {BODY_TIMEOUT:g} seconds."
+        raise Problem(TOO_SLOW, what, headers={"Connection": "close"}) from error
     if not raw and not needed(model):
         return model.model_validate({})
     if not JSON_TYPE.fullmatch(request.content_type):

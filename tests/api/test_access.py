@@ -11,12 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from api import reading
 from api.app import GROUPS
 from api.auth import Access
 from api.limit import RateLimit
 from api.problems import KINDS
 from api.routing import Route
-from tests.api.world import World, running_world
+from tests.api.world import ADMIN, World, running_world
 
 ROUTES = [route for group in GROUPS for route in group.routes]
 GUARDED = [route for route in ROUTES if route.access is not Access.PUBLIC]
@@ -124,6 +125,27 @@ async def test_bodies_are_bounded(redis_url: str, prefix: str, route: Route) -> 
             answer = await world.ask(route.method, where, data=data, headers=kind)
             assert answer.problem("too-large")["limit"] == 2000
             assert answer.status == 413
+
+
+async def test_a_body_that_does_not_come_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BODY_TIMEOUT", 0.2)
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        "POST /v1/instances HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {ADMIN}",
+        "Content-Length: 9",
+        "",
+        "{",
+    )
+    writer.write("\r\n".join(head).encode())
+    async with asyncio.timeout(20):
+        answered = (await reader.read()).decode()
+    assert answered.startswith("HTTP/1.1 408 ")
+    assert '"type":"/problems/too-slow"' in answered
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_unknown_paths_and_wrong_verbs(world: World, iid: str) -> None:

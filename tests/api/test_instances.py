@@ -148,6 +148,11 @@ async def test_connect_and_disconnect_change_what_is_desired(world: World, iid: 
         assert (await world.registry.get(iid)).desired is desired
 
 
+async def test_asking_to_connect_again_reaches_the_owner(world: World, iid: str) -> None:
+    revisions = [(await world.ask("POST", f"/v1/instances/{iid}/connect")).json["revision"] for _ in range(3)]
+    assert revisions == [1, 2, 3]
+
+
 async def test_never_started_and_not_wanted_is_disconnected(world: World) -> None:
     iid = await world.instance(desired="disconnected")
     shown = (await world.ask("GET", f"/v1/instances/{iid}")).json
