@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -17,16 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from actors.cluster import INSTANCE_SLOT
 from deploy.processes import Process, alive, command_line, descendants, end
 from deploy.ray_local import LONGEST_SOCKET_PATH, OBJECT_STORE_BYTES, SOCKET_SUFFIX
 from deploy.valkey import is_free
 
 HEAD = "head"
+INSTANCE_SLOT = "instance_slot"
+"""As in `actors.cluster`, which would import Ray, and with it the environment, too early."""
 HOST = "127.0.0.2"
 """Of the head; the others follow. ``ray start`` would replace 127.0.0.1 by the machine's outer address."""
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT = 90.0
+START_ATTEMPTS = 3
+TOO_SLOW = "The current node timed out during startup"
+"""What ``ray start`` says on a machine so busy that its own fixed 30 s were not enough."""
 END_TIMEOUT = 30.0
 LOOK = 0.05
 NODE_ID = re.compile(r"--node_id=([0-9a-f]{56})")
@@ -160,7 +165,7 @@ class LocalCluster:
         if len(f"{self._temporary}/00{SOCKET_SUFFIX}") > LONGEST_SOCKET_PATH:
             raise NodeFailed(f"{self._temporary} is too long for Ray's sockets: set TMPDIR to a shorter one")
         self._port = _free_port()
-        await self._start(HEAD, self._head_slots)
+        await self._add(HEAD, self._head_slots)
         await asyncio.gather(*(self.add_node() for _ in range(self._count - 1)))
         self.nodes = dict(sorted(self.nodes.items()))
 
@@ -192,7 +197,17 @@ class LocalCluster:
                 raise NodeFailed(f"{name} is alive")
             await _end(self.nodes[name].keeper)
         usual = self._head_slots if name == HEAD else self._slots
-        return await self._start(name, usual if slots is None else slots)
+        return await self._add(name, usual if slots is None else slots)
+
+    async def _add(self, name: str, slots: int) -> Node:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                self.nodes[name] = await self._start(name, slots)
+                break
+            except NodeFailed as failure:
+                if TOO_SLOW not in str(failure) or attempt == START_ATTEMPTS:
+                    raise
+        return self.nodes[name]
 
     async def _start(self, name: str, slots: int) -> Node:
         assert self._temporary is not None, "the cluster is not started"
@@ -201,30 +216,24 @@ class LocalCluster:
         # A directory of its own for each: two nodes started at once would take each other's socket names.
         temporary = Path(tempfile.mkdtemp(dir=self._temporary, prefix=""))
         dashboard_port = _free_port() if self._dashboard else 0
+        options = {
+            "--node-name": name,
+            "--node-ip-address": _host(name),
+            "--num-cpus": "2",
+            "--resources": json.dumps({INSTANCE_SLOT: slots} if slots else {}),
+            "--object-store-memory": str(OBJECT_STORE_BYTES),
+            "--temp-dir": str(temporary),
+            # Ray's usual ports are the same for all nodes of a machine; 0 stands for any free one.
+            "--min-worker-port": "0",
+            "--max-worker-port": "0",
+            "--dashboard-agent-listen-port": "0",
+        }
+        joining = self._head_options(dashboard_port) if name == HEAD else ["--address", self.address]
         with log.open("wb") as out:
             keeper = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.cluster.keeper"),
                 *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block"),
-                *(self._head_options(dashboard_port) if name == HEAD else ["--address", self.address]),
-                *(
-                    "--node-name",
-                    name,
-                    "--node-ip-address",
-                    _host(name),
-                    "--num-cpus",
-                    "2",
-                    "--num-gpus",
-                    "0",
-                ),
-                *("--resources", json.dumps({INSTANCE_SLOT: slots} if slots else {})),
-                *(
-                    "--object-store-memory",
-                    str(OBJECT_STORE_BYTES),
-                    "--plasma-directory",
-                    tempfile.gettempdir(),
-                ),
-                *("--temp-dir", str(temporary), "--min-worker-port", "0", "--max-worker-port", "0"),
-                *("--dashboard-agent-listen-port", "0", "--disable-usage-stats"),
+                *(*joining, *itertools.chain.from_iterable(options.items())),
                 env=self._node_environment(name),
                 cwd=ROOT,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -233,13 +242,21 @@ class LocalCluster:
                 start_new_session=True,
             )
         self._keepers.append(keeper)
+        try:
+            return await self._joined(name, slots, keeper, log, dashboard_port)
+        except BaseException:
+            await _end(keeper)
+            raise
+
+    async def _joined(
+        self, name: str, slots: int, keeper: asyncio.subprocess.Process, log: Path, dashboard_port: int
+    ) -> Node:
         raylet = await _raylet(keeper, log)
         match = NODE_ID.search(command_line(raylet.pid))
         if match is None:
             raise NodeFailed(f"the raylet of {name} does not say its id: {command_line(raylet.pid)}")
         node = Node(name, match.group(1), slots, raylet, log, keeper)
         await _started(node)
-        self.nodes[name] = node
         if name == HEAD and self._dashboard:
             self.dashboard_url = f"http://{HOST}:{dashboard_port}"
         return node

@@ -97,8 +97,8 @@ def ids(cluster: LocalCluster) -> dict[str, list[Any]]:
 async def known(cluster: LocalCluster) -> None:
     """Wait until Ray knows the cluster's nodes and no others."""
 
-    async def look() -> bool:
-        return bool(json.loads(await run(cluster, NODES)) == ids(cluster))
+    async def look() -> Any:
+        return json.loads(await run(cluster, NODES)) == ids(cluster)
 
     await until(look, timeout=120, what=f"Ray knows {ids(cluster)}")
 
