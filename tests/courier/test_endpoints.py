@@ -365,9 +365,8 @@ async def test_the_end_of_an_instance_ends_its_deliveries(
         return bool(courier.describe()["endpoints"] == 0)
 
     await eventually(gone)
-    assert [
-        key async for key in store.redis.scan_iter(match=store.keys.instance(account.id, "ep") + "*")
-    ] == []
+    leftovers = store.keys.instance(account.id, "ep") + "*"
+    assert [key async for key in store.redis.scan_iter(match=leftovers)] == []
 
 
 async def test_an_endpoint_that_fails_for_days_is_switched_off_and_loses_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from actors.courier.courier import Deposed
-from actors.courier.ledger import Lane, Ledger, Lost, Settlement
+from actors.courier.ledger import Changed, Lane, Ledger, Lost, Settlement
 from actors.courier.queue import Retry
 from actors.courier.records import Attempt
 from actors.registry import now
@@ -374,3 +375,93 @@ async def test_a_frozen_redis_makes_a_courier_wait_not_fail(
         await account.append()
     await account.settled(endpoint.id, 11)
     assert receiver.seqs() == list(range(1, 12))
+
+
+async def test_a_redis_restored_from_yesterday_is_read_from_where_it_stands(
+    own_valkey: Valkey,
+    make_store: Callable[[str], Store],
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+) -> None:
+    mine, theirs = make_store(own_valkey.url), make_store(own_valkey.url)
+    account = await make_account(on=mine)
+    endpoint = await account.endpoints.create(receiver.url())
+    await start_courier(on=theirs)
+    for _ in range(5):
+        await account.append()
+    await account.settled(endpoint.id, 5)
+    own_valkey.stop()
+    yesterday = own_valkey.directory.with_name("yesterday")
+    shutil.copytree(own_valkey.directory, yesterday)
+    own_valkey.start()
+    for _ in range(5):
+        await account.append()
+    await account.settled(endpoint.id, 10)
+    own_valkey.stop()
+    shutil.rmtree(own_valkey.directory)
+    shutil.copytree(yesterday, own_valkey.directory)
+    own_valkey.start()
+    for _ in range(3):
+        await account.append(mark="new")
+    await account.settled(endpoint.id, 8)
+    assert [got.seq for got in receiver.taken if got.event["data"].get("mark") == "new"] == [6, 7, 8]
+
+
+async def test_what_was_not_for_the_endpoint_is_not_finished_if_redis_lost_it(
+    account: Account, receiver: Receiver, store: Store, settings: Settings
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    for _ in range(2):
+        await account.append()
+    ledger = Ledger(store, settings, account.id, endpoint.id, asyncio.Semaphore(4))
+    claim = await ledger.claim("c")
+    entries = await ledger.read(Lane.MAILBOX, after=0, count=10)
+    mailbox = account.mailbox.key("mailbox")
+    raw = await store.redis.xrange(mailbox)
+    await store.redis.delete(mailbox)
+    with pytest.raises(Changed):
+        await ledger.skip(claim, [(1, 2)], entries[-1])
+    await store.redis.xadd(mailbox, raw[0][1], id="1-0")
+    await store.redis.xadd(mailbox, {**raw[1][1], "i": "evt_other"}, id="2-0")
+    with pytest.raises(Changed):
+        await ledger.skip(claim, [(1, 2)], entries[-1])
+    assert await account.floor(endpoint.id) == 0
+
+
+async def test_a_courier_drained_while_redis_fails_keeps_the_answers_it_waits_for(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    running: Running,
+    proxy: Proxy,
+    proxied_store: Store,
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    hold = asyncio.Event()
+
+    async def wait(got: Got, request: web.Request) -> None:
+        await hold.wait()
+
+    courier = await start_courier(on=proxied_store)
+    # Once, so that the scripts are loaded: their text would be taken for a read.
+    await account.append("a")
+    await account.settled(endpoint.id, 1)
+    receiver.answer(wait)
+    await account.append("a")
+    await receiver.wait_got(2)
+    # Reading fails for longer than a step is repeated, in the midst of which the drain begins.
+    proxy.lose_request("XRANGE", 1_000)
+    await account.append("b")
+    before = proxy.lost
+    await eventually(lambda: _true(proxy.lost > before))
+    draining = asyncio.create_task(running.drain(courier))
+    await asyncio.sleep(7.5)
+    hold.set()
+    await draining
+    assert (await account.endpoints.status(endpoint.id)).delivered == 2
+    assert [got.seq for got in receiver.got] == [1, 2]
+
+
+async def _true(value: bool) -> bool:
+    return value
