@@ -13,8 +13,9 @@ import pytest
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import DurableEvent, PassingEvent, Signal
 from actors.instance.connection.engine import EngineConnection, engine_binary
+from actors.instance.connection.mapping import text_message
 from lab.accounts import LabError
-from lab.contacts import Contact, text_message
+from lab.contact import Contact
 from lab.faults import LoseSendAcks, RefuseLogin
 from lab.network import Lab
 from lab.switchboard import LOW_PREKEYS

@@ -1,0 +1,7 @@
+"""The lab's control interface: HTTP and JSON on loopback, described by itself at ``/openapi.json``."""
+
+from __future__ import annotations
+
+from lab.control import operations as operations
+from lab.control.http import application as application
+from lab.control.http import openapi as openapi

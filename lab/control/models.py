@@ -1,0 +1,151 @@
+"""What the control interface takes and gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from lab.accounts import Account, Counters, Device
+from lab.faults import Fault
+
+if TYPE_CHECKING:
+    from lab.network import Lab
+
+_MAX_BURST = 100_000
+
+
+class NewAccount(BaseModel):
+    """An account to create."""
+
+    phone: str = Field(description="Digits with country code", examples=["5511900000001"])
+    name: str = Field("", description="What its messages are signed with (push name)")
+
+
+class Code(BaseModel):
+    """A code that a client shows."""
+
+    code: str = Field(min_length=8, max_length=2000, description="The QR code's text, or ABCD-1234")
+
+
+class BanOrder(BaseModel):
+    """A temporary ban."""
+
+    seconds: float = Field(gt=0, le=86_400 * 365)
+    code: int = Field(101, description="WhatsApp's reason: 101 to 106")
+
+
+class NewContact(BaseModel):
+    """A contact to create."""
+
+    phone: str
+    name: str = ""
+
+
+class Message(BaseModel):
+    """What a contact shall write."""
+
+    to: str = Field(description="Digits with country code, or an address such as 123@lid")
+    text: str = Field("message {n}", max_length=60_000, description="{n} stands for the message's number")
+    count: int = Field(1, ge=1, le=_MAX_BURST)
+    interval: float = Field(0.0, ge=0, le=3600, description="Seconds between two messages")
+    id_prefix: str = Field("", pattern="^[0-9A-Za-z_-]{0,40}$", description="Ids are this and the number")
+    wait: bool = Field(True, description="Answer when all are sent; else at once")
+
+
+class Seen(BaseModel):
+    """Messages that a contact shall show as read."""
+
+    chat: str
+    ids: list[str] = Field(min_length=1, max_length=1000)
+
+
+class Typing(BaseModel):
+    """What a contact shall show in a chat."""
+
+    chat: str
+    state: str = Field("composing", pattern="^(composing|recording|paused)$")
+
+
+class DeviceView(BaseModel):
+    """A companion device."""
+
+    phone: str
+    number: int
+    name: str = Field(description="What the client calls itself")
+    lid: str
+    online: bool
+    linked_at: int = Field(description="Seconds since 1970")
+    prekeys: int = Field(description="One-time keys left")
+    queue: int = Field(description="Stanzas it has not acknowledged")
+    queued: dict[str, int] = Field(description="The same by kind")
+    counters: Counters
+
+
+class AccountView(BaseModel):
+    """An account."""
+
+    phone: str
+    lid: str
+    name: str
+    banned: bool
+    picture: str | None = Field(description="Where its profile picture can be fetched")
+    privacy: dict[str, str]
+    phone_received: int = Field(description="Copies of messages that came for the phone itself")
+    devices: list[DeviceView]
+
+
+class FaultView(BaseModel):
+    """A fault in force."""
+
+    id: int
+    fault: Fault
+
+
+class Overview(BaseModel):
+    """The network at a glance."""
+
+    address: str
+    accounts: int
+    devices: int
+    online: int
+    contacts: int
+    faults: int
+    unknown_queries: dict[str, int] = Field(description="Queries answered with 'not implemented'")
+    errors: list[str] = Field(description="Stanzas that the lab itself failed on")
+
+
+class Done(BaseModel):
+    """Whether there was something to do."""
+
+    done: bool
+
+
+def account_view(lab: Lab, account: Account) -> AccountView:
+    """An account as it is now."""
+    return AccountView(
+        phone=account.phone,
+        lid=account.lid,
+        name=account.record.push_name,
+        banned=account.banned,
+        picture=lab.picture_url(account),
+        privacy=account.record.privacy,
+        phone_received=account.phone_received,
+        devices=[device_view(lab, device) for device in account.devices.values()],
+    )
+
+
+def device_view(lab: Lab, device: Device) -> DeviceView:
+    """A companion device as it is now."""
+    return DeviceView(
+        phone=device.account.phone,
+        number=device.number,
+        name=device.record.name,
+        lid=str(device.jid("lid")),
+        online=lab.board.connection(device) is not None,
+        linked_at=device.record.linked_at,
+        prekeys=len(device.prekeys),
+        queue=len(device.queue),
+        queued=device.queue.kinds(),
+        counters=device.counters,
+    )
