@@ -13,12 +13,12 @@ FLAT = 0.10
 LEAST_SAMPLES = 8
 
 KINDS = (
+    ("-m lab", "lab"),  # before the engine, which it names as an option
     ("malote-engine", "engines"),
     ("ray::Instance", "instance actors"),
     ("ray::Courier", "couriers"),
     ("ray::Supervisor", "supervisor"),
     ("-m gateway", "gateway"),
-    ("-m lab", "lab"),
     ("valkey-server", "Valkey"),
 )
 

@@ -66,7 +66,8 @@ class World:
         self.ledger = Ledger()
         self.receiver = Receiver(self.ledger)
         self.numbers = list(range(1, instances + 1))
-        self.admin_key = new_token()
+        given = settings.admin_key
+        self.admin_key = given.get_secret_value() if given is not None else new_token()
         self._say = say
         self._file = data_dir / "demo.json"
         self._lab_dir = data_dir / "lab"

@@ -130,3 +130,10 @@ def test_a_session_directory_is_emptied(tmp_path: Path) -> None:
         assert directory.stat().st_mode & 0o777 == 0o700
     finally:
         shutil.rmtree(short, ignore_errors=True)
+
+
+def test_a_lab_whose_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = malote("lab", "--control-port", port, cwd=tmp_path)
+    assert_refused(refused, Exit.FAILED, "cannot start", "--control-port")
