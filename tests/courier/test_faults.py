@@ -433,6 +433,7 @@ async def test_a_courier_drained_while_redis_fails_keeps_the_answers_it_waits_fo
     account: Account,
     receiver: Receiver,
     start_courier: StartCourier,
+    make_settings: MakeSettings,
     running: Running,
     proxy: Proxy,
     proxied_store: Store,
@@ -443,7 +444,7 @@ async def test_a_courier_drained_while_redis_fails_keeps_the_answers_it_waits_fo
     async def wait(got: Got, request: web.Request) -> None:
         await hold.wait()
 
-    courier = await start_courier(on=proxied_store)
+    courier = await start_courier(on=proxied_store, by=make_settings(drain_timeout=90, timeout=90))
     # Once, so that the scripts are loaded: their text would be taken for a read.
     await account.append("a")
     await account.settled(endpoint.id, 1)
