@@ -61,7 +61,7 @@ async def call(handle: Handle, method: str, *args: Any, timeout: float | None = 
     Raises:
         ActorGone: the actor ended before it answered.
         TimeoutError: no answer in time.
-        Exception: whatever the method raised, as itself.
+        Exception: whatever the method raised.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -70,7 +70,7 @@ async def call(handle: Handle, method: str, *args: Any, timeout: float | None = 
         exited = "exit_actor" in str(error) or "INTENDED" in str(error)
         raise ActorGone(str(error).splitlines()[0], exited=exited) from None
     except ray.exceptions.RayTaskError as error:
-        raise error.as_instanceof_cause() from None
+        raise error.cause from None
 
 
 def kill(handle: Handle) -> None:

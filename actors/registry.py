@@ -96,6 +96,20 @@ class Deposed(Exception):
     """A newer supervisor leads. This one has to end itself."""
 
 
+class Superseded(Exception):
+    """Somebody else is the owner.
+
+    Args:
+        epoch: the current one.
+        actor: who owns the instance in it, None if nobody does.
+    """
+
+    def __init__(self, epoch: int, actor: str | None) -> None:
+        super().__init__(f"epoch {epoch} is current, owned by {actor}")
+        self.epoch = epoch
+        self.actor = actor
+
+
 class Leased(Exception):
     """The predecessor's lease still runs.
 
@@ -197,7 +211,7 @@ class Registry:
         await self.purge(instance_id)
 
     async def purge(self, instance_id: str) -> None:
-        """Remove every key of an instance but its epoch, by which its owner, if one still lives, is fenced."""
+        """Remove every key of an instance but its epoch, which fences an owner that still lives."""
         redis = self.store.redis
         owner = self.keys.instance(instance_id, "owner")
         await self.store.script(LUA / "owner_retire.lua", keys=[owner], args=[EPOCH_KEPT])
@@ -300,6 +314,30 @@ class Registry:
         if answer == "leased":
             raise Leased(int(value) / 1000)
         return int(value)
+
+    async def fence(
+        self, instance_id: str, *, after: int, leader: int, actor: str, node: str
+    ) -> tuple[int, float]:
+        """Make a prepared successor the owner, whatever its predecessor's lease.
+
+        Returns:
+            The new epoch, and for how many seconds the predecessor, which can neither write nor renew from
+            now on, may still believe in its lease. Asked again for the same actor, the same is answered.
+
+        Raises:
+            Superseded: neither ``after`` is current nor ``actor`` the owner.
+            Deposed: a newer supervisor has granted here.
+        """
+        answer, value, more = await self.store.script(
+            LUA / "owner_fence.lua",
+            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
+            args=[after, leader, actor, node],
+        )
+        if answer == "deposed":
+            raise Deposed(f"supervisor {leader}, {value} leads")
+        if answer == "refused":
+            raise Superseded(int(value), more or None)
+        return int(value), int(float(more)) / 1000
 
     async def renew(self, instance_id: str, epoch: int, ttl: float, *, timeout: float) -> None:
         """Prolong the owner's lease by ``ttl`` seconds from now.

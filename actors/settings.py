@@ -135,6 +135,14 @@ class SupervisorSettings(BaseSettings):
     reconcile: Seconds = Field(1.0, description="Seconds between two looks at desired against actual")
     start_concurrency: Count = Field(4, description="Actors started at a time")
     start_timeout: Seconds = Field(60.0, description="An actor that is not up by then is replaced")
+    handoffs: Count = Field(4, description="Handoffs at a time in the whole cluster")
+    handoffs_per_node: Count = Field(2, description="Handoffs at a time to one node")
+    handoffs_kept: Count = Field(50, description="Records of past handoffs kept per instance")
+    connect_gap: float = Field(0.02, ge=0, description="Least seconds between two connects of the cluster")
+    drain_deadline: Seconds = Field(
+        90.0, description="After which a drain goes on without predecessors' help"
+    )
+    rebalance: bool = Field(False, description="Move instances to nodes that joined")
 
 
 class Settings(BaseSettings):

@@ -21,11 +21,6 @@ Order = tuple[str, int]
 """A handoff's id, and which attempt of it an order belongs to."""
 
 
-def actor_name(instance_id: str, epoch: int | str) -> str:
-    """The name of an instance's owner in one epoch: predecessor and successor can live side by side."""
-    return f"instance:{instance_id}:{epoch}"
-
-
 def session_store(settings: Settings, instance_id: str) -> str:
     """Where the engine of an instance keeps its session."""
     if settings.session_store:
@@ -59,6 +54,7 @@ class InstanceActor:
         self._instance: Instance | None = None
         self._running: asyncio.Task[End] | None = None
         self._orders: dict[str, int] = {}
+        self._gone = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Instance({self._record.id})"
@@ -73,6 +69,7 @@ class InstanceActor:
         """Begin to own the account. Again is harmless."""
         if self._running is None:
             self._running = asyncio.create_task(self._make().run())
+            self._running.add_done_callback(lambda _: self._gone.set())
 
     @cluster.method(concurrency_group="control")
     async def activate(self) -> None:
@@ -118,6 +115,12 @@ class InstanceActor:
             raise
 
     @cluster.method(concurrency_group="control")
+    async def gone(self) -> None:
+        """Pends until this actor ends, whether or not it has begun to work."""
+        # Not for ever: Ray lets an actor exit only when none of its calls is pending any more.
+        await self._gone.wait()
+
+    @cluster.method(concurrency_group="control")
     async def drain(self) -> str:
         """Finish the message being sent, disconnect, flush, give the lease back."""
         return str(await self._work.drain())
@@ -150,7 +153,10 @@ class InstanceActor:
     @cluster.method(concurrency_group="control")
     async def leave(self) -> None:
         """End this process. Ray's own kill would run no clean-up."""
-        if self._running is None and self._instance is not None:
+        self._gone.set()
+        if self._running is not None:
+            self._running.cancel()
+        elif self._instance is not None:
             await self._instance.abandon()
         cluster.exit_actor()
 
@@ -203,10 +209,13 @@ class InstanceActor:
         return self._instance
 
 
-def create(settings: Settings, record: InstanceRecord, epoch: int) -> cluster.Handle:
-    """Create an instance's owner as a detached actor, in the namespace of the settings."""
+def create(settings: Settings, record: InstanceRecord, epoch: int, *, node: str, name: str) -> cluster.Handle:
+    """Create an instance's actor on a node: detached, in the namespace of the settings."""
     options: Any = InstanceActor
     handle: cluster.Handle = options.options(
-        name=actor_name(record.id, epoch), namespace=settings.namespace, lifetime="detached"
+        name=name,
+        namespace=settings.namespace,
+        lifetime="detached",
+        scheduling_strategy=cluster.on_node(node),
     ).remote(settings, record, epoch)
     return handle

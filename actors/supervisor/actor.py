@@ -14,23 +14,27 @@ from ray.exceptions import RayError
 from actors import cluster, logs
 from actors.courier import actor as courier_actor
 from actors.instance import actor as instance_actor
-from actors.registry import InstanceRecord, Owner
+from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
-from actors.supervisor.supervisor import Ended, Supervisor, Worker
+from actors.supervisor.supervisor import Supervisor
+from actors.supervisor.workers import Ended, Order, Worker
 
 log = logging.getLogger(__name__)
 
 NAME = "supervisor"
 DRAIN_TIMEOUT = 30.0
 CALL_TIMEOUT = 10.0
+LEAVE_TIMEOUT = 5.0
 
 
 class RayWorker:
-    """An actor that has ``start``, ``watch``, ``drain``, ``leave`` and ``configure``."""
+    """An actor of Ray. Implements `Worker`."""
 
-    def __init__(self, handle: cluster.Handle) -> None:
+    def __init__(self, handle: cluster.Handle, name: str, namespace: str) -> None:
         self._handle = handle
+        self._name = name
+        self._namespace = namespace
 
     async def _call(self, method: str, *args: Any, timeout: float | None) -> Any:
         try:
@@ -48,11 +52,17 @@ class RayWorker:
         """Pend until the actor's work ends. However it ended, its process ends too."""
         try:
             reason = str(await self._call("watch", timeout=None))
-        except Ended:
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
             cluster.kill(self._handle)
             raise
         await self.leave()
         return reason
+
+    async def gone(self) -> None:
+        """Pend until the actor ends."""
+        await self._call("gone", timeout=None)
 
     async def drain(self) -> None:
         """Finish and end; what does not is killed."""
@@ -64,63 +74,95 @@ class RayWorker:
 
     async def leave(self) -> None:
         """End the actor's process."""
-        try:
-            await self._call("leave", timeout=5.0)
-        except Ended:
-            cluster.kill(self._handle)
+        with contextlib.suppress(Ended):
+            await self._call("leave", timeout=LEAVE_TIMEOUT)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the actor's process at once."""
+        cluster.kill(self._handle)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                while await cluster.find(self._name, self._namespace) is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
 
     async def configure(self, record: InstanceRecord) -> None:
         """Follow a changed record."""
         await self._call("configure", record, timeout=CALL_TIMEOUT)
 
+    # The deadlines of these are the handoff's.
+
+    async def prepare(self) -> None:
+        """Get warm."""
+        await self._call("prepare", timeout=None)
+
+    async def quiesce(self, order: Order) -> None:
+        """Send no more."""
+        await self._call("quiesce", order, timeout=None)
+
+    async def disconnect(self, order: Order) -> int:
+        """Disconnect, flush, close the session."""
+        return int(await self._call("disconnect", order, timeout=None))
+
+    async def resume(self, order: Order) -> None:
+        """Go on."""
+        await self._call("resume", order, timeout=CALL_TIMEOUT)
+
+    async def activate(self) -> None:
+        """Begin to work; returns when the connection stands."""
+        await self._call("activate", timeout=None)
+
 
 class RayCluster:
-    """Actors of this Ray cluster, in the namespace of the settings."""
+    """Actors of this Ray cluster, in the namespace of the settings. Implements `Cluster`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def place(self) -> str:
-        """The node for the next instance."""
-        return cluster.current_node()
-
-    async def find_instance(self, owner: Owner) -> Worker | None:
-        """The living owner of an instance, None if it is dead."""
-        handle = await cluster.find(owner.actor, self._settings.namespace)
-        return RayWorker(handle) if handle is not None else None
-
-    async def create_instance(self, record: InstanceRecord, epoch: int, node: str) -> Worker:
-        """Create an owner."""
-        handle = await asyncio.to_thread(instance_actor.create, self._settings, record, epoch)
-        worker = RayWorker(handle)
-        try:
-            await cluster.call(handle, "start", timeout=self._settings.supervisor.start_timeout)
-        except Exception as error:
-            cluster.kill(handle)
-            raise Ended(f"the instance's actor did not come up: {error}") from error
-        return worker
+    async def nodes(self) -> list[cluster.Node]:
+        """Every node that Ray knows."""
+        return await cluster.nodes()
 
     async def trusts(self, node: str) -> bool:
         """True if the node lives."""
         return any(known.id == node and known.alive for known in await cluster.nodes())
 
+    async def find(self, actor: str) -> Worker | None:
+        """The living actor of this name, None if it is dead."""
+        handle = await cluster.find(actor, self._settings.namespace) if actor else None
+        return self._worker(handle, actor) if handle is not None else None
+
+    async def create_instance(self, record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
+        """Create an instance's actor."""
+        handle = await asyncio.to_thread(
+            instance_actor.create, self._settings, record, epoch, node=node, name=name
+        )
+        return await self._up(handle, name)
+
     async def courier(self, number: int) -> Worker:
         """Find or create a courier."""
-        settings = self._settings
-        handle = await cluster.find(courier_actor.actor_name(number), settings.namespace)
+        name = courier_actor.actor_name(number)
+        handle = await cluster.find(name, self._settings.namespace)
         if handle is None:
-            handle = await asyncio.to_thread(courier_actor.create, settings, number)
-        try:
-            await cluster.call(handle, "start", timeout=settings.supervisor.start_timeout)
-        except Exception as error:
-            cluster.kill(handle)
-            raise Ended(f"the courier did not come up: {error}") from error
-        return RayWorker(handle)
+            handle = await asyncio.to_thread(courier_actor.create, self._settings, number)
+        return await self._up(handle, name)
 
     async def forget(self, instance_id: str) -> None:
         """Remove the files of a deleted instance's session."""
         for file in instance_actor.session_files(self._settings, instance_id):
             file.unlink(missing_ok=True)
+
+    async def _up(self, handle: cluster.Handle, name: str) -> Worker:
+        """The actor once it answers; killed if it does not in time."""
+        try:
+            await cluster.call(handle, "describe", timeout=self._settings.supervisor.start_timeout)
+        except Exception as error:
+            cluster.kill(handle)
+            raise Ended(f"{name} did not come up: {error}") from error
+        return self._worker(handle, name)
+
+    def _worker(self, handle: cluster.Handle, name: str) -> RayWorker:
+        return RayWorker(handle, name, self._settings.namespace)
 
 
 # max_restarts=-1: nobody else would bring it back. Its state is in Redis, a new incarnation leads by a
@@ -157,6 +199,34 @@ class SupervisorActor:
     async def describe(self) -> dict[str, Any]:
         """What is supervised."""
         return {"pid": os.getpid(), **self._supervisor.describe()}
+
+    @cluster.method(concurrency_group="control")
+    async def move(self, instance_id: str, node: str | None = None) -> dict[str, Any]:
+        """Hand an instance over to another node, or to this one; returns the record of the handoff.
+
+        Raises:
+            ValueError: unknown instance or node.
+        """
+        return await self._supervisor.move(instance_id, node)
+
+    @cluster.method(concurrency_group="control")
+    async def drain(self, node: str) -> dict[str, Any]:
+        """Empty a node by handoffs; returns when that is done, with what it took.
+
+        Raises:
+            ValueError: unknown node.
+        """
+        return await self._supervisor.drain(node)
+
+    @cluster.method(concurrency_group="control")
+    async def nodes(self) -> list[dict[str, Any]]:
+        """Every node with its capacity and load."""
+        return await self._supervisor.nodes()
+
+    @cluster.method(concurrency_group="control")
+    async def handoffs(self, instance_id: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Handoffs that run, and past ones, the newest first."""
+        return await self._supervisor.handoffs(instance_id, limit)
 
     @cluster.method(concurrency_group="control")
     async def stop(self) -> None:

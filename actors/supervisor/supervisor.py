@@ -4,73 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import secrets
+import time
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from actors.registry import Deposed, InstanceRecord, InstanceUnknown, Leased, Owner, Registry
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
+from actors.supervisor.handoff import begin
+from actors.supervisor.handoff_messages import Begun, Forced, Resumed
+from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
+from actors.supervisor.moves import Handoffs, Move, Pace
+from actors.supervisor.workers import Cluster, Ended, Worker
 
 log = logging.getLogger(__name__)
 
+MOVED = "moved"
 
-class Ended(Exception):
-    """An actor ended, or could not be reached any more."""
-
-
-class Worker(Protocol):
-    """A living actor, as the supervisor sees it. Calls raise Ended when it is gone."""
-
-    async def start(self) -> None:
-        """Begin to work; again is harmless."""
-        ...
-
-    async def watch(self) -> str:
-        """Pend until the actor's work ends; returns why."""
-        ...
-
-    async def drain(self) -> None:
-        """Finish and end, within a deadline; killed after it."""
-        ...
-
-    async def configure(self, record: InstanceRecord) -> None:
-        """Follow a changed record."""
-        ...
+STABLE_AFTER = 60.0
+"""Seconds that an owner has to live before its next death counts as its first again."""
 
 
-class Cluster(Protocol):
-    """Where actors live."""
-
-    async def place(self) -> str:
-        """The node for the next instance."""
-        ...
-
-    async def find_instance(self, owner: Owner) -> Worker | None:
-        """The living owner of an instance, None if it is dead."""
-        ...
-
-    async def create_instance(self, record: InstanceRecord, epoch: int, node: str) -> Worker:
-        """Create an owner; raises Ended if it does not come up in time."""
-        ...
-
-    async def trusts(self, node: str) -> bool:
-        """True if the node lives, so that its word about the death of its actors counts."""
-        ...
-
-    async def courier(self, number: int) -> Worker:
-        """Find or create a courier; raises Ended if it does not come up in time."""
-        ...
-
-    async def forget(self, instance_id: str) -> None:
-        """Remove what is left of a deleted instance on disk."""
-        ...
+def actor_template(instance_id: str, leader: int) -> str:
+    """The owner's name before its epoch is known, as `Registry.grant` takes it. No actor had it before."""
+    return f"instance:{instance_id}:{{epoch}}:{leader}"
 
 
-def actor_template(instance_id: str) -> str:
-    """The owner's name before its epoch is known, as `Registry.grant` takes it."""
-    return f"instance:{instance_id}:{{epoch}}"
+@dataclass
+class Wish:
+    """A move that somebody wants."""
+
+    reason: Reason
+    target: str | None
+    done: asyncio.Future[Handoff]
 
 
 @dataclass
@@ -78,10 +48,17 @@ class Kept:
     """An instance that a keeper looks after."""
 
     record: InstanceRecord
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None = None
     worker: Worker | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    owner: Owner | None = None
     restarts: int = 0
+    wish: Wish | None = None
+    move: Move | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Unplaceable(Exception):
+    """No node can take another instance."""
 
 
 class Supervisor:
@@ -91,7 +68,9 @@ class Supervisor:
         self._settings = settings
         self._store = store
         self._registry = Registry(store)
+        self._handoffs = Handoffs(store, kept=settings.supervisor.handoffs_kept)
         self._cluster = cluster
+        self._pace = Pace(settings.supervisor)
         self._leader = 0
         self._kept: dict[str, Kept] = {}
         self._couriers: list[asyncio.Task[None]] = []
@@ -99,6 +78,7 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
         self._stopping = False
+        self._draining: set[str] = set()
 
     # ---- life ----
 
@@ -118,7 +98,7 @@ class Supervisor:
                 await self._woken(self._settings.supervisor.reconcile)
             return "deposed"
         finally:
-            tasks = [listener, *self._couriers, *(kept.task for kept in self._kept.values())]
+            tasks = [listener, *self._couriers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -131,22 +111,25 @@ class Supervisor:
                 log.warning("waiting for Redis", extra={"error": str(error)})
 
     async def stop(self) -> None:
-        """Drain every instance and every courier: a clean end of everything, data kept."""
+        """Drain every instance, then every courier: a clean end of everything, data kept."""
         self._stopping = True
         kept = list(self._kept.values())
-        for entry in kept:
-            entry.task.cancel()
-        for task in self._couriers:
+        tasks = [*self._couriers, *(entry.task for entry in kept if entry.task)]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*(entry.task for entry in kept), *self._couriers, return_exceptions=True)
-        drains: list[Coroutine[Any, Any, None]] = [
-            entry.worker.drain() for entry in kept if entry.worker is not None
-        ]
+        await asyncio.gather(*tasks, return_exceptions=True)
         # Couriers last: they deliver what the instances flush.
-        await asyncio.gather(*drains, return_exceptions=True)
+        await asyncio.gather(*(self._drain_owner(entry) for entry in kept), return_exceptions=True)
         for number in range(self._settings.courier.count):
             with suppress(Ended):
                 await (await self._cluster.courier(number)).drain()
+
+    async def _drain_owner(self, kept: Kept) -> None:
+        # Asked for anew: a handoff that was cut short just now may have changed it.
+        owner = await self._registry.owner(kept.record.id)
+        worker = await self._cluster.find(owner.actor) if owner is not None else None
+        if worker is not None:
+            await worker.drain()
 
     async def _woken(self, timeout: float) -> None:
         with suppress(TimeoutError):
@@ -167,39 +150,47 @@ class Supervisor:
                 log.debug("wake channel lost", extra={"error": str(error)})
                 await asyncio.sleep(1.0)
 
-    # ---- instances ----
+    # ---- what is desired ----
 
     async def reconcile(self) -> None:
-        """Start a keeper for each new instance, tell keepers of changes, end those of deleted ones."""
+        """Start a keeper for each new instance, tell keepers of changes, empty nodes that drain."""
         if self._stopping:
             return
         records = {record.id: record for record in await self._registry.list()}
         for instance_id, record in records.items():
             kept = self._kept.get(instance_id)
             if kept is None:
-                task = asyncio.create_task(self._keep(instance_id))
-                self._kept[instance_id] = Kept(record, task)
+                kept = self._kept[instance_id] = Kept(record)
+                kept.task = asyncio.create_task(self._keep(kept))
             elif kept.record.revision != record.revision:
                 kept.record = record
                 kept.changed.set()
         for instance_id in self._kept.keys() - records.keys():
             await self._remove(instance_id)
+        await self._empty_draining_nodes()
 
     async def _remove(self, instance_id: str) -> None:
         kept = self._kept.pop(instance_id)
-        kept.task.cancel()
-        await asyncio.gather(kept.task, return_exceptions=True)
+        if kept.task is not None:
+            kept.task.cancel()
+            await asyncio.gather(kept.task, return_exceptions=True)
         if kept.worker is not None:
             with suppress(Ended):
                 await kept.worker.drain()
         await self._registry.purge(instance_id)
         await self._cluster.forget(instance_id)
 
-    async def _keep(self, instance_id: str) -> None:
+    # ---- instances ----
+
+    async def _keep(self, kept: Kept) -> None:
         """Keep one instance owned, whatever happens to its owners."""
+        instance_id = kept.record.id
         while True:
-            kept = self._kept[instance_id]
+            began = asyncio.get_running_loop().time()
             try:
+                unfinished = await self._handoffs.unfinished(instance_id)
+                if unfinished is not None:
+                    await self._carry_out(kept, unfinished, resumed=True)
                 kept.worker = await self._ensure_owner(kept)
                 await kept.worker.configure(kept.record)
                 reason = await self._watch(kept)
@@ -208,23 +199,26 @@ class Supervisor:
                 self._deposed.set()
                 self._wake.set()
                 return
-            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown) as error:
+            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown, Unplaceable) as error:
                 reason = str(error)
             except Exception as error:
                 # Whatever it is: an instance without a keeper would stay down for good.
                 log.exception("keeper failed", extra={"instance": instance_id})
                 reason = str(error)
             kept.worker = None
+            if reason == MOVED:
+                continue
+            if asyncio.get_running_loop().time() - began > STABLE_AFTER:
+                kept.restarts = 0
             kept.restarts += 1
             log.warning("owner ended", extra={"instance": instance_id, "reason": reason})
             await asyncio.sleep(min(5.0, 0.1 * 2 ** min(kept.restarts, 6)))
 
     async def _watch(self, kept: Kept) -> str:
-        """Wait for the owner's end, passing on changes of the record meanwhile."""
+        """Wait for the owner's end; meanwhile pass on changes of the record, and carry out a move."""
         worker = kept.worker
         assert worker is not None
         end = asyncio.create_task(worker.watch())
-        started = asyncio.get_running_loop().time()
         try:
             while True:
                 change = asyncio.create_task(kept.changed.wait())
@@ -233,25 +227,32 @@ class Supervisor:
                 if end in done:
                     return end.result()
                 kept.changed.clear()
-                if asyncio.get_running_loop().time() - started > 60:
-                    kept.restarts = 0
+                if kept.wish is not None:
+                    await self._grant_wish(kept, kept.wish)
+                    return MOVED
                 await worker.configure(kept.record)
         finally:
             end.cancel()
+            await asyncio.gather(end, return_exceptions=True)
 
     async def _ensure_owner(self, kept: Kept) -> Worker:
         """The living owner, found again or made in a new epoch."""
         record = kept.record
         owner = await self._registry.owner(record.id)
         if owner is not None:
-            worker = await self._cluster.find_instance(owner)
+            worker = await self._cluster.find(owner.actor)
             if worker is not None:
+                kept.owner = owner
                 await worker.start()
                 return worker
         async with self._starting:
-            node = await self._cluster.place()
+            node = await self._choose(record.id)
+            if node is None:
+                raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
             epoch = await self._grant(record.id, owner, node)
-            worker = await self._cluster.create_instance(record, epoch, node)
+            name = actor_template(record.id, self._leader).format(epoch=epoch)
+            kept.owner = Owner(epoch=epoch, actor=name, node=node, leader=self._leader)
+            worker = await self._cluster.create_instance(record, epoch, node=node, name=name)
             await worker.start()
             return worker
 
@@ -265,12 +266,198 @@ class Supervisor:
                     instance_id,
                     after=owner.epoch if owner else 0,
                     leader=self._leader,
-                    actor=actor_template(instance_id),
+                    actor=actor_template(instance_id, self._leader),
                     node=node,
                     known_dead=dead,
                 )
             except Leased as error:
                 await asyncio.sleep(min(error.remaining + 0.05, 1.0))
+
+    # ---- handoffs ----
+
+    async def move(self, instance_id: str, node: str | None, reason: Reason = Reason.MOVE) -> dict[str, Any]:
+        """Hand an instance over; returns the record of the handoff.
+
+        Raises:
+            ValueError: unknown instance, or a node that cannot take it.
+        """
+        kept = self._kept.get(instance_id)
+        if kept is None:
+            raise ValueError(f"no instance {instance_id} is supervised")
+        if node is not None:
+            known = {known.id: known for known in await self._cluster.nodes() if known.alive}
+            if node not in known:
+                raise ValueError(f"no living node {node}; there are {', '.join(sorted(known))}")
+            if node in await self._draining_nodes():
+                raise ValueError(f"node {node} is draining")
+        return _shown(await asyncio.shield(self._wish(kept, reason, node).done))
+
+    def _wish(self, kept: Kept, reason: Reason, target: str | None) -> Wish:
+        """One wish at a time: who wants a move while one is under way shares it."""
+        if kept.wish is None:
+            kept.wish = Wish(reason, target, asyncio.get_running_loop().create_future())
+            kept.changed.set()
+        return kept.wish
+
+    async def _grant_wish(self, kept: Kept, wish: Wish) -> None:
+        owner = await self._registry.owner(kept.record.id)
+        assert owner is not None
+        try:
+            async with self._pace.handoff():
+                handoff = begin(
+                    secrets.token_hex(6),
+                    kept.record.id,
+                    wish.reason,
+                    predecessor=Party(epoch=owner.epoch, node=owner.node, actor=owner.actor),
+                    target=wish.target,
+                    # A node that is to be emptied, or left, will not do.
+                    excluded=(owner.node,) if wish.target is None else (),
+                )
+                handoff = await self._carry_out(kept, handoff, resumed=False)
+        except BaseException as error:
+            kept.wish = None
+            if not wish.done.done():
+                wish.done.set_exception(Ended(f"the handoff was cut short: {error}"))
+                wish.done.exception()  # nobody may be waiting
+            raise
+        kept.wish = None
+        wish.done.set_result(handoff)
+
+    async def _carry_out(self, kept: Kept, handoff: Handoff, *, resumed: bool) -> Handoff:
+        kept.move = Move(
+            handoff,
+            kept.record,
+            leader=self._leader,
+            registry=self._registry,
+            handoffs=self._handoffs,
+            cluster=self._cluster,
+            pace=self._pace,
+            choose=self._choose,
+        )
+        moment = time.time()
+        try:
+            ended = await kept.move.run(Resumed(at=moment) if resumed else Begun(at=moment))
+        finally:
+            kept.move = None
+        if ended.outcome is Outcome.MOVED and (now := ended.successor) is not None:
+            kept.owner = Owner(epoch=now.epoch, actor=now.actor, node=now.node, leader=self._leader)
+        return ended
+
+    # ---- nodes ----
+
+    async def _draining_nodes(self) -> dict[str, float]:
+        """Nodes that are to be emptied, to when (seconds since 1970; 0: no deadline)."""
+        redis, key = self._store.redis, self._store.keys.shared("draining")
+        wanted: dict[str, str] = await self._store.run(lambda: redis.hgetall(key), timeout=5)
+        found = {node: float(deadline) for node, deadline in wanted.items()}
+        for node in await self._cluster.nodes():
+            if node.alive and node.draining:
+                found.setdefault(node.id, node.deadline)
+        return found
+
+    async def _empty_draining_nodes(self) -> None:
+        draining = await self._draining_nodes()
+        self._draining = set(draining)
+        for kept in self._kept.values():
+            if kept.owner is None or kept.owner.node not in draining or kept.worker is None:
+                continue
+            self._wish(kept, Reason.DRAIN, None)
+            deadline = draining[kept.owner.node]
+            if kept.move is not None and deadline and time.time() > deadline:
+                kept.move.hear(Forced(at=time.time()))
+
+    async def drain(self, node: str) -> dict[str, Any]:
+        """Empty a node by handoffs.
+
+        Returns:
+            ``instances`` moved, ``seconds`` it took, and the ``handoffs``.
+
+        Raises:
+            ValueError: unknown node, or no other one to move to.
+        """
+        living = [known.id for known in await self._cluster.nodes() if known.alive]
+        if node not in living:
+            raise ValueError(f"no living node {node}; there are {', '.join(sorted(living))}")
+        began = time.time()
+        redis, key = self._store.redis, self._store.keys.shared("draining")
+        deadline = began + self._settings.supervisor.drain_deadline
+        await self._store.run(lambda: redis.hset(key, node, deadline), timeout=5)
+        moved: list[Handoff] = []
+        while here := [kept for kept in self._kept.values() if kept.owner and kept.owner.node == node]:
+            self._draining.add(node)
+            waiting = [self._wish(kept, Reason.DRAIN, None).done for kept in here if kept.worker is not None]
+            for result in await asyncio.gather(*map(asyncio.shield, waiting), return_exceptions=True):
+                if isinstance(result, Handoff):
+                    moved.append(result)
+            await asyncio.sleep(0.05)
+        return {
+            "node": node,
+            "instances": sum(one.outcome is Outcome.MOVED for one in moved),
+            "seconds": round(time.time() - began, 3),
+            "handoffs": [_shown(one) for one in moved],
+        }
+
+    async def undrain(self, node: str) -> None:
+        """Let a node take instances again. A drain that Ray was told of cannot be undone."""
+        redis, key = self._store.redis, self._store.keys.shared("draining")
+        await self._store.run(lambda: redis.hdel(key, node), timeout=5)
+        self._draining.discard(node)
+
+    def load(self) -> Counter[str]:
+        """How many instances each node has, or is about to have."""
+        load = Counter(kept.owner.node for kept in self._kept.values() if kept.owner is not None)
+        for kept in self._kept.values():
+            if kept.move is not None and kept.move.handoff.successor is not None:
+                load[kept.move.handoff.successor.node] += 1
+        return load
+
+    async def _choose(
+        self, instance_id: str, excluded: Collection[str] = (), target: str | None = None
+    ) -> str | None:
+        """The node for an instance: the one wished for if it has room, else the least loaded one."""
+        load = self.load()
+        free = {
+            node.id: load[node.id] / node.slots
+            for node in await self._cluster.nodes()
+            if node.alive
+            and not node.draining
+            and node.id not in self._draining
+            and node.id not in excluded
+            and load[node.id] < node.slots
+        }
+        if target in free:
+            return target
+        return min(free, key=lambda node: (free[node], node), default=None)
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        """Living nodes with their capacity and load, for people."""
+        load, draining = self.load(), await self._draining_nodes()
+        return [
+            {
+                "id": node.id,
+                "address": node.address,
+                "slots": node.slots,
+                "instances": load[node.id],
+                "draining": node.id in draining,
+                "labels": node.labels,
+            }
+            for node in await self._cluster.nodes()
+            if node.alive
+        ]
+
+    async def handoffs(self, instance_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """Handoffs that run, and past ones, the newest first."""
+        ids = [instance_id] if instance_id else list(self._kept)
+        running = [
+            self._kept[one].move.handoff  # type: ignore[union-attr]
+            for one in ids
+            if one in self._kept and self._kept[one].move is not None
+        ]
+        past: list[Handoff] = []
+        for one in ids:
+            past += await self._handoffs.past(one, limit)
+        past.sort(key=lambda handoff: handoff.log[-1].at if handoff.log else 0.0, reverse=True)
+        return [_shown(handoff) for handoff in [*running, *past][:limit]]
 
     # ---- couriers ----
 
@@ -297,7 +484,28 @@ class Supervisor:
         return {
             "leader": self._leader,
             "instances": {
-                instance_id: {"owned": kept.worker is not None, "restarts": kept.restarts}
+                instance_id: {
+                    "owned": kept.worker is not None,
+                    "restarts": kept.restarts,
+                    "node": kept.owner.node if kept.owner else None,
+                }
                 for instance_id, kept in self._kept.items()
             },
         }
+
+
+def _shown(handoff: Handoff) -> dict[str, Any]:
+    """A handoff as the API shows it."""
+    blackout = handoff.blackout
+    return {
+        "id": handoff.id,
+        "instance_id": handoff.instance_id,
+        "reason": handoff.reason,
+        "step": handoff.step,
+        "outcome": handoff.outcome,
+        "from": handoff.origin.node if handoff.origin else None,
+        "to": handoff.successor.node if handoff.successor else None,
+        "epoch": handoff.successor.epoch if handoff.successor else None,
+        "blackout_ms": round(blackout * 1000, 1) if blackout is not None else None,
+        "log": [entry.model_dump(mode="json") for entry in handoff.log],
+    }

@@ -1,23 +1,36 @@
-"""A cluster in memory: actors are tasks that the test ends at will. Redis stays real."""
+"""A cluster in memory: actors are futures that the test ends at will. Redis stays real."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 
-from actors.registry import InstanceRecord, Owner, Registry
-from actors.store import Store
-from actors.supervisor.supervisor import Ended, Worker
+from actors.cluster import Node
+from actors.instance.errors import CallFailed
+from actors.registry import InstanceRecord, Registry
+from actors.store import StaleEpoch, Store
+from actors.supervisor.workers import Ended, Order, Worker
 
 
 @dataclass
 class MemoryWorker:
-    """One actor. ``end`` holds how it ended; while unset it lives."""
+    """One actor. ``end`` holds how it ended; while unset it lives.
+
+    ``deaf`` names calls that it never answers, ``broken`` those that it refuses.
+    """
 
     name: str
+    node: str
+    epoch: int
+    cluster: MemoryCluster
+    instance_id: str = ""
     records: list[InstanceRecord] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     started: int = 0
     drained: bool = False
+    connected: bool = False
+    deaf: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
     end: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -25,27 +38,78 @@ class MemoryWorker:
         return not self.end.done()
 
     def die(self) -> None:
-        self.end.set_exception(Ended("killed"))
+        self.connected = False
+        if self.alive:
+            self.end.set_exception(Ended("killed"))
+            self.end.exception()
 
-    def _living(self) -> None:
+    async def _called(self, call: str) -> None:
         if not self.alive:
             raise Ended("gone")
+        self.calls.append(call)
+        if call in self.deaf:
+            await asyncio.shield(self.end)
+        if call in self.broken:
+            raise CallFailed("internal", f"{call} is broken")
+        await asyncio.sleep(0)
 
     async def start(self) -> None:
-        self._living()
+        await self._called("start")
         self.started += 1
+        await self._connect()
+
+    async def _connect(self) -> None:
+        if self.instance_id:
+            await self.cluster.registry.renew(self.instance_id, self.epoch, 30.0, timeout=5)
+            others = [other.name for other in self.cluster.living(self.instance_id) if other.connected]
+            assert others in ([], [self.name]), "two connections of one account"
+            self.connected = True
 
     async def watch(self) -> str:
         return await asyncio.shield(self.end)
 
+    async def gone(self) -> None:
+        await asyncio.shield(self.end)
+
     async def drain(self) -> None:
         if self.alive:
             self.drained = True
+            self.connected = False
             self.end.set_result("drained")
 
+    async def leave(self) -> None:
+        self.connected = False
+        if self.alive:
+            self.end.set_result("left")
+
+    async def kill(self) -> None:
+        self.die()
+
     async def configure(self, record: InstanceRecord) -> None:
-        self._living()
+        await self._called("configure")
         self.records.append(record)
+
+    async def prepare(self) -> None:
+        await self._called("prepare")
+
+    async def quiesce(self, order: Order) -> None:
+        await self._called("quiesce")
+
+    async def disconnect(self, order: Order) -> int:
+        await self._called("disconnect")
+        self.connected = False
+        return 7
+
+    async def resume(self, order: Order) -> None:
+        await self._called("resume")
+        await self._connect()
+
+    async def activate(self) -> None:
+        await self._called("activate")
+        try:
+            await self._connect()
+        except StaleEpoch as error:
+            raise CallFailed("stale", str(error)) from error
 
 
 class MemoryCluster:
@@ -57,41 +121,42 @@ class MemoryCluster:
         self.couriers: dict[int, MemoryWorker] = {}
         self.created: list[tuple[str, int]] = []
         self.forgotten: list[str] = []
-        self.trusted = {"node-1"}
+        self.slots = {"node-1": 100}
+        self.ray_drains: set[str] = set()
+        self.trusted = {"node-1", "node-2", "node-3"}
+        self.deaf: set[str] = set()
         self.broken = 0
 
-    async def place(self) -> str:
-        return "node-1"
-
-    async def find_instance(self, owner: Owner) -> Worker | None:
-        worker = self.instances.get(owner.actor)
-        return worker if worker is not None and worker.alive else None
-
-    async def create_instance(self, record: InstanceRecord, epoch: int, node: str) -> Worker:
-        self.created.append((record.id, epoch))
-        if self.broken:
-            self.broken -= 1
-            raise Ended("did not come up")
-        worker = MemoryWorker(f"instance:{record.id}:{epoch}")
-        self.instances[worker.name] = worker
-        await self.registry.renew(record.id, epoch, 30.0, timeout=5)
-        return worker
+    async def nodes(self) -> list[Node]:
+        return [
+            Node(node, "127.0.0.1", True, slots, {}, draining=node in self.ray_drains)
+            for node, slots in self.slots.items()
+        ]
 
     async def trusts(self, node: str) -> bool:
         return node in self.trusted
 
+    async def find(self, actor: str) -> Worker | None:
+        worker = self.instances.get(actor)
+        return worker if worker is not None and worker.alive else None
+
+    async def create_instance(self, record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
+        self.created.append((record.id, epoch))
+        if self.broken:
+            self.broken -= 1
+            raise Ended("did not come up")
+        worker = MemoryWorker(name, node, epoch, self, record.id, deaf=set(self.deaf))
+        self.instances[name] = worker
+        return worker
+
     async def courier(self, number: int) -> Worker:
         worker = self.couriers.get(number)
         if worker is None or not worker.alive:
-            worker = self.couriers[number] = MemoryWorker(f"courier:{number}")
+            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", "node-1", 0, self)
         return worker
 
     async def forget(self, instance_id: str) -> None:
         self.forgotten.append(instance_id)
 
     def living(self, instance_id: str) -> list[MemoryWorker]:
-        return [
-            worker
-            for name, worker in self.instances.items()
-            if worker.alive and name.startswith(f"instance:{instance_id}:")
-        ]
+        return [w for w in self.instances.values() if w.alive and w.instance_id == instance_id]

@@ -1,0 +1,340 @@
+"""Carries out handoffs: follows the instructions of the protocol, and turns what happens into its events.
+
+Every record is written to Redis before its instructions are followed, so that another supervisor can go on
+from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from actors.instance.errors import CallFailed
+from actors.registry import Deposed, InstanceRecord, Registry, Superseded
+from actors.settings import SupervisorSettings
+from actors.store import Store, StoreUnavailable
+from actors.supervisor import handoff_messages as say
+from actors.supervisor.handoff import advance
+from actors.supervisor.handoff_record import Handoff, Party
+from actors.supervisor.workers import Cluster, Ended, Worker
+
+log = logging.getLogger(__name__)
+
+Choose = Callable[[str, Collection[str], str | None], Awaitable[str | None]]
+"""Instance, nodes that will not do, node wished for: to a node with room, None if there is none."""
+
+WRITE = Path(__file__).parents[1] / "lua" / "handoff_write.lua"
+
+
+class Handoffs:
+    """Records of handoffs in Redis: the one that runs for an instance, and those before it."""
+
+    def __init__(self, store: Store, *, kept: int) -> None:
+        self._store = store
+        self._kept = kept
+
+    async def write(self, handoff: Handoff, leader: int) -> None:
+        """Write a record down; a finished one becomes the newest of the past.
+
+        Raises:
+            Deposed: a newer supervisor leads. It goes on from the record that it found.
+            StoreUnavailable
+        """
+        answer = await self._store.script(
+            WRITE,
+            keys=[
+                self._store.keys.instance(handoff.instance_id, name)
+                for name in ("owner", "handoff", "handoffs")
+            ],
+            args=[leader, handoff.model_dump_json(), int(handoff.outcome is not None), self._kept],
+            timeout=30.0,
+        )
+        if answer != "ok":
+            raise Deposed(f"supervisor {leader}, {answer} leads")
+
+    async def unfinished(self, instance_id: str) -> Handoff | None:
+        """The handoff that runs, or that a supervisor died in."""
+        redis, key = self._store.redis, self._store.keys.instance(instance_id, "handoff")
+        raw = await self._store.run(lambda: redis.get(key), timeout=5)
+        return Handoff.model_validate_json(raw) if raw else None
+
+    async def past(self, instance_id: str, limit: int) -> list[Handoff]:
+        """Finished handoffs, the newest first."""
+        redis, key = self._store.redis, self._store.keys.instance(instance_id, "handoffs")
+        raw = await self._store.run(lambda: redis.lrange(key, 0, limit - 1), timeout=5)
+        return [Handoff.model_validate_json(one) for one in raw]
+
+
+class Pace:
+    """Bounds how many instances are under way at a time, and how close together they connect."""
+
+    def __init__(self, settings: SupervisorSettings) -> None:
+        self._settings = settings
+        self._cluster = asyncio.Semaphore(settings.handoffs)
+        self._nodes: dict[str, asyncio.Semaphore] = {}
+        self._connect = asyncio.Lock()
+
+    @asynccontextmanager
+    async def handoff(self) -> AsyncIterator[None]:
+        """A place among the handoffs of the cluster."""
+        async with self._cluster:
+            yield
+
+    @asynccontextmanager
+    async def to_node(self, node: str) -> AsyncIterator[None]:
+        """A place among those that get ready on a node."""
+        bound = self._settings.handoffs_per_node
+        async with self._nodes.setdefault(node, asyncio.Semaphore(bound)):
+            yield
+
+    async def connect(self) -> None:
+        """Wait for this instance's turn to connect."""
+        async with self._connect:
+            await asyncio.sleep(self._settings.connect_gap)
+
+
+class Move:
+    """One handoff on its way.
+
+    Args:
+        record: the instance, as its customer configured it.
+        leader: number of this supervisor.
+    """
+
+    def __init__(
+        self,
+        handoff: Handoff,
+        record: InstanceRecord,
+        *,
+        leader: int,
+        registry: Registry,
+        handoffs: Handoffs,
+        cluster: Cluster,
+        pace: Pace,
+        choose: Choose,
+    ) -> None:
+        self.handoff = handoff
+        self._record = record
+        self._leader = leader
+        self._registry = registry
+        self._handoffs = handoffs
+        self._cluster = cluster
+        self._pace = pace
+        self._choose_node = choose
+        self._inbox: asyncio.Queue[say.HandoffEvent] = asyncio.Queue()
+        self._workers: dict[str, Worker] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def hear(self, event: say.HandoffEvent) -> None:
+        """Something happened: a drain's deadline is over, the move is not wanted any more."""
+        self._inbox.put_nowait(event)
+
+    async def run(self, first: say.HandoffEvent) -> Handoff:
+        """Carry it out, from the first event (`Begun` or `Resumed`) to its end.
+
+        Raises:
+            Deposed: another supervisor leads, and goes on from the record.
+        """
+        self.hear(first)
+        try:
+            if self.handoff.predecessor is not None:
+                await self._meet(self.handoff.predecessor)
+            if self.handoff.successor is not None:
+                await self._meet(self.handoff.successor)
+            while True:
+                event = await self._inbox.get()
+                self.handoff, instructions = advance(self.handoff, event)
+                await self._write()
+                for instruction in instructions:
+                    self._follow(instruction)
+                if self.handoff.outcome is not None:
+                    return self.handoff
+        finally:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            # Farewells to actors that are not needed any more are finished first.
+            farewells = {task for task in self._work if task.get_name() == "farewell"}
+            for task in (*(self._work - farewells), *self._watches.values()):
+                task.cancel()
+            await asyncio.gather(*self._work, *self._watches.values(), return_exceptions=True)
+
+    async def _write(self) -> None:
+        while True:
+            try:
+                await self._handoffs.write(self.handoff, self._leader)
+            except StoreUnavailable as error:
+                log.warning("handoff waits", extra={"handoff": self.handoff.id, "error": str(error)})
+            else:
+                return
+
+    # ---- instructions ----
+
+    def _follow(self, instruction: say.Instruction) -> None:
+        match instruction:
+            case say.StartDeadline(number=number, seconds=seconds):
+                if self._deadline is not None:
+                    self._deadline.cancel()
+                self._deadline = asyncio.get_running_loop().call_later(
+                    seconds, lambda: self.hear(say.DeadlinePassed(number=number, at=time.time()))
+                )
+            case say.ChooseNode():
+                self._start(self._choose(instruction))
+            case say.CreateSuccessor():
+                self._start(self._create(instruction))
+            case say.Quiesce(party=party, attempt=attempt):
+                self._start(self._quiesce(party, attempt))
+            case say.Disconnect(party=party, attempt=attempt):
+                self._start(self._disconnect(party, attempt))
+            case say.Resume(party=party, attempt=attempt):
+                self._start(self._resume(party, attempt), farewell=True)
+            case say.Fence():
+                self._start(self._fence(instruction))
+            case say.Activate(party=party, attempt=attempt):
+                self._start(self._activate(party, attempt))
+            case say.Retire(party=party, attempt=attempt):
+                self._start(self._retire(party, attempt))
+            case say.Kill(party=party) | say.Drop(party=party):
+                self._start(self._end(party), farewell=True)
+            case say.Finish(outcome=outcome):
+                log.info(
+                    "handoff ended",
+                    extra={
+                        "instance": self.handoff.instance_id,
+                        "handoff": self.handoff.id,
+                        "outcome": outcome,
+                        "blackout": self.handoff.blackout,
+                    },
+                )
+
+    def _start(self, work: Coroutine[Any, Any, None], *, farewell: bool = False) -> None:
+        task = asyncio.create_task(self._guard(work), name="farewell" if farewell else None)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """An instruction that fails has no answer: its deadline says what follows."""
+        try:
+            await work
+        except (Ended, CallFailed, StoreUnavailable) as error:
+            log.warning("no answer", extra={"handoff": self.handoff.id, "error": str(error)})
+        except Deposed as error:
+            log.warning("deposed in a handoff", extra={"handoff": self.handoff.id, "error": str(error)})
+        except Exception:
+            log.exception("instruction failed", extra={"handoff": self.handoff.id})
+
+    async def _choose(self, order: say.ChooseNode) -> None:
+        node = await self._choose_node(self.handoff.instance_id, order.excluded, order.target)
+        if node is None:
+            self.hear(say.NoNode(attempt=order.attempt, at=time.time()))
+        else:
+            self.hear(say.NodeChosen(attempt=order.attempt, node=node, at=time.time()))
+
+    async def _create(self, order: say.CreateSuccessor) -> None:
+        party = order.party
+        try:
+            worker = await self._cluster.find(party.actor)
+            if worker is None:
+                async with self._pace.to_node(party.node):
+                    worker = await self._cluster.create_instance(
+                        self._record, party.epoch, node=party.node, name=party.actor
+                    )
+                    await worker.prepare()
+            else:
+                await worker.prepare()
+        except (Ended, CallFailed) as error:
+            self.hear(say.PrepareFailed(attempt=order.attempt, reason=str(error), at=time.time()))
+            return
+        self._watch(party, worker)
+        self.hear(say.Prepared(attempt=order.attempt, at=time.time()))
+
+    async def _quiesce(self, party: Party, attempt: int) -> None:
+        await (await self._worker(party)).quiesce((self.handoff.id, attempt))
+        self.hear(say.Quiesced(attempt=attempt, at=time.time()))
+
+    async def _disconnect(self, party: Party, attempt: int) -> None:
+        await self._pace.connect()
+        # Down from when it was told, not from when it said that it is: the blackout is not made smaller.
+        told = time.time()
+        last_seq = await (await self._worker(party)).disconnect((self.handoff.id, attempt))
+        self.hear(say.Disconnected(attempt=attempt, last_seq=last_seq, at=told))
+
+    async def _resume(self, party: Party, attempt: int) -> None:
+        await (await self._worker(party)).resume((self.handoff.id, attempt))
+
+    async def _fence(self, order: say.Fence) -> None:
+        try:
+            epoch, remaining = await self._registry.fence(
+                self.handoff.instance_id,
+                after=order.after,
+                leader=self._leader,
+                actor=order.successor.actor,
+                node=order.successor.node,
+            )
+        except Superseded as refusal:
+            self.hear(
+                say.FenceRefused(
+                    attempt=order.attempt,
+                    current_epoch=refusal.epoch,
+                    current_actor=refusal.actor,
+                    at=time.time(),
+                )
+            )
+            return
+        self.hear(say.Fenced(attempt=order.attempt, epoch=epoch, remaining=remaining, at=time.time()))
+
+    async def _activate(self, party: Party, attempt: int) -> None:
+        try:
+            await (await self._worker(party)).activate()
+        except CallFailed as error:
+            self.hear(say.ActivateFailed(attempt=attempt, reason=str(error), at=time.time()))
+            return
+        self.hear(say.Connected(attempt=attempt, epoch=party.epoch, at=time.time()))
+
+    async def _retire(self, party: Party, attempt: int) -> None:
+        with suppress(Ended):
+            await (await self._worker(party)).leave()
+        self.hear(say.Retired(attempt=attempt, at=time.time()))
+
+    async def _end(self, party: Party) -> None:
+        worker = await self._cluster.find(party.actor)
+        if worker is not None:
+            await worker.kill()
+        certain = await self._cluster.trusts(party.node)
+        self.hear(say.ActorDied(actor=party.actor, certain=certain, at=time.time()))
+
+    # ---- the parties ----
+
+    async def _meet(self, party: Party) -> None:
+        """Watch a party that exists already, or say at once that it does not."""
+        worker = await self._cluster.find(party.actor)
+        if worker is None:
+            certain = await self._cluster.trusts(party.node)
+            self.hear(say.ActorDied(actor=party.actor, certain=certain, at=time.time()))
+        else:
+            self._watch(party, worker)
+
+    async def _worker(self, party: Party) -> Worker:
+        worker = self._workers.get(party.actor) or await self._cluster.find(party.actor)
+        if worker is None:
+            raise Ended(f"{party.actor} is gone")
+        return worker
+
+    def _watch(self, party: Party, worker: Worker) -> None:
+        self._workers[party.actor] = worker
+        if party.actor not in self._watches:
+            self._watches[party.actor] = asyncio.create_task(self._until_dead(party, worker))
+
+    async def _until_dead(self, party: Party, worker: Worker) -> None:
+        certain = True
+        try:
+            await worker.gone()
+        except Ended:
+            certain = await self._cluster.trusts(party.node)
+        self.hear(say.ActorDied(actor=party.actor, certain=certain, at=time.time()))

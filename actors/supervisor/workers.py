@@ -1,0 +1,100 @@
+"""What the supervisor sees of the cluster: actors it can talk to, and where they live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from actors.cluster import Node
+from actors.registry import InstanceRecord
+
+Order = tuple[str, int]
+"""A handoff's id, and which attempt of it an order belongs to."""
+
+
+class Ended(Exception):
+    """An actor ended, or could not be reached any more."""
+
+
+class Worker(Protocol):
+    """A living actor. Calls raise Ended when it is gone, CallFailed when it refuses."""
+
+    async def start(self) -> None:
+        """Begin to work; again is harmless."""
+        ...
+
+    async def watch(self) -> str:
+        """Pend until the actor's work ends; returns why. Its process is ended then, too."""
+        ...
+
+    async def gone(self) -> None:
+        """Pend until the actor ends, whether or not it has begun to work."""
+        ...
+
+    async def drain(self) -> None:
+        """Finish and end, within a deadline; killed after it."""
+        ...
+
+    async def leave(self) -> None:
+        """End the actor's process; killed if it does not."""
+        ...
+
+    async def kill(self) -> None:
+        """End the actor's process at once; returns when it is gone."""
+        ...
+
+    async def configure(self, record: InstanceRecord) -> None:
+        """Follow a changed record."""
+        ...
+
+    async def prepare(self) -> None:
+        """Get warm: everything is ready but the session."""
+        ...
+
+    async def quiesce(self, order: Order) -> None:
+        """Send no more; returns when the message in flight has its result."""
+        ...
+
+    async def disconnect(self, order: Order) -> int:
+        """Disconnect, flush, close the session; returns the mailbox's last sequence number."""
+        ...
+
+    async def resume(self, order: Order) -> None:
+        """Go on after `quiesce` and `disconnect`."""
+        ...
+
+    async def activate(self) -> None:
+        """Begin to work; returns when the connection stands, or waits for somebody."""
+        ...
+
+
+class Cluster(Protocol):
+    """Where actors live."""
+
+    async def nodes(self) -> Sequence[Node]:
+        """Every node that is known, dead ones too."""
+        ...
+
+    async def trusts(self, node: str) -> bool:
+        """True if the node lives, so that its word about the death of its actors counts."""
+        ...
+
+    async def find(self, actor: str) -> Worker | None:
+        """The living actor of this name, None if it is dead."""
+        ...
+
+    async def create_instance(self, record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
+        """Create an instance's actor, which waits for `prepare` or `start`.
+
+        Raises:
+            Ended: it does not come up.
+        """
+        ...
+
+    async def courier(self, number: int) -> Worker:
+        """Find or create a courier; raises Ended if it does not come up in time."""
+        ...
+
+    async def forget(self, instance_id: str) -> None:
+        """Remove what is left of a deleted instance on disk."""
+        ...

@@ -1,0 +1,139 @@
+"""Moves and drains by the supervisor, with actors in memory and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from actors.registry import Registry, new_token
+from actors.store import Store
+from actors.supervisor.moves import Handoffs
+from actors.supervisor.supervisor import Supervisor
+from tests.supervisor.fakes import MemoryCluster, MemoryWorker
+from tests.supervisor.test_supervisor import record
+from tests.wait import until
+
+Supervise = Callable[[], tuple[Supervisor, asyncio.Task[str]]]
+
+
+@pytest.fixture
+def cluster(store: Store) -> MemoryCluster:
+    cluster = MemoryCluster(store)
+    cluster.slots = {"node-1": 100, "node-2": 100}
+    return cluster
+
+
+async def owned(registry: Registry, cluster: MemoryCluster, number: int = 1) -> MemoryWorker:
+    await registry.create(record(number), new_token())
+    return await until(lambda: next((w for w in cluster.living(f"ins_{number}") if w.connected), None))
+
+
+async def test_a_move_warms_the_successor_before_the_predecessor_stops(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    first = await owned(registry, cluster)
+    moved = await supervisor.move("ins_1", None)
+    assert moved["outcome"] == "moved"
+    assert moved["to"] != first.node
+    (second,) = cluster.living("ins_1")
+    assert (second.epoch, second.connected) == (2, True)
+    assert first.calls[-2:] == ["quiesce", "disconnect"]
+    assert second.calls[:2] == ["prepare", "activate"]
+    assert moved["blackout_ms"] >= 0
+    owner = await registry.owner("ins_1")
+    assert owner is not None
+    assert (owner.epoch, owner.actor, owner.node) == (2, second.name, second.node)
+
+
+async def test_a_successor_that_cannot_get_warm_leaves_the_predecessor_alone(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    first = await owned(registry, cluster)
+    cluster.broken = 100
+    moved = await supervisor.move("ins_1", None)
+    assert moved["outcome"] == "kept"
+    assert first.connected
+    assert "quiesce" not in first.calls
+    cluster.broken = 0
+    assert (await supervisor.move("ins_1", None))["outcome"] == "moved"
+
+
+async def test_a_predecessor_killed_while_the_successor_gets_warm_is_succeeded(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    first = await owned(registry, cluster)
+    first.deaf.add("quiesce")
+    moving = asyncio.create_task(supervisor.move("ins_1", None))
+    await until(lambda: "quiesce" in first.calls)
+    first.die()
+    assert (await moving)["outcome"] == "moved"
+    (second,) = cluster.living("ins_1")
+    assert second.connected
+
+
+@pytest.mark.parametrize("call", ["prepare", "quiesce", "disconnect", "activate"])
+async def test_a_new_supervisor_goes_on_with_a_handoff_in_any_step(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, store: Store, call: str
+) -> None:
+    supervisor, task = supervise()
+    first = await owned(registry, cluster)
+    first.deaf.add(call)
+    cluster.deaf.add(call)
+    moving = asyncio.create_task(supervisor.move("ins_1", None))
+    await until(lambda: any(call in worker.calls for worker in cluster.living("ins_1")))
+    task.cancel()
+    moving.cancel()
+    await asyncio.gather(task, moving, return_exceptions=True)
+    assert await Handoffs(store, kept=1).unfinished("ins_1") is not None
+    cluster.deaf.clear()
+    for worker in cluster.living("ins_1"):
+        worker.deaf.clear()
+    supervise()
+    await until(lambda: _moved(cluster), what=f"moved by the new supervisor after {call}")
+    await until(lambda: _filed(store), what="the record is filed")
+
+
+async def _filed(store: Store) -> bool:
+    return await Handoffs(store, kept=1).unfinished("ins_1") is None
+
+
+def _moved(cluster: MemoryCluster) -> bool:
+    workers = cluster.living("ins_1")
+    return [(worker.epoch, worker.connected) for worker in workers] == [(2, True)]
+
+
+@pytest.mark.parametrize("how", ["drain", "ray"])
+async def test_a_drained_node_is_emptied_and_takes_nothing(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, how: str
+) -> None:
+    supervisor, _ = supervise()
+    for number in range(6):
+        await owned(registry, cluster, number)
+    if how == "drain":
+        result = await supervisor.drain("node-1")
+        assert result["instances"] == 3
+    else:
+        cluster.ray_drains.add("node-1")
+    await until(lambda: all(w.node == "node-2" for w in cluster.instances.values() if w.alive))
+    await until(lambda: supervisor.load() == {"node-2": 6})
+    await owned(registry, cluster, 7)
+    await until(lambda: supervisor.load() == {"node-2": 7})
+
+
+async def test_moves_are_refused_with_a_reason(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    await owned(registry, cluster)
+    with pytest.raises(ValueError, match="no instance"):
+        await supervisor.move("ins_9", None)
+    with pytest.raises(ValueError, match="no living node"):
+        await supervisor.move("ins_1", "node-9")
+    cluster.ray_drains.add("node-2")
+    with pytest.raises(ValueError, match="draining"):
+        await supervisor.move("ins_1", "node-2")
