@@ -54,6 +54,7 @@ type Intake struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
 	shut     bool
+	opened   uint64
 	waiting  int
 	replies  map[string]time.Time
 	blocked  int
@@ -85,6 +86,7 @@ func (i *Intake) Open() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.shut = false
+	i.opened++
 	i.waiting = 0
 	clear(i.replies)
 	i.changed.Broadcast()
@@ -198,10 +200,30 @@ func (i *Intake) end(current *handled) {
 	i.changed.Broadcast()
 }
 
+// Connection returns the number of the connection that is, or was last, open.
+func (i *Intake) Connection() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.opened
+}
+
 // Abort shuts the intake and cancels what is being handled, so that it is not acknowledged.
 func (i *Intake) Abort() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.abort()
+}
+
+// AbortConnection is Abort, unless another connection has been opened since the one with this number.
+func (i *Intake) AbortConnection(number uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.opened == number {
+		i.abort()
+	}
+}
+
+func (i *Intake) abort() {
 	i.shut = true
 	for current := range i.handling {
 		current.cancel()

@@ -125,6 +125,25 @@ func TestAbortCancelsWhatIsHandled(t *testing.T) {
 	}
 }
 
+func TestARefusalOfAnOldConnectionLeavesTheNewOneAlone(t *testing.T) {
+	i := New()
+	i.Open()
+	old := i.Connection()
+	i.Open()
+	i.AbortConnection(old)
+	handled := false
+	i.Wrap("message", func(context.Context, *waBinary.Node) { handled = true })(t.Context(), stanza("message", "1"))
+	if !handled {
+		t.Error("the new connection was shut")
+	}
+	i.AbortConnection(i.Connection())
+	handled = false
+	i.Wrap("message", func(context.Context, *waBinary.Node) { handled = true })(t.Context(), stanza("message", "2"))
+	if handled {
+		t.Error("the connection was not shut")
+	}
+}
+
 func TestAFinishedStanzaIsNotCancelled(t *testing.T) {
 	i := New()
 	i.Open()

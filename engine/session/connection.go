@@ -2,10 +2,7 @@ package session
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"go.mau.fi/whatsmeow"
 
 	pb "malote.dev/engine/protocol"
 )
@@ -29,14 +26,17 @@ func (s *Session) Connect() error {
 
 // dial must be called with connection held.
 func (s *Session) dial() error {
+	// What an old connection refused comes again only on a new one, and has to come first.
+	s.client.Disconnect()
 	s.waitForHandlers(handlerGrace)
 	s.lastError.Store(nil)
 	s.explained.Store(false)
 	s.concluded.Store(false)
-	s.intake.Open()
+	// In this order: a store that fails in between must find a desk to park.
 	s.desk.Open()
+	s.intake.Open()
 	err := s.client.Connect()
-	if err == nil || errors.Is(err, whatsmeow.ErrAlreadyConnected) {
+	if err == nil {
 		return nil
 	}
 	s.desk.Close()
@@ -87,7 +87,6 @@ func (s *Session) redial() {
 	if !s.desk.IsOpen() {
 		return
 	}
-	s.client.Disconnect()
 	if err := s.dial(); err != nil {
 		s.announce(&pb.Event{Event: &pb.Event_Disconnected{Disconnected: &pb.Disconnected{Reason: err.Error()}}})
 	}

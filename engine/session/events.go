@@ -19,10 +19,11 @@ import (
 
 // onEvent is called by whatsmeow for everything that happens. False keeps whatsmeow from acknowledging it.
 func (s *Session) onEvent(event any) (stored bool) {
+	connection := s.intake.Connection()
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.log.Errorf("panic while handling a %T: %v\n%s", event, cause, debug.Stack())
-			s.intake.Abort()
+			s.intake.AbortConnection(connection)
 			s.desk.Park(delivery.Panic, fmt.Sprintf("%T: %v", event, cause))
 			stored = false
 		}
@@ -34,8 +35,9 @@ func (s *Session) onEvent(event any) (stored bool) {
 	if s.desk.Deliver(durable) {
 		return true
 	}
-	// For some kinds whatsmeow ignores what a handler returns and acknowledges all the same; not after this.
-	s.intake.Abort()
+	// For some kinds whatsmeow ignores what a handler returns and acknowledges all the same; not after this. The
+	// connection may be a new one by now: some events come on goroutines of their own.
+	s.intake.AbortConnection(connection)
 	return false
 }
 

@@ -5,6 +5,7 @@ package session
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,10 @@ type Session struct {
 
 // Open opens the store, takes the device's lock and prepares the client. lost is called, once, when the lock is gone.
 func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error)) (*Session, error) {
-	transport := newTransport()
+	transport, err := newTransport(command.Proxy)
+	if err != nil {
+		return nil, err
+	}
 	if err := network.Redirect(transport, command.Lab); err != nil {
 		return nil, openingError(err)
 	}
@@ -73,7 +77,7 @@ func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error
 		return nil, err
 	}
 	s.store, s.device = opened, opened.Device
-	if err := s.prepareClient(transport, command.Proxy); err != nil {
+	if err := s.prepareClient(transport); err != nil {
 		opened.Close()
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func openingError(err error) error {
 	return err
 }
 
-func (s *Session) prepareClient(transport *http.Transport, proxy string) error {
+func (s *Session) prepareClient(transport *http.Transport) error {
 	client := whatsmeow.NewClient(s.device, s.intake.TapLogger(s.log))
 	// An acknowledgement promises that the event is stored; these make it come after, and make what was decrypted
 	// but not stored survive until WhatsApp sends it again.
@@ -104,16 +108,10 @@ func (s *Session) prepareClient(transport *http.Transport, proxy string) error {
 	// When to connect again is the actor's decision, also right after pairing (see onEvent).
 	client.EnableAutoReconnect = false
 	client.DisableLoginAutoReconnect = true
-	if proxy != "" {
-		if err := client.SetProxyAddress(proxy); err != nil {
-			return fail("bad_request", "proxy: %s", err)
-		}
-	} else {
-		httpClient := &http.Client{Transport: transport}
-		client.SetWebsocketHTTPClient(httpClient)
-		client.SetPreLoginHTTPClient(httpClient)
-		client.SetMediaHTTPClient(httpClient)
-	}
+	httpClient := &http.Client{Transport: transport}
+	client.SetWebsocketHTTPClient(httpClient)
+	client.SetPreLoginHTTPClient(httpClient)
+	client.SetMediaHTTPClient(httpClient)
 	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {
 		if tag == "failure" {
 			h = s.afterFailure(h)
@@ -128,10 +126,24 @@ func (s *Session) prepareClient(transport *http.Transport, proxy string) error {
 	return nil
 }
 
-func newTransport() *http.Transport {
+// newTransport returns a transport that uses the proxy, or the environment's if none is given.
+func newTransport(proxy string) (*http.Transport, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSHandshakeTimeout = dialTimeout
-	return transport
+	if proxy == "" {
+		return transport, nil
+	}
+	address, err := url.Parse(proxy)
+	if err != nil || address.Host == "" {
+		return nil, fail("bad_request", "the proxy is not a URL")
+	}
+	switch address.Scheme {
+	case "http", "https", "socks5":
+		transport.Proxy = http.ProxyURL(address)
+		return transport, nil
+	default:
+		return nil, fail("bad_request", "a proxy is http, https or socks5, not %q", address.Scheme)
+	}
 }
 
 // nameDevice sets what the phone shows in its list of linked devices. whatsmeow keeps it for the whole process.
