@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 
 from api import chats, contacts, events, health, instances, messages, pairing, webhooks
+from api.auth import Access
 from api.middleware import add_headers, observe
 from api.openapi import document
 from api.pages import add_pages
@@ -46,7 +47,10 @@ def make_app(services: Services) -> web.Application:
     app[SERVICES] = services
     for group in GROUPS:
         for route in group.routes:
-            app.router.add_route(route.method, route.path, serve(route))
+            # Load balancers like to ask with HEAD.
+            methods = ("GET", "HEAD") if route.access is Access.PUBLIC else (route.method,)
+            for method in methods:
+                app.router.add_route(method, route.path, serve(route))
     add_pages(app, document(GROUPS, malote_version()))
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)

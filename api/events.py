@@ -20,10 +20,15 @@ from api.streams import CONTENT_TYPE, EventStream, StreamEnded, event_stream
 
 routes = Routes("Events", "Everything that happened to an instance, in order and without gaps.")
 
-SCAN_PAGES = 10
-"""Pages looked through for one page of a filtered listing; then `next` leads on, maybe with no item."""
+READ = 50
+"""Events fetched from the mailbox at a time: what a reader costs in memory."""
 
-STREAM_PAGE = 100
+SCAN_READS = 100
+"""Reads for one page of a filtered listing; then `next` leads on, maybe with no item."""
+
+PAGE_BYTES = 4 * 1024 * 1024
+"""A page ends with the event that reaches this size, also below its limit."""
+
 LAST_EVENT_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -80,8 +85,9 @@ class EventPage(BaseModel):
 async def list_events(call: Call[None, EventListing]) -> EventPage:
     """Each has a gapless `seq`. Remember the last one you processed and ask for what comes `after` it.
 
-    Events that every webhook took are kept for a while. Asking for older ones is answered with 410, which
-    says where to go on, so that a gap never goes unnoticed.
+    Go on with `next` until it is `last_seq`: a page can be shorter than `limit`, even empty, when events are
+    large or few match. Events that every webhook took are kept for a while. Asking for older ones is answered
+    with 410, which says where to go on, so that a gap never goes unnoticed.
     """
     limit = page_limit(call.services, call.query.limit)
     wanted = frozenset(call.query.type)
@@ -90,15 +96,17 @@ async def list_events(call: Call[None, EventListing]) -> EventPage:
     after = first - 1 if call.query.after is None else call.query.after
     _check_kept(after, first, last)
     items: list[Event] = []
-    for _ in range(SCAN_PAGES):
-        page = await mailbox.read(after=after, limit=limit)
+    size = 0
+    for _ in range(SCAN_READS):
+        page = await mailbox.read(after=after, limit=READ)
         for event in page:
             after = event.seq
             if not wanted or event.type in wanted:
                 items.append(event)
-                if len(items) == limit:
+                size += len(event.model_dump_json())
+                if len(items) == limit or size >= PAGE_BYTES:
                     break
-        if len(items) == limit or len(page) < limit:
+        if len(items) == limit or size >= PAGE_BYTES or len(page) < READ:
             break
     newest = max(last, items[-1].seq) if items else last
     return EventPage(items=items, next=after, first_seq=first, last_seq=newest)
@@ -159,7 +167,7 @@ class _Follower:
         Raises:
             StreamEnded: the reader is gone, or so are the events that it would need next.
         """
-        page = await self._mailbox.read(after=self._after, limit=STREAM_PAGE)
+        page = await self._mailbox.read(after=self._after, limit=READ)
         if page and page[0].seq > self._after + 1:
             first, last = await self._mailbox.extent()
             text = f'{{"first_seq":{first},"last_seq":{last}}}'

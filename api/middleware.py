@@ -76,7 +76,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         REQUESTS.labels(request.method if route != UNKNOWN_ROUTE else "", route, str(status)).inc()
         if not streamed:
             SECONDS.labels(request.method if route != UNKNOWN_ROUTE else "", route).observe(seconds)
-        access.info(
+        quiet = route in PROBES and status < 400
+        access.log(
+            logging.DEBUG if quiet else logging.INFO,
             "%s %s %d %.1f ms",
             request.method,
             route,
@@ -97,6 +99,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault(name, value)
 
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 UNKNOWN_ROUTE = "unknown"
 
 

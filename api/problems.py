@@ -42,6 +42,9 @@ METHOD_NOT_ALLOWED = Kind(
 )
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time", "Send it again, at once.")
 EXISTS = Kind("exists", 409, "It exists already", "Choose another id, or use what is there.")
+LIMIT_REACHED = Kind(
+    "limit-reached", 409, "There are as many as there may be", "Delete what is not needed any more."
+)
 CHANGED = Kind(
     "changed-meanwhile",
     409,

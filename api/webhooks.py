@@ -162,7 +162,7 @@ class DeadLetterListing(Query):
         "messages only": {"url": "https://example.com/hooks/malote", "events": ["message.*"]},
         "everything": {"url": "https://example.com/hooks/malote"},
     },
-    problems=(p.EXISTS,),
+    problems=(p.LIMIT_REACHED,),
 )
 async def create(call: Call[CreateWebhook, None]) -> Reply:
     """It gets what happens from now on. An instance can have several."""
@@ -180,7 +180,7 @@ async def create(call: Call[CreateWebhook, None]) -> Reply:
         )
     except TooManyEndpoints as error:
         raise Problem(
-            p.EXISTS,
+            p.LIMIT_REACHED,
             f"An instance may have {error.bound} endpoints; delete one that is not needed.",
             bound=error.bound,
         ) from error

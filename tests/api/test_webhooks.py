@@ -129,7 +129,7 @@ async def test_there_is_a_bound(redis_url: str, prefix: str) -> None:
         await hooks.create()
         await hooks.create()
         answer = await hooks.ask("POST", json={"url": URL})
-        assert answer.problem("exists")["bound"] == 2
+        assert answer.problem("limit-reached")["bound"] == 2
 
 
 async def test_change(hooks: Hooks) -> None:
