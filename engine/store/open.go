@@ -21,7 +21,7 @@ import (
 
 // Errors of Open, besides Failure.
 var (
-	ErrBadSpec   = errors.New("a store is sqlite:/absolute/path.db or postgres://...")
+	ErrBadSpec   = errors.New("a store is sqlite:/absolute/path.db or a postgres:// URL")
 	ErrLocked    = errors.New("another engine holds the lock of this device")
 	ErrNoDevice  = errors.New("the store does not know this device")
 	ErrBadDevice = errors.New("not the JID of a device")
