@@ -169,7 +169,7 @@ class InstanceActor:
     @cluster.method(concurrency_group="control")
     async def describe(self) -> dict[str, Any]:
         """What is going on."""
-        return {"pid": os.getpid(), **self._work.describe()}
+        return {"pid": os.getpid(), **self._make().describe()}
 
     @cluster.method(concurrency_group="control")
     async def ring_outbox(self) -> None:
