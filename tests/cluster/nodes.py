@@ -152,7 +152,7 @@ class LocalCluster:
         await self.stop()
 
     async def start(self) -> None:
-        """Start the head, then the other nodes side by side.
+        """Start the head, then the other nodes, one after the other: Ray gives each a fixed time to start.
 
         Raises:
             NodeFailed: one did not come up. `stop` ends what did.
@@ -166,8 +166,8 @@ class LocalCluster:
             raise NodeFailed(f"{self._temporary} is too long for Ray's sockets: set TMPDIR to a shorter one")
         self._port = _free_port()
         await self._add(HEAD, self._head_slots)
-        await asyncio.gather(*(self.add_node() for _ in range(self._count - 1)))
-        self.nodes = dict(sorted(self.nodes.items()))
+        for _ in range(self._count - 1):
+            await self.add_node()
 
     async def stop(self) -> None:
         """Kill every process of the cluster. Again is harmless."""
@@ -219,10 +219,13 @@ class LocalCluster:
         options = {
             "--node-name": name,
             "--node-ip-address": _host(name),
-            "--num-cpus": "2",
+            # Nothing of ours takes a CPU, and with none no workers are started in advance, which on a machine
+            # of few cores would keep the next node from starting in time.
+            "--num-cpus": "0",
             "--resources": json.dumps({INSTANCE_SLOT: slots} if slots else {}),
             "--object-store-memory": str(OBJECT_STORE_BYTES),
             "--temp-dir": str(temporary),
+            "--include-log-monitor": "false",
             # Ray's usual ports are the same for all nodes of a machine; 0 stands for any free one.
             "--min-worker-port": "0",
             "--max-worker-port": "0",
@@ -263,14 +266,24 @@ class LocalCluster:
 
     def _head_options(self, dashboard_port: int) -> list[str]:
         # Ray would start its client server at a fixed port, which another cluster of this machine may use.
-        options = ["--head", "--port", str(self._port), "--ray-client-server-port", str(_free_port())]
+        options = [
+            "--head",
+            "--no-monitor",
+            "--port",
+            str(self._port),
+            "--ray-client-server-port",
+            str(_free_port()),
+        ]
         options += ["--include-dashboard", str(self._dashboard).lower()]
         if self._dashboard:
             options += ["--dashboard-host", HOST, "--dashboard-port", str(dashboard_port)]
         return options
 
     def _node_environment(self, name: str) -> dict[str, str]:
-        env = self.environment | {"RAY_worker_niceness": "0"}
+        env = self.environment | {
+            "RAY_worker_niceness": "0",
+            "RAY_worker_maximum_startup_concurrency": "2",
+        }
         if name == HEAD and self._gcs_redis is not None:
             redis = urlsplit(self._gcs_redis)
             env["RAY_REDIS_ADDRESS"] = f"{redis.hostname}:{redis.port or 6379}"

@@ -169,11 +169,13 @@ async def test_nothing_outlives_a_killed_test(tmp_path: Path) -> None:
         cwd=ROOT,
     )
     assert program.stdout is not None
-    assert await asyncio.wait_for(program.stdout.readline(), 120) == b"started\n"
-    family = descendants(program.pid)
-    assert {"gcs_server", "raylet"} <= {process.name for process in family}
-    program.send_signal(signal.SIGKILL)
-    await program.wait()
+    try:
+        assert await asyncio.wait_for(program.stdout.readline(), 120) == b"started\n"
+        family = descendants(program.pid)
+        assert {"gcs_server", "raylet"} <= {process.name for process in family}
+    finally:
+        program.send_signal(signal.SIGKILL)
+        await program.wait()
     await until(lambda: not [one for one in family if alive(one)], what="everything ended")
 
 
