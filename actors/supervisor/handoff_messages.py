@@ -203,7 +203,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Tell the predecessor to connect and send again: the handoff has not come to its end. No answer."""
+    """Tell the predecessor to connect and send again, until it has heard or is dead. No answer."""
 
     party: Party
     attempt: int

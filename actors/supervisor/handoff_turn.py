@@ -295,4 +295,6 @@ class Turn:
                 self._tell(Drop(handoff.successor))
             if handoff.outcome is Outcome.KEPT and handoff.resumed:
                 self._tell(Resume(self._predecessor, handoff.attempt))
+            if handoff.outcome is Outcome.UNCONNECTED:
+                self._tell(Activate(self._predecessor, handoff.attempt))
         self._tell(Finish(handoff.outcome))
