@@ -157,6 +157,7 @@ func (s *Session) Presence(ctx context.Context, command *pb.Presence) error {
 	if s.device.PushName == "" {
 		// whatsmeow insists on sending the account's name along. It is not known before the phone has shared it, and
 		// any other name would become the account's.
+		//lint:ignore SA1019 there is no other way to send a stanza of one's own
 		return s.client.DangerousInternals().SendNode(ctx, waBinary.Node{
 			Tag: "presence", Attrs: waBinary.Attrs{"type": string(state)},
 		})

@@ -64,8 +64,9 @@ func TestAFileThatIsNoDatabase(t *testing.T) {
 	}
 }
 
-func TestLockKeysDiffer(t *testing.T) {
-	if LockKey("a") == LockKey("b") || LockKey("a") != LockKey("a") {
-		t.Error("keys do not identify names")
+// Whoever breaks the lock of a frozen engine computes the same key.
+func TestLockKeysAreStable(t *testing.T) {
+	if key := LockKey("a"); key != 4646670005810877708 || key == LockKey("b") {
+		t.Errorf("%d", key)
 	}
 }
