@@ -147,13 +147,16 @@ class Handoffs(RuleBasedStateMachine):
         actor.reachable, actor.redis = reachable, redis
 
     @precondition(lambda self: len(self.world.lost_nodes) < 2)
-    @rule(node=st.sampled_from(["a", "b", "c"]))
-    def node_is_lost(self, node: str) -> None:
+    @rule(node=st.sampled_from(["a", "b", "c"]), heard=st.booleans())
+    def node_is_lost(self, node: str, heard: bool) -> None:
         """Ray gives it up; its actors live on and reach Redis and WhatsApp."""
         self.world.lost_nodes.add(node)
         for actor in self.world.actors.values():
             if actor.party.node == node:
                 actor.reachable = False
+        if heard:
+            for actor in list(self.world.actors.values()):
+                self.world.notice(actor)
 
     @precondition(lambda self: self.world.lost_nodes)
     @rule(index=INDEX)
