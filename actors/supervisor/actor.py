@@ -44,6 +44,10 @@ class RayWorker:
         except TimeoutError:
             raise Ended(f"{method} was not answered within {timeout} s") from None
 
+    async def where(self) -> str:
+        """The node it lives on."""
+        return str((await self._call("describe", timeout=CALL_TIMEOUT))["node"])
+
     async def start(self) -> None:
         """Begin to work."""
         await self._call("start", timeout=CALL_TIMEOUT)
@@ -119,6 +123,10 @@ class RayCluster:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def home(self) -> str:
+        """The node that this process lives on."""
+        return cluster.current_node()
+
     async def nodes(self) -> list[cluster.Node]:
         """Every node that Ray knows."""
         return await cluster.nodes()
@@ -185,6 +193,9 @@ class SupervisorActor:
         try:
             reason = await self._supervisor.run()
             log.warning("supervisor ended", extra={"reason": reason})
+            if reason == "leaving":
+                # Ray starts it again, on a node that is not draining.
+                os._exit(1)
         except Exception:
             log.exception("supervisor failed")
             # Ray starts it again.

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 MOVED = "moved"
 
+DRAIN_MARGIN = 30.0
+"""Seconds after a drain's deadline in which forced handoffs can still end."""
+
 STABLE_AFTER = 60.0
 """Seconds that an owner has to live before its next death counts as its first again."""
 
@@ -74,16 +77,20 @@ class Supervisor:
         self._leader = 0
         self._kept: dict[str, Kept] = {}
         self._couriers: list[asyncio.Task[None]] = []
+        self._courier_nodes: dict[int, tuple[str, Worker]] = {}
         self._starting = asyncio.Semaphore(settings.supervisor.start_concurrency)
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
         self._stopping = False
         self._draining: set[str] = set()
+        self._known: set[str] = set()
+        self._ending: set[str] = set()
+        """Nodes that Ray itself drains: they end once nothing is left on them."""
 
     # ---- life ----
 
     async def run(self) -> str:
-        """Supervise until stopped, or until a newer supervisor leads. Returns which."""
+        """Supervise until ``deposed`` by a newer supervisor or ``leaving`` a draining node; says which."""
         await self._lead()
         listener = asyncio.create_task(self._listen())
         self._couriers = [
@@ -95,6 +102,8 @@ class Supervisor:
                     await self.reconcile()
                 except StoreUnavailable as error:
                     log.warning("cannot reconcile", extra={"error": str(error)})
+                if self._may_leave():
+                    return "leaving"
                 await self._woken(self._settings.supervisor.reconcile)
             return "deposed"
         finally:
@@ -357,7 +366,10 @@ class Supervisor:
 
     async def _empty_draining_nodes(self) -> None:
         draining = await self._draining_nodes()
-        self._draining = set(draining)
+        living = [node for node in await self._cluster.nodes() if node.alive]
+        self._known = {node.id for node in living}
+        self._ending = {node.id for node in living if node.draining}
+        self._draining = set(draining) & self._known
         for kept in self._kept.values():
             if kept.owner is None or kept.owner.node not in draining or kept.worker is None:
                 continue
@@ -365,12 +377,28 @@ class Supervisor:
             deadline = draining[kept.owner.node]
             if kept.move is not None and deadline and time.time() > deadline:
                 kept.move.hear(Forced(at=time.time()))
+        for node, courier in list(self._courier_nodes.values()):
+            if node in self._ending:
+                # Its keeper makes another one, which Ray does not put on a node that it drains.
+                with suppress(Ended):
+                    await courier.drain()
+
+    def _may_leave(self) -> bool:
+        """True if nothing of Malote but this supervisor keeps a node that Ray drains from ending."""
+        home = self._cluster.home()
+        return (
+            home in self._ending
+            and len(self._ending) < len(self._known)
+            and not self.load()[home]
+            and all(node != home for node, _ in self._courier_nodes.values())
+        )
 
     async def drain(self, node: str) -> dict[str, Any]:
         """Empty a node by handoffs.
 
         Returns:
-            ``instances`` moved, ``seconds`` it took, and the ``handoffs``.
+            ``instances`` moved, ``remaining`` ones that no other node could take, the ``seconds`` it took,
+            and the ``handoffs``.
 
         Raises:
             ValueError: unknown node, or no other one to move to.
@@ -384,6 +412,8 @@ class Supervisor:
         await self._store.run(lambda: redis.hset(key, node, deadline), timeout=5)
         moved: list[Handoff] = []
         while here := [kept for kept in self._kept.values() if kept.owner and kept.owner.node == node]:
+            if time.time() > deadline + DRAIN_MARGIN:
+                break
             self._draining.add(node)
             waiting = [self._wish(kept, Reason.DRAIN, None).done for kept in here if kept.worker is not None]
             for result in await asyncio.gather(*map(asyncio.shield, waiting), return_exceptions=True):
@@ -393,6 +423,7 @@ class Supervisor:
         return {
             "node": node,
             "instances": sum(one.outcome is Outcome.MOVED for one in moved),
+            "remaining": len(here),
             "seconds": round(time.time() - began, 3),
             "handoffs": [_shown(one) for one in moved],
         }
@@ -468,6 +499,7 @@ class Supervisor:
             try:
                 worker = await self._cluster.courier(number)
                 await worker.start()
+                self._courier_nodes[number] = (await worker.where(), worker)
                 failures = 0
                 reason = await worker.watch()
             except Ended as error:
@@ -475,6 +507,7 @@ class Supervisor:
             except Exception as error:
                 log.exception("keeper failed", extra={"courier": number})
                 reason = str(error)
+            self._courier_nodes.pop(number, None)
             failures += 1
             log.warning("courier ended", extra={"courier": number, "reason": reason})
             await asyncio.sleep(min(5.0, 0.1 * 2 ** min(failures, 6)))

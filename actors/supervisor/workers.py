@@ -19,6 +19,10 @@ class Ended(Exception):
 class Worker(Protocol):
     """A living actor. Calls raise Ended when it is gone, CallFailed when it refuses."""
 
+    async def where(self) -> str:
+        """The node it lives on."""
+        ...
+
     async def start(self) -> None:
         """Begin to work; again is harmless."""
         ...
@@ -70,6 +74,10 @@ class Worker(Protocol):
 
 class Cluster(Protocol):
     """Where actors live."""
+
+    def home(self) -> str:
+        """The node that the supervisor itself lives on."""
+        ...
 
     async def nodes(self) -> Sequence[Node]:
         """Every node that is known, dead ones too."""

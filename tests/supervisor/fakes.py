@@ -53,6 +53,9 @@ class MemoryWorker:
             raise CallFailed("internal", f"{call} is broken")
         await asyncio.sleep(0)
 
+    async def where(self) -> str:
+        return self.node
+
     async def start(self) -> None:
         await self._called("start")
         self.started += 1
@@ -125,7 +128,11 @@ class MemoryCluster:
         self.ray_drains: set[str] = set()
         self.trusted = {"node-1", "node-2", "node-3"}
         self.deaf: set[str] = set()
+        self.head = "node-0"
         self.broken = 0
+
+    def home(self) -> str:
+        return self.head
 
     async def nodes(self) -> list[Node]:
         return [
@@ -152,8 +159,11 @@ class MemoryCluster:
     async def courier(self, number: int) -> Worker:
         worker = self.couriers.get(number)
         if worker is None or not worker.alive:
-            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", "node-1", 0, self)
+            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", self._courier_node(), 0, self)
         return worker
+
+    def _courier_node(self) -> str:
+        return min(set(self.slots) - self.ray_drains)
 
     async def forget(self, instance_id: str) -> None:
         self.forgotten.append(instance_id)

@@ -125,6 +125,20 @@ async def test_a_drained_node_is_emptied_and_takes_nothing(
     await until(lambda: supervisor.load() == {"node-2": 7})
 
 
+async def test_couriers_and_the_supervisor_itself_leave_a_node_that_ray_drains(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.head = "node-1"
+    _, task = supervise()
+    await owned(registry, cluster)
+    await until(lambda: len(cluster.couriers) == 2)
+    cluster.ray_drains.add("node-1")
+    await until(task.done)
+    assert task.result() == "leaving"
+    assert {courier.node for courier in cluster.couriers.values() if courier.alive} <= {"node-2"}
+    assert [worker.node for worker in cluster.living("ins_1")] == ["node-2"]
+
+
 async def test_moves_are_refused_with_a_reason(
     supervise: Supervise, registry: Registry, cluster: MemoryCluster
 ) -> None:
