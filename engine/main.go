@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"time"
 
@@ -46,7 +47,12 @@ func main() {
 // write is the only writer of stdout. When the actor no longer reads, there is nobody to work for.
 func write(out <-chan *pb.FromEngine, log logs.Logger) {
 	for frame := range out {
-		if err := frames.Write(os.Stdout, frame); err != nil {
+		err := frames.Write(os.Stdout, frame)
+		var unencodable *frames.EncodeError
+		if errors.As(err, &unencodable) {
+			// An event that never arrives is never answered: it parks, and nothing is acknowledged.
+			log.Errorf("%v", err)
+		} else if err != nil {
 			log.Errorf("cannot write to the actor: %v", err)
 			os.Exit(0)
 		}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // MaxSize is the largest body of a frame, in bytes.
@@ -42,18 +45,82 @@ func Read(r io.Reader, m proto.Message) error {
 	return nil
 }
 
-// Write writes m as one frame with a single call of w.Write.
+// EncodeError is an error of the message, not of the stream: the stream can go on without it.
+type EncodeError struct{ Err error }
+
+func (e *EncodeError) Error() string { return "cannot encode a frame: " + e.Err.Error() }
+
+// Unwrap returns what is wrong with the message.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+// Write writes m as one frame with a single call of w.Write. WhatsApp's texts are not always valid UTF-8, which
+// protobuf insists on: in that case the offending bytes are replaced, in m too.
 func Write(w io.Writer, m proto.Message) error {
-	size := proto.Size(m)
-	if size > MaxSize {
-		return ErrTooLarge
-	}
-	frame := make([]byte, headerSize, headerSize+size)
-	binary.BigEndian.PutUint32(frame, uint32(size))
-	frame, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(frame, m)
+	frame, err := encode(m)
 	if err != nil {
-		return err
+		repair(m.ProtoReflect())
+		if frame, err = encode(m); err != nil {
+			return &EncodeError{err}
+		}
 	}
 	_, err = w.Write(frame)
 	return err
+}
+
+func encode(m proto.Message) ([]byte, error) {
+	size := proto.Size(m)
+	if size > MaxSize {
+		return nil, ErrTooLarge
+	}
+	frame := make([]byte, headerSize, headerSize+size)
+	binary.BigEndian.PutUint32(frame, uint32(size))
+	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(frame, m)
+}
+
+// repair makes every string in m, and in the messages within it, valid UTF-8.
+func repair(m protoreflect.Message) {
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.IsMap():
+			repairMap(field, value.Map())
+		case field.IsList():
+			list := value.List()
+			for i := range list.Len() {
+				if repaired, changed := repairValue(field, list.Get(i)); changed {
+					list.Set(i, repaired)
+				}
+			}
+		default:
+			if repaired, changed := repairValue(field, value); changed {
+				m.Set(field, repaired)
+			}
+		}
+		return true
+	})
+}
+
+func repairMap(field protoreflect.FieldDescriptor, entries protoreflect.Map) {
+	entries.Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
+		repaired, _ := repairValue(field.MapValue(), value)
+		if name, changed := repairValue(field.MapKey(), key.Value()); changed {
+			entries.Clear(key)
+			key = name.MapKey()
+		}
+		if field.MapValue().Kind() == protoreflect.StringKind {
+			entries.Set(key, repaired)
+		}
+		return true
+	})
+}
+
+func repairValue(field protoreflect.FieldDescriptor, value protoreflect.Value) (protoreflect.Value, bool) {
+	switch field.Kind() {
+	case protoreflect.MessageKind:
+		repair(value.Message())
+	case protoreflect.StringKind:
+		if text := value.String(); !utf8.ValidString(text) {
+			return protoreflect.ValueOfString(strings.ToValidUTF8(text, "\uFFFD")), true
+		}
+	}
+	return value, false
 }

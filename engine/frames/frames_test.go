@@ -60,7 +60,37 @@ func TestTooLargeAndGarbage(t *testing.T) {
 		t.Error("garbage was accepted")
 	}
 	huge := &pb.ToEngine{Command: &pb.ToEngine_Send{Send: &pb.Send{Message: make([]byte, MaxSize)}}}
-	if err := Write(io.Discard, huge); !errors.Is(err, ErrTooLarge) {
+	var unencodable *EncodeError
+	if err := Write(io.Discard, huge); !errors.Is(err, ErrTooLarge) || !errors.As(err, &unencodable) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestTextsThatAreNotUTF8AreRepaired(t *testing.T) {
+	const broken, repaired = "ol\xff\xfe!", "ol\uFFFD!"
+	sent := &pb.FromEngine{Frame: &pb.FromEngine_Event{Event: &pb.Event{Event: &pb.Event_Message{Message: &pb.Message{
+		Text: broken, Info: &pb.MessageInfo{PushName: broken}, Message: []byte(broken),
+	}}}}}
+	var stream bytes.Buffer
+	if err := Write(&stream, sent); err != nil {
+		t.Fatal(err)
+	}
+	got := &pb.FromEngine{}
+	if err := Read(&stream, got); err != nil {
+		t.Fatal(err)
+	}
+	message := got.GetEvent().GetMessage()
+	if message.Text != repaired || message.Info.PushName != repaired || string(message.Message) != broken {
+		t.Errorf("%q", message)
+	}
+	lists := &pb.Receipt{MessageIds: []string{"fine", broken}}
+	maps := &pb.GetPrivacyResult{Settings: map[string]string{broken: broken, "fine": "fine"}}
+	for _, m := range []proto.Message{lists, maps} {
+		if err := Write(io.Discard, m); err != nil {
+			t.Error(err)
+		}
+	}
+	if lists.MessageIds[0] != "fine" || lists.MessageIds[1] != repaired || len(maps.Settings) != 2 || maps.Settings[repaired] != repaired {
+		t.Errorf("%v, %v", lists, maps)
 	}
 }

@@ -89,6 +89,18 @@ async def test_passing_events_are_bounded_and_not_answered(inbox: Inbox, recorde
     assert len(recorder.seen) == PASSING_BOUND + 1
 
 
+async def test_idle_is_when_nothing_is_being_stored(inbox: Inbox, recorder: Recorder) -> None:
+    await inbox.idle()
+    recorder.gate.clear()
+    inbox.take(event(1, "slow"))
+    waiting = asyncio.create_task(inbox.idle())
+    await until(lambda: recorder.at_once == 1)
+    assert not waiting.done()
+    recorder.gate.set()
+    await waiting
+    assert recorder.answers == [(1, True, "")]
+
+
 async def test_signals_pass_events_that_wait(inbox: Inbox, recorder: Recorder) -> None:
     recorder.gate.clear()
     inbox.take(event(1, "waits"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors.events import EventType
 from actors.instance.connection import engine_pb2 as pb
+from actors.instance.connection import mapping
 from actors.instance.connection.mapping import ChatIds, chat_of, draft_of, text_message
 
 NOW = 1_700_000_000_123
@@ -284,6 +285,25 @@ def test_recording_is_told_from_typing() -> None:
     assert draft_of(typing, ChatIds(), NOW).data["state"] == "composing"
     assert draft_of(recording, ChatIds(), NOW).data["state"] == "recording"
     assert draft_of(typing, ChatIds(), NOW).ephemeral
+
+
+@pytest.mark.parametrize("when", [-5, 2**62])
+def test_impossible_times(when: int) -> None:
+    draft = draft_of(message(info=pb.MessageInfo(timestamp_ms=when)), ChatIds(), NOW)
+    assert draft.type is EventType.MESSAGE_RECEIVED
+
+
+def test_what_cannot_be_mapped_is_kept_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("odd")
+
+    monkeypatch.setitem(mapping._MAPPERS, pb.Message, broken)
+    draft = draft_of(message(), ChatIds(), NOW)
+    assert draft.type is EventType.UNKNOWN
+    assert draft.data["error"] == "ValueError: odd"
+    assert pb.Message.FromString(base64.b64decode(draft.data["raw"])) == message()
+    assert draft.dedupe_key == draft_of(message(), ChatIds(), NOW + 5).dedupe_key
+    assert draft_of(message(secret=True), ChatIds(), NOW).data["raw"] is None
 
 
 def test_what_is_no_event_is_refused() -> None:

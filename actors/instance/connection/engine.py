@@ -187,6 +187,11 @@ class EngineConnection:
     async def disconnect(self) -> None:
         """Close the connection. When this returns, no event will come any more."""
         await self._call(pb.ToEngine(disconnect=pb.Disconnect()), DISCONNECT_TIMEOUT)
+        if self._inbox:
+            # The handler may still be storing an event that the engine no longer waits for.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DISCONNECT_TIMEOUT):
+                    await self._inbox.idle()
 
     async def pair_phone(self, phone: str) -> str:
         """Ask for a pairing code for this phone number (digits)."""

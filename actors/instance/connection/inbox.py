@@ -34,6 +34,8 @@ class Inbox:
         self._events: deque[pb.Event] = deque()
         self._filled = asyncio.Event()
         self._passing = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.dropped = 0
 
     def take(self, event: pb.Event) -> None:
@@ -48,6 +50,7 @@ class Inbox:
             self._signal(event, kind)
             return
         self._events.append(event)
+        self._idle.clear()
         self._filled.set()
 
     def _signal(self, event: pb.Event, kind: str | None) -> None:
@@ -58,13 +61,21 @@ class Inbox:
         except Exception:
             log.exception("a signal was not handled: %s", kind)
 
+    async def idle(self) -> None:
+        """Wait until every event that was taken has been handled."""
+        await self._idle.wait()
+
     async def run(self) -> None:
         """Hand over events until cancelled."""
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._events:
-                await self._hand_over(self._events.popleft())
+        try:
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._events:
+                    await self._hand_over(self._events.popleft())
+                self._idle.set()
+        finally:
+            self._idle.set()
 
     async def _hand_over(self, event: pb.Event) -> None:
         kind = event.WhichOneof("event")

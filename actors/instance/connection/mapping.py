@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,15 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import DurableEvent, PassingEvent
 from actors.instance.connection.chats import ChatIds, chat_of, kind_of, lid_of, phone_of
 
+log = logging.getLogger(__name__)
+
 __all__ = ["ChatIds", "chat_of", "draft_of", "text_message"]
 
 _CONVERSATION_TAG = 0x0A
 """Field 1, length-delimited: waE2E.Message.conversation."""
+
+_LAST_MOMENT = 253_402_300_799_000
+"""The end of the year 9999, in milliseconds: what claims to be later is shown as that."""
 
 _STATUSES = {"delivered": "delivered", "inactive": "delivered", "read": "read", "played": "played"}
 """Receipts that say how far a message of ours has come."""
@@ -47,10 +53,31 @@ def draft_of(event: DurableEvent | PassingEvent, chats: ChatIds, received_at_ms:
         chats: gives the chat its id, and remembers aliases that are new.
         received_at_ms: when the engine had it, milliseconds since 1970.
     """
-    for kind, mapper in _MAPPERS.items():
-        if isinstance(event, kind):
-            return mapper(event, chats, received_at_ms)
-    raise TypeError(f"no event of an engine: {type(event).__name__}")
+    mapper = _MAPPERS.get(type(event))
+    if mapper is None:
+        raise TypeError(f"no event of an engine: {type(event).__name__}")
+    try:
+        return mapper(event, chats, received_at_ms)
+    except Exception as error:
+        # Raised, it would be refused, delivered again and refused for ever, with all that is behind it.
+        log.exception("an event was not understood: %s", type(event).__name__)
+        return _raw(event, received_at_ms, error)
+
+
+def _raw(event: DurableEvent | PassingEvent, received_at_ms: int, error: Exception) -> EventDraft:
+    body = event.SerializeToString(deterministic=True)
+    secret = isinstance(event, pb.Message) and event.secret
+    return EventDraft(
+        type=EventType.UNKNOWN,
+        dedupe_key=f"raw:{hashlib.sha256(body).hexdigest()}",
+        occurred_at=_moment(received_at_ms),
+        received_at=_moment(received_at_ms),
+        data={
+            "kind": type(event).__name__,
+            "error": f"{type(error).__name__}: {error}",
+            "raw": None if secret else base64.b64encode(body).decode(),
+        },
+    )
 
 
 # ---- messages -------------------------------------------------------------------------------------------
@@ -259,7 +286,7 @@ def _party(identity: pb.Identity, name: str = "") -> dict[str, Any]:
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return datetime.fromtimestamp(min(max(milliseconds, 0), _LAST_MOMENT) / 1000, UTC)
 
 
 def _digest(*parts: str) -> str:
