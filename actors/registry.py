@@ -278,6 +278,11 @@ class Registry:
         redis = self.store.redis
         return int(await self.store.run(lambda: redis.incr(self.keys.shared("leader")), timeout=30))
 
+    async def leader(self) -> int:
+        """The number of the supervisor that became the leading one last."""
+        redis = self.store.redis
+        return int(await self.store.run(lambda: redis.get(self.keys.shared("leader")), timeout=5) or 0)
+
     async def owner(self, instance_id: str) -> Owner | None:
         """Who owns an instance now."""
         redis = self.store.redis

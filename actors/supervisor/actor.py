@@ -175,7 +175,7 @@ class RayCluster:
 
 # max_restarts=-1: nobody else would bring it back. Its state is in Redis, a new incarnation leads by a
 # greater number.
-@cluster.actor(num_cpus=0, max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 16})
+@cluster.actor(num_cpus=0, max_restarts=-1, max_task_retries=0)
 class SupervisorActor:
     """Keeps every desired actor alive."""
 
@@ -201,17 +201,14 @@ class SupervisorActor:
             # Ray starts it again.
             os._exit(1)
 
-    @cluster.method(concurrency_group="control")
     async def ping(self) -> str:
         """Answer, to show that supervision goes on."""
         return "stopped" if self._running.done() else "running"
 
-    @cluster.method(concurrency_group="control")
     async def describe(self) -> dict[str, Any]:
         """What is supervised."""
         return {"pid": os.getpid(), **self._supervisor.describe()}
 
-    @cluster.method(concurrency_group="control")
     async def move(self, instance_id: str, node: str | None = None) -> dict[str, Any]:
         """Hand an instance over to another node, or to this one; returns the record of the handoff.
 
@@ -220,7 +217,6 @@ class SupervisorActor:
         """
         return await self._supervisor.move(instance_id, node)
 
-    @cluster.method(concurrency_group="control")
     async def drain(self, node: str) -> dict[str, Any]:
         """Empty a node by handoffs; returns when that is done, with what it took.
 
@@ -229,23 +225,31 @@ class SupervisorActor:
         """
         return await self._supervisor.drain(node)
 
-    @cluster.method(concurrency_group="control")
+    async def begin_drain(self, node: str) -> int:
+        """Have a node emptied from now on; returns how many instances are on it.
+
+        Raises:
+            ValueError: unknown node.
+        """
+        return await self._supervisor.begin_drain(node)
+
+    async def undrain(self, node: str) -> None:
+        """Let a node take instances again."""
+        await self._supervisor.undrain(node)
+
     async def nodes(self) -> list[dict[str, Any]]:
         """Every node with its capacity and load."""
         return await self._supervisor.nodes()
 
-    @cluster.method(concurrency_group="control")
     async def handoffs(self, instance_id: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Handoffs that run, and past ones, the newest first."""
         return await self._supervisor.handoffs(instance_id, limit)
 
-    @cluster.method(concurrency_group="control")
     async def stop(self) -> None:
         """Drain and end every actor of Malote but this one."""
         await self._supervisor.stop()
         self._running.cancel()
 
-    @cluster.method(concurrency_group="control")
     async def leave(self) -> None:
         """End this process for good."""
         cluster.exit_actor()

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from actors.instance.errors import CallFailed
 from actors.registry import Deposed, InstanceRecord, Registry, Superseded
-from actors.settings import SupervisorSettings
 from actors.store import Store, StoreUnavailable
 from actors.supervisor import handoff_messages as say
 from actors.supervisor.handoff import advance
@@ -70,34 +69,6 @@ class Handoffs:
         return [Handoff.model_validate_json(one) for one in raw]
 
 
-class Pace:
-    """Bounds how many instances are under way at a time, and how close together they connect."""
-
-    def __init__(self, settings: SupervisorSettings) -> None:
-        self._settings = settings
-        self._cluster = asyncio.Semaphore(settings.handoffs)
-        self._nodes: dict[str, asyncio.Semaphore] = {}
-        self._connect = asyncio.Lock()
-
-    @asynccontextmanager
-    async def handoff(self) -> AsyncIterator[None]:
-        """A place among the handoffs of the cluster."""
-        async with self._cluster:
-            yield
-
-    @asynccontextmanager
-    async def to_node(self, node: str) -> AsyncIterator[None]:
-        """A place among those that get ready on a node."""
-        bound = self._settings.handoffs_per_node
-        async with self._nodes.setdefault(node, asyncio.Semaphore(bound)):
-            yield
-
-    async def connect(self) -> None:
-        """Wait for this instance's turn to connect."""
-        async with self._connect:
-            await asyncio.sleep(self._settings.connect_gap)
-
-
 class Move:
     """One handoff on its way.
 
@@ -115,7 +86,6 @@ class Move:
         registry: Registry,
         handoffs: Handoffs,
         cluster: Cluster,
-        pace: Pace,
         choose: Choose,
     ) -> None:
         self.handoff = handoff
@@ -124,7 +94,6 @@ class Move:
         self._registry = registry
         self._handoffs = handoffs
         self._cluster = cluster
-        self._pace = pace
         self._choose_node = choose
         self._inbox: asyncio.Queue[say.HandoffEvent] = asyncio.Queue()
         self._workers: dict[str, Worker] = {}
@@ -241,13 +210,10 @@ class Move:
         try:
             worker = await self._cluster.find(party.actor)
             if worker is None:
-                async with self._pace.to_node(party.node):
-                    worker = await self._cluster.create_instance(
-                        self._record, party.epoch, node=party.node, name=party.actor
-                    )
-                    await worker.prepare()
-            else:
-                await worker.prepare()
+                worker = await self._cluster.create_instance(
+                    self._record, party.epoch, node=party.node, name=party.actor
+                )
+            await worker.prepare()
         except (Ended, CallFailed) as error:
             self.hear(say.PrepareFailed(attempt=order.attempt, reason=str(error), at=time.time()))
             return
@@ -259,7 +225,6 @@ class Move:
         self.hear(say.Quiesced(attempt=attempt, at=time.time()))
 
     async def _disconnect(self, party: Party, attempt: int) -> None:
-        await self._pace.connect()
         # Down from when it was told, not from when it said that it is: the blackout is not made smaller.
         told = time.time()
         last_seq = await (await self._worker(party)).disconnect((self.handoff.id, attempt))

@@ -1,8 +1,8 @@
 """Where instances live: the choice of a node, the plans of a drain and of a rebalance. Pure.
 
 A node is as loaded as its share of taken slots says. An instance goes to the node that is the least loaded
-with it, and among equals to the one it has the strongest affinity with, a hash of both names. So a plan is the
-same whoever makes it, in whatever order the nodes are listed::
+with it, and among equals to the one it has the strongest affinity with, a hash of both names. So a plan is
+the same whoever makes it, in whatever order the nodes are listed::
 
     node = choose(Instance("ins_1"), nodes, excluded={"n3"})          # None: no room
     plan = plan_drain("n3", instances, nodes)                          # plan.moves, plan.stranded

@@ -15,10 +15,13 @@ from typing import Any
 from actors.registry import Deposed, InstanceRecord, InstanceUnknown, Leased, Owner, Registry
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
+from actors.supervisor import placement
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun, Forced, Resumed
 from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
-from actors.supervisor.moves import Handoffs, Move, Pace
+from actors.supervisor.moves import Handoffs, Move
+from actors.supervisor.pacing import Bounds
+from actors.supervisor.turns import Turns
 from actors.supervisor.workers import Cluster, Ended, Worker
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,9 @@ MOVED = "moved"
 
 DRAIN_MARGIN = 30.0
 """Seconds after a drain's deadline in which forced handoffs can still end."""
+
+REBALANCE_THRESHOLD = 0.1
+"""Share of a node's slots by which it has to be fuller than another one before an instance moves there."""
 
 STABLE_AFTER = 60.0
 """Seconds that an owner has to live before its next death counts as its first again."""
@@ -73,7 +79,15 @@ class Supervisor:
         self._registry = Registry(store)
         self._handoffs = Handoffs(store, kept=settings.supervisor.handoffs_kept)
         self._cluster = cluster
-        self._pace = Pace(settings.supervisor)
+        limits = settings.supervisor
+        self._turns = Turns(
+            Bounds(
+                source=limits.handoffs_per_node,
+                target=limits.handoffs_per_node,
+                total=limits.handoffs,
+                gap=limits.connect_gap,
+            )
+        )
         self._leader = 0
         self._kept: dict[str, Kept] = {}
         self._couriers: list[asyncio.Task[None]] = []
@@ -102,6 +116,9 @@ class Supervisor:
                     await self.reconcile()
                 except StoreUnavailable as error:
                     log.warning("cannot reconcile", extra={"error": str(error)})
+                except Deposed as error:
+                    log.warning("deposed", extra={"reason": str(error)})
+                    return "deposed"
                 if self._may_leave():
                     return "leaving"
                 await self._woken(self._settings.supervisor.reconcile)
@@ -162,9 +179,16 @@ class Supervisor:
     # ---- what is desired ----
 
     async def reconcile(self) -> None:
-        """Start a keeper for each new instance, tell keepers of changes, empty nodes that drain."""
+        """Start a keeper for each new instance, tell keepers of changes, empty nodes that drain.
+
+        Raises:
+            Deposed: a newer supervisor leads.
+            StoreUnavailable
+        """
         if self._stopping:
             return
+        if (leader := await self._registry.leader()) > self._leader:
+            raise Deposed(f"supervisor {self._leader}, {leader} leads")
         records = {record.id: record for record in await self._registry.list()}
         for instance_id, record in records.items():
             kept = self._kept.get(instance_id)
@@ -177,6 +201,8 @@ class Supervisor:
         for instance_id in self._kept.keys() - records.keys():
             await self._remove(instance_id)
         await self._empty_draining_nodes()
+        if self._settings.supervisor.rebalance:
+            await self._rebalance()
 
     async def _remove(self, instance_id: str) -> None:
         kept = self._kept.pop(instance_id)
@@ -312,7 +338,7 @@ class Supervisor:
         owner = await self._registry.owner(kept.record.id)
         assert owner is not None
         try:
-            async with self._pace.handoff():
+            async with self._turns.turn(placement.Move(kept.record.id, owner.node, wish.target)):
                 handoff = begin(
                     secrets.token_hex(6),
                     kept.record.id,
@@ -340,7 +366,6 @@ class Supervisor:
             registry=self._registry,
             handoffs=self._handoffs,
             cluster=self._cluster,
-            pace=self._pace,
             choose=self._choose,
         )
         moment = time.time()
@@ -393,28 +418,39 @@ class Supervisor:
             and all(node != home for node, _ in self._courier_nodes.values())
         )
 
+    async def begin_drain(self, node: str) -> int:
+        """Have a node emptied from now on; returns how many instances are on it.
+
+        Raises:
+            ValueError: unknown node.
+        """
+        living = [known.id for known in await self._cluster.nodes() if known.alive]
+        if node not in living:
+            raise ValueError(f"no living node {node}; there are {', '.join(sorted(living))}")
+        redis, key = self._store.redis, self._store.keys.shared("draining")
+        deadline = time.time() + self._settings.supervisor.drain_deadline
+        await self._store.run(lambda: redis.hset(key, node, deadline), timeout=5)
+        self._draining.add(node)
+        self._wake.set()
+        return self.load()[node]
+
     async def drain(self, node: str) -> dict[str, Any]:
-        """Empty a node by handoffs.
+        """Empty a node by handoffs, or until that is undone.
 
         Returns:
             ``instances`` moved, ``remaining`` ones that no other node could take, the ``seconds`` it took,
             and the ``handoffs``.
 
         Raises:
-            ValueError: unknown node, or no other one to move to.
+            ValueError: unknown node.
         """
-        living = [known.id for known in await self._cluster.nodes() if known.alive]
-        if node not in living:
-            raise ValueError(f"no living node {node}; there are {', '.join(sorted(living))}")
         began = time.time()
-        redis, key = self._store.redis, self._store.keys.shared("draining")
         deadline = began + self._settings.supervisor.drain_deadline
-        await self._store.run(lambda: redis.hset(key, node, deadline), timeout=5)
+        await self.begin_drain(node)
         moved: list[Handoff] = []
         while here := [kept for kept in self._kept.values() if kept.owner and kept.owner.node == node]:
-            if time.time() > deadline + DRAIN_MARGIN:
+            if time.time() > deadline + DRAIN_MARGIN or node not in await self._draining_nodes():
                 break
-            self._draining.add(node)
             waiting = [self._wish(kept, Reason.DRAIN, None).done for kept in here if kept.worker is not None]
             for result in await asyncio.gather(*map(asyncio.shield, waiting), return_exceptions=True):
                 if isinstance(result, Handoff):
@@ -446,19 +482,40 @@ class Supervisor:
         self, instance_id: str, excluded: Collection[str] = (), target: str | None = None
     ) -> str | None:
         """The node for an instance: the one wished for if it has room, else the least loaded one."""
+        return placement.choose(
+            placement.Instance(instance_id), await self._places(), excluded=excluded, target=target
+        )
+
+    async def _places(self) -> list[placement.Node]:
         load = self.load()
-        free = {
-            node.id: load[node.id] / node.slots
+        return [
+            placement.Node(
+                id=node.id,
+                capacity=node.slots,
+                used=load[node.id],
+                draining=node.draining or node.id in self._draining,
+                alive=node.alive,
+                labels=node.labels,
+            )
             for node in await self._cluster.nodes()
-            if node.alive
-            and not node.draining
-            and node.id not in self._draining
-            and node.id not in excluded
-            and load[node.id] < node.slots
-        }
-        if target in free:
-            return target
-        return min(free, key=lambda node: (free[node], node), default=None)
+        ]
+
+    async def _rebalance(self) -> None:
+        """Move a few instances from crowded nodes to empty ones."""
+        instances = [
+            placement.Instance(
+                instance_id,
+                kept.owner.node if kept.owner else None,
+                pinned=kept.worker is None or kept.wish is not None,
+            )
+            for instance_id, kept in self._kept.items()
+        ]
+        room = self._settings.supervisor.handoffs - sum(kept.wish is not None for kept in self._kept.values())
+        plan = placement.plan_rebalance(
+            instances, await self._places(), max_moves=max(0, room), threshold=REBALANCE_THRESHOLD
+        )
+        for move in plan:
+            self._wish(self._kept[move.instance_id], Reason.REBALANCE, move.target)
 
     async def nodes(self) -> list[dict[str, Any]]:
         """Living nodes with their capacity and load, for people."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from actors.registry import Registry, new_token
+from actors.settings import Settings
 from actors.store import Store
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.supervisor import Supervisor
@@ -137,6 +138,26 @@ async def test_couriers_and_the_supervisor_itself_leave_a_node_that_ray_drains(
     assert task.result() == "leaving"
     assert {courier.node for courier in cluster.couriers.values() if courier.alive} <= {"node-2"}
     assert [worker.node for worker in cluster.living("ins_1")] == ["node-2"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_node_that_joins_gets_its_share_if_that_is_wanted(
+    settings: Settings, store: Store, registry: Registry, cluster: MemoryCluster, wanted: bool
+) -> None:
+    cluster.slots = {"node-1": 10}
+    limits = settings.supervisor.model_copy(update={"rebalance": wanted})
+    supervisor = Supervisor(settings.model_copy(update={"supervisor": limits}), store, cluster)
+    task = asyncio.create_task(supervisor.run())
+    for number in range(6):
+        await owned(registry, cluster, number)
+    cluster.slots["node-2"] = 10
+    if wanted:
+        await until(lambda: supervisor.load() == {"node-1": 3, "node-2": 3})
+    else:
+        await asyncio.sleep(0.5)
+        assert supervisor.load() == {"node-1": 6}
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_moves_are_refused_with_a_reason(
