@@ -37,13 +37,24 @@ def find(victim: Victim, root: int) -> list[Process]:
     return [process for process in family if pattern.match(titles[process.pid])]
 
 
+async def wait_for(victim: Victim, root: int, count: int) -> list[Process]:
+    """Wait until there are ``count`` processes of a kind, within reason. Returns those that there are."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + RECOVERY_PATIENCE
+    while True:
+        found = await asyncio.to_thread(find, victim, root)
+        if len(found) >= count or loop.time() > end:
+            return found
+        await asyncio.sleep(0.1)
+
+
 async def kill(victim: Victim, root: int) -> float | None:
-    """SIGKILL one process of a kind and wait until there are as many as before.
+    """SIGKILL one process of a kind, as soon as there is one, and wait until there are as many as before.
 
     Returns:
         Seconds until then, None if there was nothing to kill or it did not come back in time.
     """
-    before = await asyncio.to_thread(find, victim, root)
+    before = await wait_for(victim, root, 1)
     if not before:
         return None
     loop = asyncio.get_running_loop()

@@ -65,6 +65,9 @@ class Tour:
     async def run(self) -> Result:
         """Run it, and say in words how it went."""
         world, say = self._world, self._say
+        # When a demonstration is continued, "connected" can be what was true when it was stopped.
+        wanted = sum(shown["desired"] == "connected" for shown in await world.api.instances())
+        await faults.wait_for(Victim.ENGINE, os.getpid(), wanted)
         paired = await world.paired()
         sampling = asyncio.create_task(self._sample())
         try:

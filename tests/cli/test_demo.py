@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
+import subprocess
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -13,6 +16,8 @@ from deploy.engine import BUILT
 from deploy.processes import alive
 from tests.cli.command import Foreground, foreground, malote
 from tests.wait import until
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.cluster,
@@ -28,10 +33,26 @@ def exports(demo: Foreground) -> dict[str, str]:
     return dict(assignment.split("=", 1) for line in pasted for assignment in line)
 
 
-def post(url: str, body: dict[str, str], key: str = "") -> object:
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=60) as answer:
-        return json.load(answer)
+def section(title: str) -> list[str]:
+    """The commands under a heading of README.md, a block each."""
+    text = (ROOT / "README.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def run(block: str, names: dict[str, str]) -> str:
+    """Run commands as they stand there. Fails if one does, or if an interface answers with a problem."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        env={"PATH": os.environ["PATH"]} | names,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"status":4' not in done.stdout.replace(" ", ""), done.stdout
+    assert '"status":5' not in done.stdout.replace(" ", ""), done.stdout
+    return done.stdout
 
 
 def get(url: str, key: str) -> dict[str, object]:
@@ -44,24 +65,23 @@ async def test_a_third_account_by_hand_then_stopped_and_continued_as_a_tour(tmp_
     with foreground("demo", cwd=tmp_path) as demo:
         demo.until("Ctrl-C ends everything")
         names = exports(demo)
-        api, lab, key = names["API"], names["LAB"], names["KEY"]
-        post(f"{api}/v1/instances", {"id": "third", "name": "Third"}, key)
-        hook = {"url": f"{names['HOOK']}third", "secret": names["SECRET"]}
-        post(f"{api}/v1/instances/third/webhooks", hook, key)
-        post(f"{lab}/accounts", {"phone": "5511900000003", "name": "Third"})
 
         def state() -> str:
-            shown = get(f"{api}/v1/instances/third", key)["state"]
+            shown = get(f"{names['API']}/v1/instances/third", names["KEY"])["state"]
             assert isinstance(shown, dict)
             return str(shown["connection"])
 
+        create, webhook, telephone, scan, write, answer = section("Pair a third account")
+        run(create, names)
+        run(webhook, names)
         await until(lambda: state() == "pairing", timeout=120)
-        code = get(f"{api}/v1/instances/third/qr", key)
-        post(f"{lab}/accounts/5511900000003/scan", {"code": str(code["code"])})
+        assert "█" in run(telephone, names)
+        run(scan, names)
         await until(lambda: state() == "connected", timeout=120)
-        text = "good morning, third"
-        post(f"{lab}/contacts/5511955550001/messages", {"to": "5511900000003", "text": text})
-        demo.until(f"third received: {text}")
+        run(write, names)
+        demo.until("third received: Good morning!")
+        assert '"status":"sent"' in run(answer, names)
+
         demo.process.send_signal(signal.SIGINT)
         demo.rest()
         assert demo.process.wait(timeout=60) == 0
