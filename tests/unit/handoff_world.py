@@ -90,6 +90,9 @@ class World:
     record: str | None = None
     orders: list[Flight] = field(default_factory=list)
     answers: list[Flight] = field(default_factory=list)
+    given: list[msg.HandoffEvent] = field(default_factory=list)
+    """All answers of the running handoff, also those that arrived."""
+
     timer: tuple[int, float] | None = None
     activated: dict[int, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -99,6 +102,12 @@ class World:
     @property
     def handoff(self) -> Handoff | None:
         return Handoff.model_validate_json(self.record) if self.record else None
+
+    def parties(self) -> list[Actor]:
+        """The actors that the running handoff knows."""
+        handoff = self.handoff
+        known = (handoff.predecessor, handoff.successor) if handoff else ()
+        return [self.actors[party.actor] for party in known if party and party.actor in self.actors]
 
     def begin(self, reason: Reason, *, forced: bool = False, target: str | None = None) -> None:
         owner = self.actors[self.owner] if self.owner else None
@@ -147,6 +156,7 @@ class World:
                 self.outcomes.append(outcome)
                 self.record = self.timer = None
                 self.answers.clear()
+                self.given.clear()
             case _:
                 if isinstance(instruction, msg.Activate):
                     self._check_activate(instruction)
@@ -194,6 +204,7 @@ class World:
     def _answer(self, flight: Flight, answer: msg.HandoffEvent) -> None:
         if self.record is not None and flight.handoff == self.serial:
             self.answers.append(Flight(flight.handoff, answer))
+            self.given.append(answer)
 
     def _fence(self, order: msg.Fence) -> msg.Fenced | msg.FenceRefused:
         successor = order.successor
@@ -378,7 +389,20 @@ class World:
                 self.deliver_answer(0)
             elif unnoticed:
                 self.notice(unnoticed.pop())
+                self._check_serving()
             else:
                 self.deadline()
             self.check()
         raise AssertionError("the handoff does not end")
+
+    def _check_serving(self) -> None:
+        """While a successor is prepared, the predecessor serves, if it is believed to."""
+        handoff = self.handoff
+        if handoff is None or handoff.step is not Step.PREPARE or handoff.predecessor != handoff.origin:
+            return
+        owner = self.actors[handoff.predecessor.actor] if handoff.predecessor else None
+        if handoff.standing is not Standing.SERVING:
+            return
+        if owner is not None and owner.alive and not self.orders:
+            assert owner.active, "the predecessor was not told to go on"
+            assert not owner.quiesced

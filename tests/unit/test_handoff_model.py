@@ -14,6 +14,7 @@ from tests.unit.handoff_world import Actor, World
 
 INDEX = st.integers(0, 100)
 REASONS = st.sampled_from([Reason.MOVE, Reason.DRAIN, Reason.REBALANCE, Reason.ROLLOUT])
+FORCED = st.sampled_from([False, False, False, True])
 STEPS = [Step.PREPARE, Step.QUIESCE, Step.DISCONNECT, Step.FENCE, Step.ACTIVATE, Step.RETIRE]
 
 
@@ -24,7 +25,7 @@ class Handoffs(RuleBasedStateMachine):
         super().__init__()
         self.world = World(nodes=("a", "b", "c", "d"))
 
-    @initialize(reason=REASONS, forced=st.booleans(), step=st.sampled_from(STEPS))
+    @initialize(reason=REASONS, forced=FORCED, step=st.sampled_from(STEPS))
     def a_handoff_begins(self, reason: Reason, forced: bool, step: Step) -> None:
         self.world.begin(Reason.START)
         if step is not Step.PREPARE:
@@ -45,7 +46,7 @@ class Handoffs(RuleBasedStateMachine):
     # ---- the supervisor's world ----
 
     @precondition(lambda self: not self._running())
-    @rule(reason=REASONS, forced=st.booleans(), wish=st.sampled_from(["a", "b", None]))
+    @rule(reason=REASONS, forced=FORCED, wish=st.sampled_from(["a", "b", None]))
     def begin(self, reason: Reason, forced: bool, wish: str | None) -> None:
         lost = bool(self.world.outcomes) and self.world.outcomes[-1] is Outcome.LOST
         self.world.begin(Reason.RECOVERY if lost else reason, forced=forced, target=wish)
@@ -74,6 +75,11 @@ class Handoffs(RuleBasedStateMachine):
     @rule(index=INDEX, keep=st.booleans())
     def answer_arrives(self, index: int, keep: bool) -> None:
         self.world.deliver_answer(index % len(self.world.answers), keep=keep)
+
+    @precondition(lambda self: self.world.given)
+    @rule(index=INDEX)
+    def an_old_answer_arrives(self, index: int) -> None:
+        self.world.hear(self.world.given[index % len(self.world.given)])
 
     @precondition(lambda self: self.world.answers)
     @rule(index=INDEX)
@@ -135,15 +141,24 @@ class Handoffs(RuleBasedStateMachine):
         living = self._living()
         living[index % len(living)].end()
 
+    @precondition(lambda self: self.world.parties())
+    @rule(index=INDEX)
+    def actor_of_the_handoff_dies(self, index: int) -> None:
+        parties = self.world.parties()
+        actor = parties[index % len(parties)]
+        actor.end()
+        self.world.notice(actor)
+
     @precondition(lambda self: self.world.actors)
     @rule(index=INDEX)
     def supervisor_hears_of_it(self, index: int) -> None:
         self.world.notice(self._actor(index))
 
-    @precondition(lambda self: self.world.actors)
+    @precondition(lambda self: self.world.parties())
     @rule(index=INDEX, reachable=st.booleans(), redis=st.booleans())
     def network_changes(self, index: int, reachable: bool, redis: bool) -> None:
-        actor = self._actor(index)
+        parties = self.world.parties()
+        actor = parties[index % len(parties)]
         actor.reachable, actor.redis = reachable, redis
 
     @precondition(lambda self: len(self.world.lost_nodes) < 2)
