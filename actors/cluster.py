@@ -16,9 +16,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 Handle = ActorHandle[Any]
 
-# Ray's own types know neither concurrency groups nor `.options()` of a decorated class.
+# Ray's own types do not know `.options()` of a decorated class.
+#
+# No actor has concurrency groups: Ray runs each group in a thread and an event loop of its own, and neither
+# asyncio's futures nor a Redis client may be shared by two. Without them an asynchronous actor takes a
+# thousand calls at a time in one loop, so that a call that waits keeps no other from being answered.
 actor: Any = ray.remote
-method: Any = ray.method
 exit_actor: Any = ray.actor.exit_actor
 
 INSTANCE_SLOT = "instance_slot"

@@ -23,7 +23,7 @@ def actor_name(index: int) -> str:
 
 
 # max_restarts=0: the supervisor learns of its death from the pending watch, and makes another.
-@cluster.actor(num_cpus=0, max_restarts=0, max_task_retries=0, concurrency_groups={"control": 64})
+@cluster.actor(num_cpus=0, max_restarts=0, max_task_retries=0)
 class CourierActor:
     """One courier in a process of its own.
 
@@ -42,7 +42,6 @@ class CourierActor:
     def __repr__(self) -> str:
         return f"Courier({self._index})"
 
-    @cluster.method(concurrency_group="control")
     async def start(self) -> None:
         """Begin to deliver, again also after it was drained or deposed. While it delivers this is harmless.
 
@@ -63,14 +62,12 @@ class CourierActor:
             await store.close()
         return "drained"
 
-    @cluster.method(concurrency_group="control")
     async def watch(self) -> Ending:
         """Pends for as long as it delivers; its end, or this process's, ends the call."""
         if self._running is None:
             raise RuntimeError("watch() before start()")
         return await asyncio.shield(self._running)
 
-    @cluster.method(concurrency_group="control")
     async def drain(self) -> dict[str, Any]:
         """Start no more attempts; answers when the open ones have ended, or their time is over.
 
@@ -81,12 +78,10 @@ class CourierActor:
             await asyncio.wait([self._running])
         return await self._numbers()
 
-    @cluster.method(concurrency_group="control")
     async def leave(self) -> None:
         """End this process."""
         cluster.exit_actor()
 
-    @cluster.method(concurrency_group="control")
     async def describe(self) -> dict[str, Any]:
         """What it is doing now, in numbers."""
         return await self._numbers()

@@ -37,14 +37,9 @@ def session_files(settings: Settings, instance_id: str) -> list[Path]:
 
 # max_restarts=0: Ray restarts on its own account, without asking who owns the instance. A restart is the
 # supervisor's decision, in a new epoch.
-@cluster.actor(
-    num_cpus=0, resources={cluster.INSTANCE_SLOT: 1}, max_restarts=0, concurrency_groups={"control": 64}
-)
+@cluster.actor(num_cpus=0, resources={cluster.INSTANCE_SLOT: 1}, max_restarts=0)
 class InstanceActor:
-    """Owns one WhatsApp account in one epoch.
-
-    The control group keeps status, drain and death watch answered while queries wait for WhatsApp.
-    """
+    """Owns one WhatsApp account in one epoch."""
 
     def __init__(self, settings: Settings, record: InstanceRecord, epoch: int) -> None:
         logs.configure(settings.log_level)
@@ -59,19 +54,16 @@ class InstanceActor:
     def __repr__(self) -> str:
         return f"Instance({self._record.id})"
 
-    @cluster.method(concurrency_group="control")
     async def prepare(self) -> None:
         """Get warm: everything is ready but the session, which the predecessor still uses."""
         await self._make().prepare()
 
-    @cluster.method(concurrency_group="control")
     async def start(self) -> None:
         """Begin to own the account. Again is harmless."""
         if self._running is None:
             self._running = asyncio.create_task(self._make().run())
             self._running.add_done_callback(lambda _: self._gone.set())
 
-    @cluster.method(concurrency_group="control")
     async def activate(self) -> None:
         """`start`, and return once the connection stands, or waits for somebody."""
         await self.start()
@@ -103,7 +95,6 @@ class InstanceActor:
         )
         return self._instance
 
-    @cluster.method(concurrency_group="control")
     async def watch(self) -> str:
         """Pends for as long as the instance is owned here; its end, or this process's, ends the call."""
         if self._running is None:
@@ -114,30 +105,25 @@ class InstanceActor:
             logging.getLogger(__name__).exception("instance failed", extra={"instance": self._record.id})
             raise
 
-    @cluster.method(concurrency_group="control")
     async def gone(self) -> None:
         """Pends until this actor ends, whether or not it has begun to work."""
         # Not for ever: Ray lets an actor exit only when none of its calls is pending any more.
         await self._gone.wait()
 
-    @cluster.method(concurrency_group="control")
     async def drain(self) -> str:
         """Finish the message being sent, disconnect, flush, give the lease back."""
         return str(await self._work.drain())
 
-    @cluster.method(concurrency_group="control")
     async def quiesce(self, order: Order) -> None:
         """Take no further message from the outbox; returns when the one in flight has its result."""
         self._heed(order)
         await self._work.quiesce()
 
-    @cluster.method(concurrency_group="control")
     async def disconnect(self, order: Order) -> int:
         """Disconnect, flush, close the session; returns the mailbox's last sequence number."""
         self._heed(order)
         return await self._work.disconnect()
 
-    @cluster.method(concurrency_group="control")
     async def resume(self, order: Order) -> None:
         """Go on after `quiesce` and `disconnect`."""
         self._heed(order)
@@ -150,7 +136,6 @@ class InstanceActor:
             raise CallFailed("overtaken", f"attempt {attempt} of {handoff_id} is over")
         self._orders = {handoff_id: attempt}
 
-    @cluster.method(concurrency_group="control")
     async def leave(self) -> None:
         """End this process. Ray's own kill would run no clean-up."""
         self._gone.set()
@@ -160,18 +145,15 @@ class InstanceActor:
             await self._instance.abandon()
         cluster.exit_actor()
 
-    @cluster.method(concurrency_group="control")
     async def configure(self, record: InstanceRecord) -> None:
         """Follow a changed record."""
         self._record = record
         self._work.configure(record)
 
-    @cluster.method(concurrency_group="control")
     async def describe(self) -> dict[str, Any]:
         """What is going on."""
         return {"pid": os.getpid(), **self._make().describe()}
 
-    @cluster.method(concurrency_group="control")
     async def ring_outbox(self) -> None:
         """A message was queued."""
         self._work.ring_outbox()

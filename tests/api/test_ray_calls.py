@@ -13,10 +13,12 @@ import pytest
 import ray
 
 from actors import cluster
+from actors.courier.actor import CourierActor
+from actors.instance.actor import InstanceActor
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceRecord, Registry, new_token, now
 from actors.store import Store
-from actors.supervisor.actor import NAME
+from actors.supervisor.actor import NAME, SupervisorActor
 from api.ray_calls import SUPERVISOR
 from tests.api.process import Process
 from tests.api.world import ADMIN, soon
@@ -94,6 +96,30 @@ def start(actor: type, name: str) -> cluster.Handle:
     remote: Any = cluster.actor(num_cpus=0)(actor)
     handle: cluster.Handle = remote.options(name=name, namespace=NAMESPACE).remote()
     return handle
+
+
+class Loops:
+    """Says whether its methods run in the event loop that it was made in."""
+
+    async def __init__(self) -> None:  # type: ignore[misc]
+        self._loop = asyncio.get_running_loop()
+
+    @ray.method(concurrency_group="apart")
+    async def apart(self) -> bool:
+        return asyncio.get_running_loop() is self._loop
+
+    async def together(self) -> bool:
+        return asyncio.get_running_loop() is self._loop
+
+
+async def test_a_concurrency_group_has_a_loop_of_its_own_so_no_actor_has_one(gcs: str) -> None:
+    remote: Any = cluster.actor(num_cpus=0, concurrency_groups={"apart": 1})(Loops)
+    handle: cluster.Handle = remote.remote()
+    assert await cluster.call(handle, "together", timeout=60)
+    assert not await cluster.call(handle, "apart", timeout=60)
+    cluster.kill(handle)
+    for ours in (SupervisorActor, InstanceActor, CourierActor):
+        assert not ours._default_options.get("concurrency_groups")
 
 
 @pytest.fixture
