@@ -17,12 +17,14 @@ from actors import cluster
 from actors.supervisor.actor import NAME
 from bench.handoff.world import World
 from deploy.demo.clients import Refused
+from deploy.errors import CommandError
 
 MOVED = "moved"
 NO_ANSWER = "no answer"
 MOVE_TIMEOUT = 120.0
 DRAIN_TIMEOUT = 600.0
 PAUSE = 0.5
+MOST_FAILED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Move:
 
 
 class Mover:
-    """Orders handoffs and keeps what came of them, in ``moves``.
+    """Orders handoffs; what came of them is in ``moves``, why there was no answer in ``errors``.
 
     Args:
         dice: where every choice comes from.
@@ -54,6 +56,7 @@ class Mover:
 
     def __init__(self, world: World, dice: random.Random) -> None:
         self.moves: list[Move] = []
+        self.errors: list[str] = []
         self._world = world
         self._dice = dice
         self._busy: set[str] = set()
@@ -70,7 +73,11 @@ class Mover:
         return Counter(move.outcome for move in self.moves if move.outcome != MOVED)
 
     async def run(self, count: int, *, parallel: int) -> None:
-        """Move instances at random until ``count`` more handoffs have succeeded."""
+        """Move instances at random until ``count`` more handoffs have succeeded.
+
+        Raises:
+            CommandError: too many did not.
+        """
         goal = self.moved + count
 
         async def work() -> None:
@@ -78,6 +85,7 @@ class Mover:
             while self.moved + len(self._busy) < goal:
                 if not await self._move_one():
                     await asyncio.sleep(PAUSE)
+                self._check()
 
         while self.moved < goal:
             await asyncio.gather(*(work() for _ in range(parallel)))
@@ -99,9 +107,16 @@ class Mover:
         async def fetch(instance_id: str) -> None:
             async with permits:
                 while (await self._world.places())[instance_id] != node:
-                    await self.move(instance_id, node)
+                    if not await self.move(instance_id, node):
+                        await asyncio.sleep(PAUSE)
+                    self._check()
 
         await asyncio.gather(*(fetch(instance_id) for instance_id in self._world.instances))
+
+    def _check(self) -> None:
+        failed = sum(self.failed.values())
+        if failed > MOST_FAILED and failed > self.moved:
+            raise CommandError(f"{failed} handoffs failed: {dict(self.failed)}, {self.errors[-1:]}")
 
     async def _move_one(self) -> bool:
         """One handoff of an instance that is not moving, to a node where it is not. True if it succeeded."""
@@ -124,7 +139,8 @@ class Mover:
         self._busy.add(instance_id)
         try:
             record = await self._call("move", instance_id, node, timeout=MOVE_TIMEOUT)
-        except (cluster.ActorGone, RayError, TimeoutError, ValueError):
+        except (cluster.ActorGone, RayError, TimeoutError, ValueError) as error:
+            self.errors.append(f"{instance_id}: {error!r}")
             self.moves.append(Move(at, instance_id, NO_ANSWER, None, {}))
             return False
         finally:

@@ -67,7 +67,7 @@ class Run:
         self.result = await self._count(traffic, time.monotonic() - began)
         if not settled:
             self._say(f"Not everything arrived within {SETTLE_PATIENCE:.0f} s.")
-        for errors in (traffic.send_errors, traffic.write_errors, world.books.reordered):
+        for errors in (traffic.send_errors, traffic.write_errors, world.books.reordered, self.mover.errors):
             for error in errors[:5]:
                 self._say(f"  {error}")
         if options.svg is not None:

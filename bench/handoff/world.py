@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import secrets
+import signal
 import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+import ray
 from aiohttp import ClientError
 from pydantic import SecretStr
 
@@ -75,13 +78,23 @@ class World:
         await self._start_lab()
         self._say("Starting a Ray cluster of several nodes.")
         await self.cluster.start()
+        self._join()
         await self._start_malote()
         await self._receiver.start()
         self._say(f"Pairing {len(self.instances)} accounts.")
         await asyncio.gather(*(self._pair(name, phone) for name, phone in self.instances.items()))
 
+    def _join(self) -> None:
+        """Become a driver of the cluster, on its head, so that no node's end is the end of this process."""
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level=logging.WARNING)
+        # Ray puts handlers of its own in place.
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
     async def stop(self) -> None:
         """End everything."""
+        ray.shutdown()
         if self.local is not None:
             await self.local.stop()
         await self.cluster.stop()
