@@ -2,6 +2,8 @@
 # make test                 every check there is  make lint   the quick ones
 # make engine               build the engine      make clean  remove what was built
 # make docs                 the tables in docs/   make protocol  the code of engine.proto
+# make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
+# make bench-kill           the same while processes and nodes are killed
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
 # interpreter (3.11 or later), ARGS is passed on.
@@ -12,7 +14,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo up test lint format engine engine-test docs protocol clean
+.PHONY: demo up test lint format engine engine-test docs protocol clean bench-handoff bench-kill
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -39,6 +41,12 @@ engine-test: $(INSTALLED)
 	for task in vet test staticcheck govulncheck; do \
 	    PYTHON=$(abspath $(BIN)/python) engine/build.sh $$task || exit 1; \
 	done
+
+bench-handoff: $(INSTALLED) engine
+	$(BIN)/python -m bench.handoff $(ARGS)
+
+bench-kill: $(INSTALLED) engine
+	$(BIN)/python -m bench.handoff --kill $(ARGS)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m deploy.reference
