@@ -83,7 +83,7 @@ def begin(
 
     Args:
         handoff_id: unique, part of the successors' names.
-        predecessor: the owner as the registry has it, dead or alive; None if there never was one.
+        predecessor: the owner as the registry has it, dead or alive; None if the registry has no epoch yet.
         standing: SERVING, SILENT (it may live) or DEAD (it is known not to).
         forced: do not ask the predecessor.
         target: the node wished for; another one is taken if it does not do.

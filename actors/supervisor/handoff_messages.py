@@ -1,6 +1,6 @@
 """The words of the handoff protocol: the events it hears, the instructions it gives.
 
-``attempt`` counts the successors that a handoff has tried. An instruction carries it, its answer repeats it,
+``attempt`` grows with each successor that a handoff tries. An instruction carries it, its answer repeats it,
 and an answer to another attempt is ignored. ``at`` is when an event was heard, in Unix seconds by the
 supervisor's clock; it is only written down, never decided upon.
 """

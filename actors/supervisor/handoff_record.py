@@ -120,8 +120,8 @@ class Handoff(BaseModel):
     forced: bool = False
     """The predecessor is not asked: fence, kill, activate."""
 
-    resumed: bool = False
-    """The predecessor was told to stop once, and then to go on."""
+    resumed: int | None = None
+    """The attempt under which the predecessor, told to stop before, was told to go on."""
 
     retried: bool = False
     """The successor was told to activate a second time."""
@@ -132,7 +132,12 @@ class Handoff(BaseModel):
     excluded: tuple[str, ...] = ()
     """Nodes that will not do."""
 
+    tries: int = 1
+    """Successors so far."""
+
     attempt: int = 1
+    """Number of the orders: grows with each successor, and when the predecessor is told to go on."""
+
     timer: int = 0
     """Number of the latest deadline; only that one counts."""
 

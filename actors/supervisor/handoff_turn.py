@@ -111,8 +111,7 @@ class Turn:
     def prepare(self) -> None:
         """Look for a node, for a first or another successor."""
         self.change(step=Step.PREPARE)
-        if self.handoff.resumed and self.handoff.standing is Standing.SERVING:
-            self._tell(Resume(self._predecessor, self.handoff.attempt))
+        self._resume()
         self._tell(ChooseNode(self.handoff.excluded, self.handoff.target, self.handoff.attempt))
         self._deadline(self.deadlines.prepare)
 
@@ -166,8 +165,7 @@ class Turn:
             case Step.PREPARE if self.handoff.successor is None:
                 self.prepare()
             case Step.PREPARE:
-                if self.handoff.resumed and self.handoff.standing is Standing.SERVING:
-                    self._tell(Resume(self._predecessor, self.handoff.attempt))
+                self._resume()
                 self._create_again()
             case Step.QUIESCE:
                 self.quiesce()
@@ -214,6 +212,11 @@ class Turn:
         else:
             self.fence()
 
+    def _resume(self) -> None:
+        resumed = self.handoff.resumed
+        if resumed is not None and self.handoff.standing is Standing.SERVING:
+            self._tell(Resume(self._predecessor, resumed))
+
     def _kill_predecessor(self) -> None:
         handoff = self.handoff
         if handoff.predecessor is None or handoff.standing in (Standing.DISCONNECTED, Standing.DEAD):
@@ -224,7 +227,10 @@ class Turn:
 
     def send_back(self) -> None:
         """The predecessor, still the owner, is to go on; `prepare` or the end tells it so."""
-        self.change(standing=Standing.SERVING, resumed=True, down_at=None)
+        # An attempt of its own: an order to stop that is still on its way cannot undo it, nor can it undo one
+        # that follows.
+        attempt = self.handoff.attempt + 1
+        self.change(standing=Standing.SERVING, resumed=attempt, attempt=attempt, down_at=None)
 
     def replace_owner(self) -> None:
         """The successor owns the instance but does not serve it: it is the next one's predecessor."""
@@ -238,7 +244,7 @@ class Turn:
             successor_standing=Standing.SERVING,
             granted=False,
             forced=True,
-            resumed=False,
+            resumed=None,
             up_at=None,
             excluded=(*self.handoff.excluded, owner.node),
         )
@@ -249,11 +255,12 @@ class Turn:
         if failed is not None:
             self._tell(Drop(failed))
             self.change(successor=None, excluded=(*self.handoff.excluded, failed.node))
-        if self.handoff.attempt >= self.deadlines.attempts:
+        if self.handoff.tries >= self.deadlines.attempts:
             self.give_up(why)
             return
         self.note(why)
-        self.change(attempt=self.handoff.attempt + 1, successor_standing=Standing.SERVING)
+        handoff = self.handoff
+        self.change(tries=handoff.tries + 1, attempt=handoff.attempt + 1, successor_standing=Standing.SERVING)
         self.prepare()
 
     def accept_late(self) -> None:
@@ -266,8 +273,6 @@ class Turn:
 
     def give_up(self, why: str) -> None:
         """End where things stand."""
-        # A number of its own, so that an order to stop that is still on its way cannot overtake `Resume`.
-        self.change(attempt=self.handoff.attempt + 1)
         if self.handoff.standing is not Standing.SERVING:
             outcome = Outcome.LOST
         elif self.handoff.predecessor == self.handoff.origin:
@@ -293,8 +298,8 @@ class Turn:
         else:
             if handoff.successor is not None:
                 self._tell(Drop(handoff.successor))
-            if handoff.outcome is Outcome.KEPT and handoff.resumed:
-                self._tell(Resume(self._predecessor, handoff.attempt))
+            if handoff.outcome is Outcome.KEPT:
+                self._resume()
             if handoff.outcome is Outcome.UNCONNECTED:
                 self._tell(Activate(self._predecessor, handoff.attempt))
         self._tell(Finish(handoff.outcome))

@@ -16,15 +16,6 @@ from actors.supervisor.handoff_turn import DEADLINES
 LEASE = DEADLINES.lease
 MARGIN = DEADLINES.lease_margin
 
-RANKS: dict[type[object], int] = {
-    msg.Resume: 0,
-    msg.Activate: 1,
-    msg.Quiesce: 2,
-    msg.Disconnect: 3,
-    msg.Retire: 4,
-}
-"""In which order an actor's orders of one attempt are meant."""
-
 
 @dataclass
 class Actor:
@@ -44,8 +35,8 @@ class Actor:
     redis: bool = True
     """It can write and renew."""
 
-    seen: tuple[int, int, int] = (0, 0, 0)
-    """Handoff, attempt and rank of the latest order."""
+    seen: tuple[int, int] = (0, 0)
+    """Handoff and attempt of the latest order."""
 
     def end(self) -> None:
         self.alive = self.connected = self.active = False
@@ -221,7 +212,7 @@ class World:
         order = flight.what
         assert isinstance(order, msg.Resume | msg.Activate | msg.Quiesce | msg.Disconnect | msg.Retire)
         actor = self.actors[order.party.actor]
-        number = (flight.handoff, order.attempt, RANKS[type(order)])
+        number = (flight.handoff, order.attempt)
         if actor.alive and not actor.reachable and isinstance(order, msg.Resume):
             self.orders.append(flight)
             return

@@ -314,11 +314,11 @@ def test_when_the_successor_dies_while_the_predecessor_quiesces_it_goes_on() -> 
     run = Run().to(Step.QUIESCE)
     lost = run.successor
     run.died(lost)
-    assert run.new() == [msg.Drop(lost), msg.Resume(P, 2), msg.ChooseNode(("b",), None, 2)]
+    assert run.new() == [msg.Drop(lost), msg.Resume(P, 2), msg.ChooseNode(("b",), None, 3)]
     run.hear(msg.Quiesced(attempt=1))
     assert run.handoff.step is Step.PREPARE
     run.prepare("c")
-    assert run.new()[1:] == [msg.Quiesce(P, 2)]
+    assert run.new()[1:] == [msg.Quiesce(P, 3)]
 
 
 def test_when_the_successor_dies_while_the_predecessor_disconnects_it_connects_again() -> None:
@@ -327,10 +327,10 @@ def test_when_the_successor_dies_while_the_predecessor_disconnects_it_connects_a
     run.died(lost)
     assert run.new() == []
     run.hear(msg.Disconnected(attempt=1, last_seq=41))
-    assert run.new() == [msg.Drop(lost), msg.Resume(P, 2), msg.ChooseNode(("b",), None, 2)]
+    assert run.new() == [msg.Drop(lost), msg.Resume(P, 2), msg.ChooseNode(("b",), None, 3)]
     run.prepare("c")
-    run.hear(msg.Quiesced(attempt=2))
-    run.new()
+    run.hear(msg.Quiesced(attempt=3))
+    assert run.new()[1:] == [msg.Quiesce(P, 3), msg.Disconnect(P, 3)]
     run.hear(msg.Disconnected(attempt=1, last_seq=41))
     assert run.new() == [], "that was before it connected again"
 
@@ -465,7 +465,7 @@ def test_an_owner_that_cannot_be_replaced_goes_on_by_itself() -> None:
     owner = run.handoff.predecessor
     assert owner is not None
     run.hear(msg.NoNode(attempt=2))
-    assert run.new() == [msg.Activate(owner, 3), msg.Finish(Outcome.UNCONNECTED)]
+    assert run.new() == [msg.Activate(owner, 2), msg.Finish(Outcome.UNCONNECTED)]
     assert run.ended(Outcome.UNCONNECTED)
 
 
@@ -522,11 +522,11 @@ def test_a_new_supervisor_repeats_what_led_back_to_prepare() -> None:
     run.died(run.successor)
     run.new()
     run.hear(msg.Resumed())
-    assert run.new() == [msg.Resume(P, 2), msg.ChooseNode(("b",), None, 2)]
-    run.hear(msg.NodeChosen(attempt=2, node="c"))
+    assert run.new() == [msg.Resume(P, 2), msg.ChooseNode(("b",), None, 3)]
+    run.hear(msg.NodeChosen(attempt=3, node="c"))
     run.new()
     run.hear(msg.Resumed())
-    assert run.new() == [msg.Resume(P, 2), msg.CreateSuccessor(run.successor, 2)]
+    assert run.new() == [msg.Resume(P, 2), msg.CreateSuccessor(run.successor, 3)]
 
 
 def test_a_new_supervisor_asks_anew_how_long_the_lease_runs() -> None:

@@ -14,7 +14,7 @@ from tests.unit.handoff_world import Actor, World
 
 INDEX = st.integers(0, 100)
 REASONS = st.sampled_from([Reason.MOVE, Reason.DRAIN, Reason.REBALANCE, Reason.ROLLOUT])
-FORCED = st.sampled_from([False, False, False, True])
+FORCED = st.sampled_from([False, False, True])
 STEPS = [Step.PREPARE, Step.QUIESCE, Step.DISCONNECT, Step.FENCE, Step.ACTIVATE, Step.RETIRE]
 
 
@@ -25,13 +25,27 @@ class Handoffs(RuleBasedStateMachine):
         super().__init__()
         self.world = World(nodes=("a", "b", "c", "d"))
 
-    @initialize(reason=REASONS, forced=FORCED, step=st.sampled_from(STEPS))
-    def a_handoff_begins(self, reason: Reason, forced: bool, step: Step) -> None:
+    @initialize(reason=REASONS, forced=FORCED, cut_off=st.booleans(), step=st.sampled_from(STEPS))
+    def a_handoff_begins(self, reason: Reason, forced: bool, cut_off: bool, step: Step) -> None:
         self.world.begin(Reason.START)
-        if step is not Step.PREPARE:
-            self.world.go_on(20)
-            self.world.begin(reason, forced=forced)
-            self.world.go_on(20, until=step)
+        if step is Step.PREPARE:
+            return
+        self.world.go_on(20)
+        self.world.begin(reason, forced=forced)
+        if cut_off:
+            # It is connected, and will not know for a while that it was fenced.
+            owner = self.world.parties()[0]
+            owner.reachable = owner.redis = False
+        self.world.go_on(20, until=step)
+
+    @precondition(lambda self: self._running())
+    @rule()
+    def the_successor_is_granted(self) -> None:
+        for _ in range(20):
+            handoff = self.world.handoff
+            if handoff is None or handoff.granted:
+                return
+            self.world.go_on(1)
 
     def _actor(self, index: int) -> Actor:
         actors = list(self.world.actors.values())
