@@ -36,6 +36,12 @@ async def test_a_message_and_its_receipts(device: MakeDevice, lab: Lab) -> None:
     await until(lambda: {"A1": "read"} in [draft.status_of for draft in ana.of(EventType.MESSAGE_STATUS)])
 
 
+async def test_a_text_that_is_not_utf8(device: MakeDevice) -> None:
+    ana, bia = await device(ANA), await device(BIA)
+    await ana.engine.send(f"{BIA}@s.whatsapp.net", "U1", b"\x0a\x04ol\xff!")
+    assert await bia.received(1) == ["ol\N{REPLACEMENT CHARACTER}!"]
+
+
 async def test_own_messages_from_another_device(device: MakeDevice) -> None:
     here, there = await device(ANA, name="here"), await device(ANA, name="there")
     await device(BIA)
