@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
-from api import chats, contacts, events, health, instances, messages, pairing, webhooks
+from api import chats, cluster, contacts, events, health, instances, messages, pairing, webhooks
 from api.auth import Access
 from api.middleware import add_headers, observe
 from api.openapi import document
@@ -25,6 +25,7 @@ GROUPS: tuple[Routes, ...] = (
     contacts.routes,
     events.routes,
     webhooks.routes,
+    cluster.routes,
     health.routes,
 )
 

@@ -10,6 +10,18 @@ class InstanceUnavailable(Exception):
     """The instance cannot be reached: it is being started or moved, or the cluster is away."""
 
 
+class SupervisorUnavailable(Exception):
+    """The supervisor cannot be reached: it is being started again, or the cluster is away."""
+
+
+class SupervisorRefused(Exception):
+    """The supervisor cannot do this now; says why."""
+
+
+class SupervisorSilent(Exception):
+    """The supervisor did not answer in time. What it was told to do may go on."""
+
+
 class InstanceCalls(Protocol):
     """Calls to an instance, wherever it runs.
 
@@ -49,8 +61,39 @@ class InstanceCalls(Protocol):
 
 
 class Cluster(Protocol):
-    """What the gateway has to know of the cluster."""
+    """The cluster, as its supervisor knows and steers it.
+
+    All but `missing` have a deadline and raise `SupervisorUnavailable`, `SupervisorSilent`, and
+    `SupervisorRefused` when it says no. Nodes and handoffs are as the supervisor tells them, in JSON's types.
+    """
 
     async def missing(self) -> list[str]:
         """What is needed to serve and not there, for people. Empty: all is well. Never raises."""
+        ...
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        """Living nodes: ``id, address, slots, instances, draining, labels`` of each."""
+        ...
+
+    async def begin_drain(self, node: str) -> int:
+        """Have a node emptied from now on; returns how many instances are on it."""
+        ...
+
+    async def drain(self, node: str, wait: float) -> dict[str, Any] | None:
+        """Have a node emptied: ``node, instances, remaining, seconds, handoffs``.
+
+        None if that is not done after ``wait`` seconds; it goes on.
+        """
+        ...
+
+    async def undrain(self, node: str) -> None:
+        """Let a node take instances again."""
+        ...
+
+    async def move(self, instance_id: str, node: str | None) -> dict[str, Any]:
+        """Hand an instance over; returns the handoff when it has ended."""
+        ...
+
+    async def handoffs(self, instance_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """Handoffs that go on, and past ones, the newest first."""
         ...

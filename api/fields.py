@@ -12,6 +12,7 @@ from api.recipients import parse_recipient
 EXAMPLE_INSTANCE = "inst_5f0c2a9e4b7d4c18a2e6"
 EXAMPLE_TIME = "2026-01-31T12:00:00Z"
 EXAMPLE_JID = "5511912345678@s.whatsapp.net"
+EXAMPLE_NODE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15"
 
 
 class Body(BaseModel):

@@ -12,12 +12,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from redis.exceptions import RedisError
 
-from actors.courier.endpoints import DeadLetterUnknown, EndpointUnknown
+from actors.courier.endpoints import DeadLetterUnknown, EndpointDisabled, EndpointUnknown
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceUnknown, RevisionConflict
 from actors.store import StoreUnavailable
 from api import problems as p
-from api.calls import InstanceUnavailable
+from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
 from api.metrics import REQUESTS, SECONDS
 from api.problems import Problem
 from api.streams import CONTENT_TYPE as STREAM
@@ -47,7 +47,12 @@ CALL_CODES = {
     "store_locked": p.INSTANCE_UNAVAILABLE,
     "store_failed": p.INSTANCE_UNAVAILABLE,
 }
-RETRY_AFTER = {p.INSTANCE_UNAVAILABLE: "2", p.RATE_LIMITED: "10", p.STORE_UNAVAILABLE: "2"}
+RETRY_AFTER = {
+    p.INSTANCE_UNAVAILABLE: "2",
+    p.SUPERVISOR_UNAVAILABLE: "2",
+    p.RATE_LIMITED: "10",
+    p.STORE_UNAVAILABLE: "2",
+}
 
 
 @web.middleware
@@ -119,12 +124,24 @@ def as_problem(error: Exception, request: web.Request) -> Problem:
         return p.not_found("such instance")
     if isinstance(error, EndpointUnknown):
         return p.not_found("such webhook endpoint")
+    if isinstance(error, EndpointDisabled):
+        return Problem(
+            p.NOT_READY,
+            "The endpoint is disabled: nothing is posted to it. Enable it first, with PATCH and "
+            '`{"enabled": true}`.',
+        )
     if isinstance(error, DeadLetterUnknown):
         return p.not_found("such dead letter; it may have been replayed already")
     if isinstance(error, RevisionConflict):
         return Problem(p.CHANGED, "It was changed in between. Read it again, then repeat the change.")
     if isinstance(error, InstanceUnavailable):
         return _with_retry(p.INSTANCE_UNAVAILABLE, f"{error} Repeat the request after a moment.")
+    if isinstance(error, SupervisorUnavailable):
+        return _with_retry(p.SUPERVISOR_UNAVAILABLE, f"{error} Repeat the request after a moment.")
+    if isinstance(error, SupervisorSilent):
+        return Problem(p.TIMED_OUT, str(error))
+    if isinstance(error, SupervisorRefused):
+        return Problem(p.NOT_READY, str(error))
     if isinstance(error, (StoreUnavailable, RedisError)):
         log.error("store unavailable", extra={"error": str(error)})
         return _with_retry(p.STORE_UNAVAILABLE, "Redis does not answer. Repeat the request after a moment.")

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import problems as p
 from api.auth import Access
-from api.fields import EXAMPLE_INSTANCE, EXAMPLE_JID
+from api.fields import EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_NODE
 from api.problems import CONTENT_TYPE, Kind, ProblemDocument
 from api.reading import needed
 from api.routing import Answer, Route, Routes, common_problems
@@ -32,6 +32,7 @@ PATH_EXAMPLES = {
     "chat_id": ("Id of the chat as events give it, or a phone number", EXAMPLE_JID),
     "who": ("A phone number, or the id of a chat or group", "5511912345678"),
     "webhook_id": ("Id of the endpoint", "ep_0a1b2c3d4e5f6a7b8c9d0e1f"),
+    "node_id": ("Id of the node", EXAMPLE_NODE),
     "event_id": ("Id of the event", "evt_0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d"),
 }
 

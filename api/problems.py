@@ -124,8 +124,17 @@ INSTANCE_UNAVAILABLE = Kind(
     "The instance cannot be reached right now",
     "It is being started or moved. Repeat the request after `Retry-After`.",
 )
+SUPERVISOR_UNAVAILABLE = Kind(
+    "supervisor-unavailable",
+    503,
+    "The supervisor cannot be reached right now",
+    "It is being started again, or the cluster is away. Repeat the request after `Retry-After`.",
+)
 TIMED_OUT = Kind(
-    "timed-out", 504, "No answer in time", "WhatsApp or the instance took too long. Repeat it later."
+    "timed-out",
+    504,
+    "No answer in time",
+    "WhatsApp, the instance or the supervisor took too long. Repeat it later.",
 )
 
 KINDS: tuple[Kind, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -16,7 +16,8 @@ from actors import cluster
 from actors.instance.errors import CallFailed
 from actors.registry import Owner, Registry
 from actors.settings import Settings
-from api.calls import InstanceUnavailable
+from actors.supervisor.workers import Ended
+from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
 from api.metrics import CALL_SECONDS, CALLS
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ HANDLES_KEPT = 10_000
 RECONNECT = 3.0
 PING_TIMEOUT = 3.0
 SHUTDOWN_TIMEOUT = 5.0
+MOVE_TIMEOUT = 300.0
+"""Seconds. A handoff tries several nodes with deadlines of their own, and may have to wait for its turn."""
 
 
 class RayCalls:
@@ -81,18 +84,79 @@ class RayCalls:
             return ["the Ray cluster is not reached"]
         try:
             async with asyncio.timeout(PING_TIMEOUT):
-                if self._supervisor is None:
-                    self._supervisor = await cluster.find(SUPERVISOR, self._settings.namespace)
-                if self._supervisor is None:
+                handle = await self._find_supervisor()
+                if handle is None:
                     return ["the supervisor does not run"]
-                running = await cluster.call(self._supervisor, "ping") == "running"
+                running = await cluster.call(handle, "ping") == "running"
         except Exception as error:
             self._supervisor = None
             log.warning("supervisor does not answer", extra={"error": str(error)})
             return ["the supervisor does not answer"]
         return [] if running else ["the supervisor has stopped"]
 
-    # ---- calls ----
+    async def _find_supervisor(self) -> cluster.Handle | None:
+        if self._supervisor is None:
+            self._supervisor = await cluster.find(SUPERVISOR, self._settings.namespace)
+        return self._supervisor
+
+    # ---- calls to the supervisor ----
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        """See `Cluster`."""
+        found: list[dict[str, Any]] = await self._supervise("nodes")
+        return found
+
+    async def begin_drain(self, node: str) -> int:
+        """See `Cluster`."""
+        return int(await self._supervise("begin_drain", node))
+
+    async def drain(self, node: str, wait: float) -> dict[str, Any] | None:
+        """See `Cluster`."""
+        try:
+            ended: dict[str, Any] = await self._supervise("drain", node, timeout=wait)
+        except SupervisorSilent:
+            return None
+        return ended
+
+    async def undrain(self, node: str) -> None:
+        """See `Cluster`."""
+        await self._supervise("undrain", node)
+
+    async def move(self, instance_id: str, node: str | None) -> dict[str, Any]:
+        """See `Cluster`."""
+        moved: dict[str, Any] = await self._supervise("move", instance_id, node, timeout=MOVE_TIMEOUT)
+        return moved
+
+    async def handoffs(self, instance_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """See `Cluster`."""
+        found: list[dict[str, Any]] = await self._supervise("handoffs", instance_id, limit)
+        return found
+
+    async def _supervise(self, method: str, *args: Any, timeout: float | None = None) -> Any:
+        bound = self._settings.gateway.actor_timeout if timeout is None else timeout
+        if not self._connected:
+            raise SupervisorUnavailable("The cluster is not reached yet.")
+        try:
+            async with asyncio.timeout(bound):
+                handle = await self._find_supervisor()
+                if handle is None:
+                    raise SupervisorUnavailable("The supervisor does not run.")
+                return await cluster.call(handle, method, *args)
+        except ValueError as error:
+            raise SupervisorRefused(f"The supervisor refused: {error}.") from error
+        except TimeoutError as error:
+            raise SupervisorSilent(
+                f"The supervisor did not answer within {bound:g} s. What it was told to do may go on: "
+                "`GET /v1/handoffs` and `GET /v1/nodes` show it."
+            ) from error
+        except Ended as error:
+            raise SupervisorUnavailable(f"It was cut short: {error}.") from error
+        except (cluster.ActorGone, ray.exceptions.RayError) as error:
+            self._supervisor = None
+            log.warning("supervisor does not answer", extra={"error": str(error)})
+            raise SupervisorUnavailable("The supervisor is being started again.") from error
+
+    # ---- calls to instances ----
 
     async def pair_phone(self, instance_id: str, phone: str) -> str:
         """See `InstanceCalls`."""

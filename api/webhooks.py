@@ -263,7 +263,13 @@ async def rotate_secret(call: Call[RotateSecret, None]) -> Reply:
     return Reply(await _with_secret(endpoints, record), 200, {"Cache-Control": "no-store"})
 
 
-@routes.add("POST", f"{ONE}/test", "Send a test event", (202, Answer("It is on its way", TestEvent)))
+@routes.add(
+    "POST",
+    f"{ONE}/test",
+    "Send a test event",
+    (202, Answer("It is on its way", TestEvent)),
+    problems=(p.NOT_READY,),
+)
 async def send_test(call: Call[None, None]) -> TestEvent:
     """A `webhook.test` event, posted once, besides all others. Its result stands in the attempts."""
     return TestEvent(event_id=await _endpoints(call).send_test(call.path("webhook_id")))

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from api.app import GROUPS
 from api.routing import common_problems
 from api.services import SERVICES
-from tests.api.world import Owner, World, running_world
+from tests.api.world import FIRST, Owner, World, handoff, node, running_world
 
 ROUTES = [route for group in GROUPS for route in group.routes]
 
@@ -162,7 +162,10 @@ async def test_answers_have_the_documented_shape(world: World, iid: str, owner: 
         "chat_id": "5511912345678@s.whatsapp.net",
         "who": "5511912345678",
         "event_id": "evt_1",
+        "node_id": FIRST,
     }
+    world.instances.fleet = [node(FIRST, 1)]
+    world.instances.past = [handoff(iid)]
     last = [route for route in ROUTES if route.method == "DELETE"]
     for route in [*(route for route in ROUTES if route not in last), *reversed(last)]:
         if route.path.endswith("/stream"):

@@ -257,6 +257,15 @@ async def test_attempts(hooks: Hooks, owner: Owner, receiver: Receiver, courier:
         assert refused.problem("invalid")["errors"][0]["parameter"] == query.partition("=")[0]
 
 
+async def test_a_disabled_endpoint_gets_no_test_event(hooks: Hooks) -> None:
+    created = await hooks.create(enabled=False)
+    refused = await hooks.ask("POST", f"/{created['id']}/test")
+    assert refused.status == 409
+    assert "Enable it first" in refused.problem("not-ready")["detail"]
+    assert (await hooks.ask("PATCH", f"/{created['id']}", json={"enabled": True})).status == 200
+    assert (await hooks.ask("POST", f"/{created['id']}/test")).status == 202
+
+
 @pytest.fixture
 async def one(hooks: Hooks, owner: Owner, receiver: Receiver, courier: Courier) -> str:
     """An endpoint with three dead letters."""

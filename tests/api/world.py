@@ -24,6 +24,7 @@ from api.services import SERVICES, Services
 T = TypeVar("T")
 
 ADMIN = "admin-key-of-this-test"
+FIRST, SECOND = "a" * 56, "b" * 56
 
 
 class Instances:
@@ -35,6 +36,9 @@ class Instances:
         self.numbers: list[dict[str, Any]] = []
         self.found: dict[str, Any] = {"id": "1", "url": "https://example.com/p.jpg", "absence": "none"}
         self.away: list[str] = []
+        self.fleet: list[dict[str, Any]] = []
+        self.past: list[dict[str, Any]] = []
+        self.drained: dict[str, Any] | None = None
         self.rung = asyncio.Event()
 
     def _called(self, *call: Any) -> None:
@@ -71,6 +75,68 @@ class Instances:
 
     async def missing(self) -> list[str]:
         return self.away
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        if self.failure is not None:
+            raise self.failure
+        return self.fleet
+
+    async def begin_drain(self, node: str) -> int:
+        self._called("begin_drain", node)
+        (found,) = (known for known in self.fleet if known["id"] == node)
+        found["draining"] = True
+        return int(found["instances"])
+
+    async def drain(self, node: str, wait: float) -> dict[str, Any] | None:
+        self._called("drain", node, wait)
+        return self.drained
+
+    async def undrain(self, node: str) -> None:
+        self._called("undrain", node)
+        for known in self.fleet:
+            known["draining"] = known["id"] == node and known["labels"].get("by") == "ray"
+
+    async def move(self, instance_id: str, node: str | None) -> dict[str, Any]:
+        self._called("move", instance_id, node)
+        return self.past[0]
+
+    async def handoffs(self, instance_id: str | None, limit: int) -> list[dict[str, Any]]:
+        self._called("handoffs", instance_id, limit)
+        return self.past[:limit]
+
+
+def node(name: str, instances: int = 0, **more: Any) -> dict[str, Any]:
+    """A node as the supervisor tells of it."""
+    return {
+        "id": name,
+        "address": "10.0.0.1",
+        "slots": 40,
+        "instances": instances,
+        "draining": False,
+        "labels": {},
+        **more,
+    }
+
+
+def handoff(iid: str, **more: Any) -> dict[str, Any]:
+    """A handoff as the supervisor tells of it."""
+    log = [
+        {"step": "prepare", "attempt": 1, "outcome": "prepared", "at": 1_700_000_000.0},
+        {"step": "disconnect", "attempt": 1, "outcome": "disconnected", "at": 1_700_000_000.25},
+    ]
+    return {
+        "id": "ho_1",
+        "instance_id": iid,
+        "reason": "move",
+        "step": "done",
+        "outcome": "moved",
+        "from": FIRST,
+        "to": SECOND,
+        "epoch": 2,
+        "blackout_ms": 31.5,
+        "log": log,
+        **more,
+    }
 
 
 class Owner:
