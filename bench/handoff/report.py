@@ -12,6 +12,8 @@ from rich.table import Table
 from bench.handoff.books import percentile
 from bench.handoff.moves import MOVED, Move
 
+STEPS = ("prepare", "quiesce", "disconnect", "fence", "activate", "retire", "blackout")
+
 
 class Spread(BaseModel):
     """Of some durations, in milliseconds."""
@@ -107,10 +109,9 @@ def show(out: Console, result: Result, moves: list[Move]) -> None:
     times = Table(title=f"Milliseconds of {result.handoffs} handoffs")
     for column in ("step", "p50", "p99", "max"):
         times.add_column(column, justify="left" if column == "step" else "right")
-    for name, values in steps.items():
-        of = spread(values)
-        assert of is not None
-        times.add_row(name, f"{of.p50:.1f}", f"{of.p99:.1f}", f"{of.max:.1f}")
+    for name in STEPS:
+        if (of := spread(steps[name])) is not None:
+            times.add_row(name, f"{of.p50:.1f}", f"{of.p99:.1f}", f"{of.max:.1f}")
     out.print(times)
 
 
