@@ -125,9 +125,10 @@ def plan_rebalance(
 ) -> tuple[Move, ...]:
     """Even out the load, from the most to the least loaded nodes.
 
-    An instance is moved only if its node is more loaded, by more than ``threshold``, than the other one would
-    be with it. Each such move lessens the sum of used * (used + 1) / capacity, and none of them is worth
-    undoing: plans that follow one another come to an end, and do not swing.
+    An instance is moved only if its node is more loaded than the other one, by more than ``threshold``, and
+    still would be if the other one had it. Each such move lessens the sum of used * (used + 1) / capacity, and
+    none of them is worth undoing: plans that follow one another come to an end, and do not swing. Plan only
+    when the moves of the plan before have ended.
 
     Args:
         max_moves: bound of the plan.
@@ -142,7 +143,7 @@ def plan_rebalance(
             movable.setdefault(instance.node, []).append(instance)
     moves: list[Move] = []
     while len(moves) < max_moves:
-        found = _best_move(movable, used, Fraction(threshold))
+        found = _best_move(movable, used, Fraction(str(threshold)))
         if found is None:
             break
         instance, source, target = found
@@ -160,10 +161,9 @@ def _best_move(
     targets = sorted(nodes, key=lambda node: (_load(node.used + 1, node), node.id))
     for source in sorted(sources, key=lambda node: (-_load(node.used, node), node.id)):
         for target in targets:
-            if target.id == source.id:
+            excess = _load(source.used, source) - _load(target.used, target)
+            if excess <= threshold or _load(source.used, source) <= _load(target.used + 1, target):
                 continue
-            if _load(source.used, source) - _load(target.used + 1, target) <= threshold:
-                break
             fit = [instance for instance in movable[source.id] if _fits(instance, target)]
             if fit:
                 best = max(fit, key=lambda instance: (affinity(instance.id, target.id), instance.id))

@@ -342,6 +342,18 @@ class World:
         assert held == set(range(1, self.sent_to_us + 1)), "a message is lost"
         first_seen = list(dict.fromkeys(self.wire))
         assert first_seen == list(range(1, len(first_seen) + 1)), "sent out of order"
+        self._check_resumed()
+
+    def _check_resumed(self) -> None:
+        """While another successor is prepared, the predecessor serves again, or will when it hears of it."""
+        handoff = self.handoff
+        if handoff is None or handoff.step is not Step.PREPARE or handoff.resumed is None:
+            return
+        told = any(isinstance(flight.what, msg.Resume) for flight in self.orders)
+        if told or handoff.standing is not Standing.SERVING or handoff.predecessor is None:
+            return
+        owner = self.actors[handoff.predecessor.actor]
+        assert not owner.alive or (owner.active and not owner.quiesced), "it was not told to go on"
 
     # ---- an end without faults ----
 
@@ -380,20 +392,7 @@ class World:
                 self.deliver_answer(0)
             elif unnoticed:
                 self.notice(unnoticed.pop())
-                self._check_serving()
             else:
                 self.deadline()
             self.check()
         raise AssertionError("the handoff does not end")
-
-    def _check_serving(self) -> None:
-        """While a successor is prepared, the predecessor serves, if it is believed to."""
-        handoff = self.handoff
-        if handoff is None or handoff.step is not Step.PREPARE or handoff.predecessor != handoff.origin:
-            return
-        owner = self.actors[handoff.predecessor.actor] if handoff.predecessor else None
-        if handoff.standing is not Standing.SERVING:
-            return
-        if owner is not None and owner.alive and not self.orders:
-            assert owner.active, "the predecessor was not told to go on"
-            assert not owner.quiesced

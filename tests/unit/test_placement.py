@@ -79,7 +79,8 @@ def test_a_difference_below_the_threshold_moves_nothing() -> None:
     nodes = [Node("a", 100, used=15), Node("b", 100, used=5)]
     instances = [Instance(f"i{i}", "a") for i in range(15)]
     assert plan_rebalance(instances, nodes, max_moves=10, threshold=0.1) == ()
-    assert plan_rebalance(instances, nodes, max_moves=10, threshold=0.05) != ()
+    assert len(plan_rebalance(instances, nodes, max_moves=10, threshold=0.09)) == 1
+    assert len(plan_rebalance(instances, nodes, max_moves=10, threshold=0)) == 5
 
 
 def test_a_threshold_is_not_negative() -> None:
