@@ -126,9 +126,9 @@ def plan_rebalance(
     """Even out the load, from the most to the least loaded nodes.
 
     An instance is moved only if its node is more loaded than the other one, by more than ``threshold``, and
-    still would be if the other one had it. Each such move lessens the sum of used * (used + 1) / capacity, and
-    none of them is worth undoing: plans that follow one another come to an end, and do not swing. Plan only
-    when the moves of the plan before have ended.
+    still would be if the other one had it. Each such move lessens the sum of used * (used + 1) / capacity,
+    and none of them is worth undoing: plans that follow one another come to an end, and do not swing. Plan
+    only when the moves of the plan before have ended.
 
     Args:
         max_moves: bound of the plan.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from actors.supervisor import handoff_messages as msg
 from actors.supervisor.handoff import advance, begin
@@ -15,6 +16,11 @@ from actors.supervisor.handoff_turn import DEADLINES
 
 LEASE = DEADLINES.lease
 MARGIN = DEADLINES.lease_margin
+
+
+@lru_cache(maxsize=16)
+def load(record: str) -> Handoff:
+    return Handoff.model_validate_json(record)
 
 
 @dataclass
@@ -92,7 +98,7 @@ class World:
 
     @property
     def handoff(self) -> Handoff | None:
-        return Handoff.model_validate_json(self.record) if self.record else None
+        return load(self.record) if self.record else None
 
     def parties(self) -> list[Actor]:
         """The actors that the running handoff knows."""

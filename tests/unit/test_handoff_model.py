@@ -243,7 +243,7 @@ class Handoffs(RuleBasedStateMachine):
         self.world.settle()
 
 
-EXAMPLES = int(os.environ.get("HANDOFF_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("HANDOFF_EXAMPLES", "100"))
 
 TestHandoffs = Handoffs.TestCase
 TestHandoffs.settings = settings(
