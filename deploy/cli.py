@@ -52,6 +52,7 @@ Port = Annotated[
 Dashboard = Annotated[
     bool, typer.Option(help="With Ray's dashboard, which takes a dozen processes and some 300 MiB")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs")]
 OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instead of `malote up`'s")]
 
 
@@ -125,12 +126,12 @@ def lab(
 def status(
     data_dir: DataDir = None,
     of_demo: OfDemo = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what runs: processes, instances, their states and queues."""
     from deploy.status import show_status
 
-    settings = _demo_settings(data_dir, None) if of_demo else _settings(data_dir, None)
+    settings = _of(data_dir, of_demo)
     _run(lambda: show_status(settings, out, as_json=as_json))
 
 
@@ -143,8 +144,65 @@ def down(
     """End a `malote up` that was started elsewhere, cleanly, and wait until it has ended."""
     from deploy.down import end_running
 
-    settings = _demo_settings(data_dir, None) if of_demo else _settings(data_dir, None)
+    settings = _of(data_dir, of_demo)
     _run(lambda: end_running(settings.data_dir.absolute(), timeout=timeout, say=say))
+
+
+@app.command(epilog=examples("malote nodes", "malote nodes --json"))
+def nodes(data_dir: DataDir = None, of_demo: OfDemo = False, as_json: AsJson = False) -> None:
+    """Show the nodes of the cluster with their capacity and load."""
+    from deploy.fleet import show_nodes
+
+    _run(lambda: show_nodes(_of(data_dir, of_demo), out, as_json=as_json))
+
+
+@app.command(epilog=examples("malote move support", "malote move support --to 3f9c"))
+def move(
+    instance: Annotated[str, typer.Argument(help="Id of the instance")],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Id of a node, or its beginning (default: the least loaded of the others)"),
+    ] = None,
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+) -> None:
+    """Hand an instance over to another node, with nothing lost, and wait until that is done."""
+    from deploy.fleet import move_instance
+
+    _run(lambda: move_instance(_of(data_dir, of_demo), out, instance, to))
+
+
+@app.command(epilog=examples("malote drain 3f9c", "malote drain 3f9c --undo"))
+def drain(
+    node: Annotated[str, typer.Argument(help="Id of the node, or its beginning")],
+    undo: Annotated[bool, typer.Option("--undo", help="Let it take instances again")] = False,
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+) -> None:
+    """Move every instance of a node to the others, and wait until it is empty and can be stopped.
+
+    Ctrl-C ends the waiting, not the drain.
+    """
+    from deploy.fleet import drain_node
+
+    _run(lambda: drain_node(_of(data_dir, of_demo), out, node, undo=undo))
+
+
+@app.command(
+    epilog=examples("malote handoffs", "malote handoffs support --limit 5", "malote handoffs --json")
+)
+def handoffs(
+    instance: Annotated[str | None, typer.Argument(help="Only those of this instance")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many")] = 20,
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show handoffs that go on, and past ones, the newest first."""
+    from deploy.fleet import show_handoffs
+
+    settings = _of(data_dir, of_demo)
+    _run(lambda: show_handoffs(settings, out, instance, limit=limit, as_json=as_json))
 
 
 def say(line: str) -> None:
@@ -160,6 +218,10 @@ def _settings(data_dir: Path | None, port: int | None) -> Settings:
         gateway = settings.gateway.model_copy(update={"port": port})
         settings = settings.model_copy(update={"gateway": gateway})
     return settings
+
+
+def _of(data_dir: Path | None, of_demo: bool) -> Settings:
+    return _demo_settings(data_dir, None) if of_demo else _settings(data_dir, None)
 
 
 def _demo_settings(data_dir: Path | None, port: int | None) -> Settings:

@@ -31,7 +31,14 @@ async def end_running(data_dir: Path, *, timeout: float, say: Say) -> None:
     if found is None:
         raise not_running(data_dir)
     say(f"Ending malote {found.command}, process {found.pid}.")
-    os.kill(found.pid, signal.SIGTERM)
+    try:
+        os.kill(found.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it ended by itself just now
+    except PermissionError:
+        raise CommandError(
+            f"process {found.pid} belongs to another user", "Run `malote down` as that user."
+        ) from None
     deadline = asyncio.get_running_loop().time() + timeout
     while (present := running(data_dir)) is not None and present.pid == found.pid:
         if asyncio.get_running_loop().time() > deadline:
