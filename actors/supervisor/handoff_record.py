@@ -115,7 +115,7 @@ class Handoff(BaseModel):
     successor_standing: Standing = Standing.SERVING
     step: Step = Step.PREPARE
     granted: bool = False
-    """The registry has made the successor the owner."""
+    """The registry has answered that the successor is the owner."""
 
     forced: bool = False
     """The predecessor is not asked: fence, kill, activate."""

@@ -140,7 +140,8 @@ class Turn:
 
     def fence(self) -> None:
         """Make the successor the owner."""
-        self.change(step=Step.FENCE)
+        # Asked anew, the grant counts from the new answer: only that says how long to wait for the lease.
+        self.change(step=Step.FENCE, granted=False)
         handoff, owner = self.handoff, self.handoff.predecessor
         break_lock = owner is not None and handoff.standing is not Standing.DISCONNECTED
         after = owner.epoch if owner else 0

@@ -534,8 +534,11 @@ def test_a_new_supervisor_asks_anew_how_long_the_lease_runs() -> None:
     run.deadline()
     run.fenced(remaining=9.0)
     run.new()
+    fence = msg.Fence(7, run.successor, known_dead=False, break_lock=True, attempt=1)
     run.hear(msg.Resumed())
-    assert run.new() == [msg.Fence(7, run.successor, known_dead=False, break_lock=True, attempt=1)]
+    assert run.new() == [fence]
+    run.deadline()
+    assert run.new() == [fence], "that was not the lease's end"
     run.fenced(remaining=3.0)
     assert run.said == [
         msg.Kill(P),
