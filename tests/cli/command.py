@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.settings import Settings
 from deploy.processes import Process, alive, descendants
+from deploy.ray_local import session_directory
 
 
 @dataclass
@@ -93,3 +96,6 @@ def foreground(*arguments: str, cwd: Path, **settings: str) -> Iterator[Foregrou
         for member in family:
             if alive(member):
                 os.kill(member.pid, 9)
+        # One that was killed could not remove it; the next start on the same data would.
+        for data_dir in (cwd / ".malote", cwd / ".malote" / "demo"):
+            shutil.rmtree(session_directory(Settings(data_dir=data_dir)), ignore_errors=True)
