@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.command import malote
 
-COMMANDS = ("up", "demo", "lab", "status", "down")
+COMMANDS = ("up", "demo", "lab", "status", "down", "nodes", "move", "drain", "handoffs")
 
 
 def test_the_overview_names_every_command(tmp_path: Path) -> None:
@@ -41,6 +41,8 @@ def test_without_a_command_the_help_is_shown_and_it_is_wrong_usage(tmp_path: Pat
         ("up", "--port", "x"),
         ("demo", "--instances", "0"),
         ("down", "extra"),
+        ("nodes", "extra"),
+        ("handoffs", "one", "two"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what(arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""Nodes and handoffs on the command line, against a real cluster of two nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.registry import Desired, InstanceRecord, Registry, new_token, now
+from actors.store import Store
+from deploy.engine import BUILT
+from deploy.fleet_link import shorter
+from deploy.processes import descendants, end
+from tests.cli.command import Result, environment, malote
+from tests.cluster.nodes import ROOT, LocalCluster
+from tests.wait import until
+
+NAMES = ("one", "two", "three")
+
+
+class Shell:
+    """Runs commands beside a cluster."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.folder = folder
+        self.settings = settings
+
+    async def run(self, *arguments: str) -> Result:
+        return await asyncio.to_thread(
+            lambda: malote(*arguments, cwd=self.folder, timeout=200, **self.settings)
+        )
+
+    async def json(self, *arguments: str) -> Any:
+        done = await self.run(*arguments, "--json")
+        assert done.status == 0, done.out + done.err
+        return json.loads(done.out)
+
+    async def load(self) -> dict[str, int]:
+        return {node["id"]: node["instances"] for node in await self.json("nodes")}
+
+
+@pytest.fixture
+async def shell(tmp_path: Path, redis_url: str, prefix: str, store: Store) -> AsyncIterator[Shell]:
+    """A cluster of two nodes with a supervisor and three instances that are to stay disconnected."""
+    async with LocalCluster(tmp_path / "cluster", nodes=2) as cluster:
+        settings = {
+            **cluster.access,
+            "MALOTE_RAY_ADDRESS": cluster.address,
+            "MALOTE_REDIS_URL": redis_url,
+            "MALOTE_PREFIX": prefix,
+            "MALOTE_DATA_DIR": str(tmp_path / "data"),
+            "MALOTE_COURIER_COUNT": "1",
+            "MALOTE_ENGINE": str(BUILT / "malote-engine"),
+        }
+        (tmp_path / "data").mkdir()
+        registry = Registry(store)
+        for name in NAMES:
+            record = InstanceRecord(id=name, name=name, created_at=now(), desired=Desired.DISCONNECTED)
+            await registry.create(record, new_token())
+        with (tmp_path / "supervisor.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "deploy.ray_local"),
+                env=environment(**settings),
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            for name in NAMES:
+
+                async def owned(name: str = name) -> bool:
+                    assert process.returncode is None, (tmp_path / "supervisor.log").read_text()
+                    return await registry.state(name) is not None
+
+                await until(owned, timeout=180, what=f"an owner of {name}")
+            yield Shell(tmp_path, settings)
+        finally:
+            family = descendants(process.pid)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            await asyncio.to_thread(end, family, patience=1.0)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not (BUILT / "malote-engine").exists(), reason="needs the engine: make engine")
+async def test_instances_are_moved_and_nodes_are_drained(shell: Shell) -> None:
+    load = await shell.load()
+    assert len(load) == 2
+    assert sum(load.values()) == len(NAMES)
+    shown = (await shell.run("nodes")).out
+    assert all(short in shown for short in shorter(list(load)).values())
+
+    moved = await shell.run("move", "one")
+    assert moved.status == 0, moved.out + moved.err
+    (handoff,) = await shell.json("handoffs", "one", "--limit", "1")
+    assert (handoff["instance_id"], handoff["outcome"], handoff["epoch"]) == ("one", "moved", 2)
+    assert {handoff["from"], handoff["to"]} == set(load)
+    for word in ("one", "move", *shorter([handoff["from"], handoff["to"]]).values()):
+        assert word in moved.out
+
+    back = await shell.run("move", "one", "--to", handoff["from"][:20])
+    assert back.status == 0, back.out + back.err
+    assert [past["to"] for past in await shell.json("handoffs", "one")] == [handoff["from"], handoff["to"]]
+
+    for arguments, said in (
+        (("move", "nobody"), "nobody"),
+        (("move", "one", "--to", "xyz"), "no living node"),
+        (("drain", "xyz"), "no living node"),
+    ):
+        refused = await shell.run(*arguments)
+        assert refused.status == 1
+        assert said in refused.err
+        assert "Traceback" not in refused.err
+
+    load = await shell.load()
+    full = max(load, key=lambda node: load[node])
+    (other,) = set(load) - {full}
+    drained = await shell.run("drain", full[:20])
+    assert drained.status == 0, drained.out + drained.err
+    assert f"{load[full]} instances are to be moved" in drained.out
+    assert "is empty" in drained.out
+    assert await shell.load() == {full: 0, other: len(NAMES)}
+    assert Counter(past["reason"] for past in await shell.json("handoffs"))["drain"] == load[full]
+
+    refused = await shell.run("move", "one", "--to", full)
+    assert (refused.status, "draining" in refused.err) == (1, True)
+    undone = await shell.run("drain", full, "--undo")
+    assert undone.status == 0, undone.out + undone.err
+    assert (await shell.run("move", "one", "--to", full)).status == 0
+    assert await shell.load() == {full: 1, other: len(NAMES) - 1}
+
+
+def test_where_nothing_runs_it_says_so(tmp_path: Path) -> None:
+    nothing = malote("nodes", cwd=tmp_path)
+    assert nothing.status == 3
+    assert "malote up" in nothing.err
+    away = malote("drain", "3f9c", cwd=tmp_path, MALOTE_RAY_ADDRESS="127.0.0.1:1")
+    assert away.status == 1
+    assert "127.0.0.1:1" in away.err
+    assert "Traceback" not in away.err + nothing.err
+
+
+def test_ids_are_as_short_as_they_can_be_told_apart() -> None:
+    assert shorter([]) == {}
+    assert shorter(["a" * 56, "b" * 56]) == {"a" * 56: "a" * 8, "b" * 56: "b" * 8}
+    alike = ["a" * 20 + end for end in "xy"]
+    assert list(shorter(alike).values()) == alike
