@@ -21,7 +21,7 @@ from actors.store import Store
 from actors.supervisor.actor import NAME, SupervisorActor
 from api.ray_calls import SUPERVISOR
 from tests.api.process import Process
-from tests.api.world import ADMIN, soon
+from tests.api.world import ADMIN, FIRST, SECOND, handoff, node, soon
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 NAMESPACE = "api-tests"
@@ -75,6 +75,30 @@ class Supervisor:
 
     async def become(self, answer: str) -> None:
         self.answer = answer
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        return [node(FIRST, 1), node(SECOND)]
+
+    async def begin_drain(self, node: str) -> int:
+        return 1
+
+    async def drain(self, node: str) -> dict[str, Any]:
+        if node == SECOND:
+            await asyncio.sleep(3600)
+        return {"node": node, "instances": 1, "remaining": 0, "seconds": 0.1, "handoffs": [handoff("inst_1")]}
+
+    async def undrain(self, node: str) -> None:
+        pass
+
+    async def move(self, instance_id: str, node: str | None) -> dict[str, Any]:
+        if node == FIRST:
+            raise ValueError(f"node {node} is draining")
+        if node == SECOND:
+            cluster.exit_actor()
+        return handoff(instance_id)
+
+    async def handoffs(self, instance_id: str | None, limit: int) -> list[dict[str, Any]]:
+        return [handoff(instance_id or "inst_1")][:limit]
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +186,23 @@ async def own(registry: Registry, after: int) -> None:
     )
 
 
+async def steer(client: aiohttp.ClientSession) -> None:
+    """What the supervisor says reaches the client, and so does that it refuses or takes its time."""
+    async with client.get("/v1/nodes") as response:
+        assert (await response.json())["items"] == [node(FIRST, 1), node(SECOND)]
+    async with client.get("/v1/instances/inst_1/handoffs") as response:
+        assert [one["instance_id"] for one in (await response.json())["items"]] == ["inst_1"]
+    async with client.post("/v1/instances/inst_1/move") as response:
+        assert (response.status, (await response.json())["outcome"]) == (200, "moved")
+    async with client.post("/v1/instances/inst_1/move", json={"node": FIRST}) as response:
+        assert (response.status, (await response.json())["type"]) == (409, "/problems/not-ready")
+    for drained, status in ((FIRST, 200), (SECOND, 202)):
+        async with client.post(f"/v1/nodes/{drained}/drain?wait=3") as response:
+            assert response.status == status
+    async with client.delete(f"/v1/nodes/{FIRST}/drain") as response:
+        assert response.status == 204
+
+
 async def test_calls_reach_the_owner_wherever_it_is(
     client: aiohttp.ClientSession, registry: Registry
 ) -> None:
@@ -183,6 +224,8 @@ async def test_calls_reach_the_owner_wherever_it_is(
     assert await missing() == []
     await cluster.call(supervisor, "become", "stopped")
     assert await missing() == ["the supervisor has stopped"]
+
+    await steer(client)
 
     status, document = await pair("+5511912345670")
     assert (status, document["type"]) == (503, "/problems/instance-unavailable")
@@ -222,7 +265,10 @@ async def test_calls_reach_the_owner_wherever_it_is(
     assert await pair("+5511912345670") == (200, {"code": "CODE-5670"})
     assert (await pair("+5511912345674"))[0] == 503
     cluster.kill(second)
-    cluster.kill(supervisor)
+
+    async with client.post(f"{path}/move", json={"node": SECOND}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "2")
+        assert (await response.json())["type"] == "/problems/supervisor-unavailable"
 
     async def gone() -> bool:
         return "the supervisor does not" in str(await missing())
