@@ -18,6 +18,9 @@ from deploy.errors import CommandError
 from tests.cluster.nodes import LocalCluster, NodeFailed
 from tests.engine.postgres import Postgres
 
+OVERHEAD = 1800.0
+"""Seconds that starting, settling and ending may take, besides what is measured."""
+
 
 def main() -> int:
     """Run the benchmark. Returns the exit status: 0 if everything is as promised."""
@@ -60,10 +63,11 @@ def _run(options: Options, directory: Path) -> bool:
     from bench.handoff.run import Run
 
     run = Run(options, cluster, directory, lambda line: print(line, file=sys.stderr, flush=True))
+    limit = options.minutes * 60 + OVERHEAD
     try:
-        asyncio.run(_bounded(run.run, options.minutes * 60))
+        asyncio.run(_bounded(run.run, limit))
     except TimeoutError:
-        raise CommandError(f"not finished within {options.minutes:g} minutes") from None
+        raise CommandError(f"not ended within {limit / 60:g} minutes") from None
     if run.result is None:
         return False
     out = Console(width=None if sys.stdout.isatty() else 110)

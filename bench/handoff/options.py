@@ -28,7 +28,7 @@ class Options:
         kill: SIGKILL processes and nodes meanwhile.
         kills, kill_interval: how many, and the seconds between two on average.
         seed: of every choice that is made at random.
-        minutes: what is not finished by then ends the run.
+        minutes: moves and kills that are not done by then are left out, and the run has failed.
         svg: where a picture of the blackouts is wanted.
         keep: the directory with all data and logs, which is kept then.
     """
@@ -74,7 +74,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--kills", type=_count, default=KILLS, help="how many, with --kill")
     add("--kill-interval", type=_seconds, default=2.5, help="seconds between two kills, on average")
     add("--seed", type=int, help="of all choices made at random (default: a fresh one, which is printed)")
-    add("--minutes", type=_seconds, default=45.0, help="a run that takes longer is ended and has failed")
+    add("--minutes", type=_seconds, default=45.0, help="what moving or killing may take; longer is a failure")
     add("--svg", type=Path, help="write a picture of the blackouts to this file")
     add("--keep", type=Path, help="work in this directory and keep what is written there, logs too")
     given = vars(parser.parse_args(arguments))

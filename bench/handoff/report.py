@@ -37,6 +37,7 @@ class Result(BaseModel):
         blackout_ms: from the predecessor's disconnect to the successor's connect.
         drain_s: seconds until a node was empty that had ``drained`` instances.
         failed: handoffs that ended in another way, by outcome.
+        finished: False if the time was over before everything was done.
         repeated: messages that a contact's device got again under their id; its user sees them once.
         refused: requests with a bad signature.
         write_errors: messages that a contact could not write.
@@ -53,6 +54,7 @@ class Result(BaseModel):
     drain_s: float | None
     drained: int | None
     failed: dict[str, int]
+    finished: bool
     instances: int
     nodes: int
     connected: int
@@ -76,7 +78,8 @@ class Result(BaseModel):
     def passed(self) -> bool:
         """True if everything is as promised."""
         wrong = self.lost or self.duplicated or self.reordered or self.gaps or self.send_errors
-        return not (wrong or self.refused or self.write_errors) and self.connected == self.instances
+        wrong = wrong or self.refused or self.write_errors
+        return self.finished and not wrong and self.connected == self.instances
 
 
 def spread(values_ms: Iterable[float]) -> Spread | None:

@@ -36,6 +36,7 @@ class Run:
         self._dice = random.Random(options.seed)
         self.mover = Mover(self._world, self._dice)
         self._killer = Killer(self._world, say)
+        self._finished = True
         self._drained: tuple[float, int] | None = None
 
     async def run(self) -> None:
@@ -61,7 +62,12 @@ class Run:
         began = time.monotonic()
         async with traffic.watching():
             async with traffic.flowing():
-                await (self._kill() if options.kill else self._move())
+                try:
+                    async with asyncio.timeout(options.minutes * 60):
+                        await (self._kill() if options.kill else self._move())
+                except TimeoutError:
+                    self._say(f"Not finished within {options.minutes:g} minutes.")
+                    self._finished = False
             self._say("Waiting until everything has arrived.")
             settled = await self._settled()
         self.result = await self._count(traffic, time.monotonic() - began)
@@ -153,6 +159,7 @@ class Run:
             drain_s=round(self._drained[0], 2) if self._drained else None,
             drained=self._drained[1] if self._drained else None,
             failed=dict(mover.failed),
+            finished=self._finished,
             instances=options.instances,
             nodes=options.nodes,
             connected=await self._connected(),

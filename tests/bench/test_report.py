@@ -25,6 +25,7 @@ CLEAN: dict[str, Any] = {
     "drain_s": 4.2,
     "drained": 20,
     "failed": {},
+    "finished": True,
     "instances": 20,
     "nodes": 3,
     "connected": 20,
@@ -57,6 +58,10 @@ def test_a_clean_run_has_passed() -> None:
 )
 def test_one_fault_is_one_too_many(wrong: str) -> None:
     assert not Result(**(CLEAN | {wrong: 1})).passed
+
+
+def test_what_was_not_finished_has_not_passed() -> None:
+    assert not Result(**(CLEAN | {"finished": False})).passed
 
 
 def test_an_instance_that_is_not_back_is_a_fault() -> None:
