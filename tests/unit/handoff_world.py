@@ -219,7 +219,8 @@ class World:
         assert isinstance(order, msg.Resume | msg.Activate | msg.Quiesce | msg.Disconnect | msg.Retire)
         actor = self.actors[order.party.actor]
         number = (flight.handoff, order.attempt)
-        if actor.alive and not actor.reachable and isinstance(order, msg.Resume):
+        unheard = actor.alive and not actor.reachable and actor.party.node not in self.lost_nodes
+        if unheard and isinstance(order, msg.Resume):
             self.orders.append(flight)
             return
         if not (actor.alive and actor.reachable) or number < actor.seen:
@@ -389,7 +390,7 @@ class World:
 
     def _run_out(self) -> None:
         unnoticed = list(self.actors.values())
-        for _ in range(200):
+        for _ in range(1000):
             if self.record is None and not self.orders:
                 return
             if self.orders:
