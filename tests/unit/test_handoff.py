@@ -252,13 +252,27 @@ def test_a_predecessor_whose_lease_is_over_may_need_a_moment_to_disconnect() -> 
 
 
 def test_a_lost_node_does_not_shorten_the_wait_for_the_predecessor() -> None:
-    run = Run().to(Step.DISCONNECT)
-    run.deadline()
+    run = Run().to(Step.QUIESCE)
+    run.hear(msg.Forced())
     run.fenced(remaining=9.0)
     run.new()
     run.died(P, certain=False)
     assert run.new() == []
     assert run.handoff.step is Step.FENCE
+
+
+@pytest.mark.parametrize("how", ["disconnected", "died"])
+def test_a_cleared_predecessor_does_not_replace_the_fence(how: str) -> None:
+    run = Run().to(Step.DISCONNECT)
+    run.deadline()
+    run.new()
+    if how == "died":
+        run.died(P)
+    else:
+        run.hear(msg.Disconnected(attempt=1, last_seq=42))
+    assert run.new() == []
+    run.fenced(remaining=9.0)
+    assert run.new() == [msg.Activate(run.successor, 1)]
 
 
 def test_a_late_disconnected_ends_the_wait() -> None:
