@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,13 +194,17 @@ class Stack:
             if title in command_line(process.pid) and process.pid not in contacts
         }
 
-    async def kill(self, kind: str) -> None:
-        """SIGKILL one process of a kind and wait until another one is there."""
-        before = self.pids(kind)
-        victim = min(before)
-        os.kill(victim, signal.SIGKILL)
+    async def kill(self, *kinds: str) -> None:
+        """SIGKILL one process of each of these kinds at once, and wait until others are there."""
+        before = {kind: self.pids(kind) for kind in kinds}
+        victims = {min(pids) for pids in before.values()}
+        for victim in victims:
+            with suppress(ProcessLookupError):  # an engine ends with its actor
+                os.kill(victim, signal.SIGKILL)
         await until(
-            lambda: len(self.pids(kind) - {victim}) >= len(before), timeout=120, what=f"another {kind}"
+            lambda: all(len(self.pids(kind) - victims) >= len(pids) for kind, pids in before.items()),
+            timeout=120,
+            what=f"another {' and '.join(kinds)}",
         )
 
 

@@ -42,6 +42,24 @@ async def test_sigkill_while_messages_flow(stack: Stack, kind: str) -> None:
     assert stack.duplicates() - before <= allowed
 
 
+@pytest.mark.timeout(400)
+async def test_a_thousand_messages_through_a_dozen_kills(stack: Stack) -> None:
+    least = len(stack.written) + 1_000
+    killing = asyncio.create_task(_kill_engine_and_actor(stack, rounds=4))
+    while not killing.done() or len(stack.written) < least:
+        await stack.write(10)
+    await killing
+    await stack.settle()
+
+
+async def _kill_engine_and_actor(stack: Stack, rounds: int) -> None:
+    for _ in range(rounds):
+        for kinds in (("engine",), ("instance",), ("engine", "instance")):
+            await asyncio.sleep(0.5)
+            await stack.kill(*kinds)
+            await stack.connected()
+
+
 @pytest.mark.timeout(240)
 async def test_sigkill_of_the_gateway(stack: Stack) -> None:
     await stack.answer(5)
