@@ -321,13 +321,17 @@ class Registry:
         return int(value)
 
     async def fence(
-        self, instance_id: str, *, after: int, leader: int, actor: str, node: str
+        self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool
     ) -> tuple[int, float]:
-        """Make a prepared successor the owner, whatever its predecessor's lease.
+        """Make a successor the owner, whatever its predecessor's lease.
+
+        Args:
+            actor: its name, which no other actor ever had.
+            known_dead: the predecessor has disconnected or ended, so that its lease means nothing.
 
         Returns:
-            The new epoch, and for how many seconds the predecessor, which can neither write nor renew from
-            now on, may still believe in its lease. Asked again for the same actor, the same is answered.
+            The new epoch, and for how many seconds somebody before it, who can neither write nor renew from
+            now on, may still believe in a lease. Asked again for the same actor, the same is answered.
 
         Raises:
             Superseded: neither ``after`` is current nor ``actor`` the owner.
@@ -336,7 +340,7 @@ class Registry:
         answer, value, more = await self.store.script(
             LUA / "owner_fence.lua",
             keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
-            args=[after, leader, actor, node],
+            args=[after, leader, actor, node, int(known_dead)],
         )
         if answer == "deposed":
             raise Deposed(f"supervisor {leader}, {value} leads")

@@ -20,12 +20,19 @@ from actors.store import Store, StoreUnavailable
 from actors.supervisor import handoff_messages as say
 from actors.supervisor.handoff import advance
 from actors.supervisor.handoff_record import Handoff, Party
+from actors.supervisor.handoff_turn import Deadlines
 from actors.supervisor.workers import Cluster, Ended, Worker
 
 log = logging.getLogger(__name__)
 
 Choose = Callable[[str, Collection[str], str | None], Awaitable[str | None]]
 """Instance, nodes that will not do, node wished for: to a node with room, None if there is none."""
+
+FAREWELL = "farewell"
+"""Name of the tasks that a handoff's end waits for."""
+
+RESUME_PATIENCE = 60.0
+"""Seconds in which a predecessor is told again and again to go on."""
 
 WRITE = Path(__file__).parents[1] / "lua" / "handoff_write.lua"
 
@@ -37,8 +44,8 @@ class Handoffs:
         self._store = store
         self._kept = kept
 
-    async def write(self, handoff: Handoff, leader: int) -> None:
-        """Write a record down; a finished one becomes the newest of the past.
+    async def write(self, handoff: Handoff, leader: int, *, file: bool) -> None:
+        """Write a record down; one that is filed does not run any more, and is the newest of the past.
 
         Raises:
             Deposed: a newer supervisor leads. It goes on from the record that it found.
@@ -50,7 +57,7 @@ class Handoffs:
                 self._store.keys.instance(handoff.instance_id, name)
                 for name in ("owner", "handoff", "handoffs")
             ],
-            args=[leader, handoff.model_dump_json(), int(handoff.outcome is not None), self._kept],
+            args=[leader, handoff.model_dump_json(), int(file), self._kept],
             timeout=30.0,
         )
         if answer != "ok":
@@ -87,6 +94,7 @@ class Move:
         handoffs: Handoffs,
         cluster: Cluster,
         choose: Choose,
+        deadlines: Deadlines,
     ) -> None:
         self.handoff = handoff
         self._record = record
@@ -95,6 +103,7 @@ class Move:
         self._handoffs = handoffs
         self._cluster = cluster
         self._choose_node = choose
+        self._deadlines = deadlines
         self._inbox: asyncio.Queue[say.HandoffEvent] = asyncio.Queue()
         self._workers: dict[str, Worker] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -119,25 +128,30 @@ class Move:
                 await self._meet(self.handoff.successor)
             while True:
                 event = await self._inbox.get()
-                self.handoff, instructions = advance(self.handoff, event)
-                await self._write()
+                self.handoff, instructions = advance(self.handoff, event, self._deadlines)
+                await self._write(file=False)
                 for instruction in instructions:
                     self._follow(instruction)
                 if self.handoff.outcome is not None:
-                    return self.handoff
+                    break
+            # Filed only when its last orders were carried out: a supervisor that died before repeats them.
+            await asyncio.gather(*self._farewells(), return_exceptions=True)
+            await self._write(file=True)
+            return self.handoff
         finally:
             if self._deadline is not None:
                 self._deadline.cancel()
-            # Farewells to actors that are not needed any more are finished first.
-            farewells = {task for task in self._work if task.get_name() == "farewell"}
-            for task in (*(self._work - farewells), *self._watches.values()):
+            for task in (*self._work, *self._watches.values()):
                 task.cancel()
             await asyncio.gather(*self._work, *self._watches.values(), return_exceptions=True)
 
-    async def _write(self) -> None:
+    def _farewells(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._work if task.get_name() == FAREWELL]
+
+    async def _write(self, *, file: bool) -> None:
         while True:
             try:
-                await self._handoffs.write(self.handoff, self._leader)
+                await self._handoffs.write(self.handoff, self._leader, file=file)
             except StoreUnavailable as error:
                 log.warning("handoff waits", extra={"handoff": self.handoff.id, "error": str(error)})
             else:
@@ -155,8 +169,8 @@ class Move:
                 )
             case say.ChooseNode():
                 self._start(self._choose(instruction))
-            case say.CreateSuccessor():
-                self._start(self._create(instruction))
+            case say.CreateSuccessor(party=party):
+                self._start(self._create(instruction), name=party.actor)
             case say.Quiesce(party=party, attempt=attempt):
                 self._start(self._quiesce(party, attempt))
             case say.Disconnect(party=party, attempt=attempt):
@@ -170,6 +184,9 @@ class Move:
             case say.Retire(party=party, attempt=attempt):
                 self._start(self._retire(party, attempt))
             case say.Kill(party=party) | say.Drop(party=party):
+                for task in self._work:
+                    if task.get_name() == party.actor:  # its creation
+                        task.cancel()
                 self._start(self._end(party), farewell=True)
             case say.Finish(outcome=outcome):
                 log.info(
@@ -182,8 +199,10 @@ class Move:
                     },
                 )
 
-    def _start(self, work: Coroutine[Any, Any, None], *, farewell: bool = False) -> None:
-        task = asyncio.create_task(self._guard(work), name="farewell" if farewell else None)
+    def _start(
+        self, work: Coroutine[Any, Any, None], *, farewell: bool = False, name: str | None = None
+    ) -> None:
+        task = asyncio.create_task(self._guard(work), name=FAREWELL if farewell else name)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
@@ -191,7 +210,7 @@ class Move:
         """An instruction that fails has no answer: its deadline says what follows."""
         try:
             await work
-        except (Ended, CallFailed, StoreUnavailable) as error:
+        except (Ended, CallFailed, StoreUnavailable, TimeoutError) as error:
             log.warning("no answer", extra={"handoff": self.handoff.id, "error": str(error)})
         except Deposed as error:
             log.warning("deposed in a handoff", extra={"handoff": self.handoff.id, "error": str(error)})
@@ -231,7 +250,13 @@ class Move:
         self.hear(say.Disconnected(attempt=attempt, last_seq=last_seq, at=told))
 
     async def _resume(self, party: Party, attempt: int) -> None:
-        await (await self._worker(party)).resume((self.handoff.id, attempt))
+        # Again until it was heard: one that was not would stay disconnected, and live.
+        async with asyncio.timeout(RESUME_PATIENCE):
+            while (worker := await self._cluster.find(party.actor)) is not None:
+                with suppress(Ended):
+                    await worker.resume((self.handoff.id, attempt))
+                    return
+                await asyncio.sleep(0.5)
 
     async def _fence(self, order: say.Fence) -> None:
         try:
@@ -241,6 +266,7 @@ class Move:
                 leader=self._leader,
                 actor=order.successor.actor,
                 node=order.successor.node,
+                known_dead=order.known_dead,
             )
         except Superseded as refusal:
             self.hear(

@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.registry import Deposed, InstanceRecord, InstanceUnknown, Leased, Owner, Registry
+from actors.registry import Deposed, InstanceRecord, InstanceUnknown, Owner, Registry, Superseded
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
 from actors.supervisor import placement
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun, Forced, Resumed
 from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
+from actors.supervisor.handoff_turn import Deadlines
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.pacing import Bounds
 from actors.supervisor.turns import Turns
@@ -34,13 +35,16 @@ DRAIN_MARGIN = 30.0
 REBALANCE_THRESHOLD = 0.1
 """Share of a node's slots by which it has to be fuller than another one before an instance moves there."""
 
+LEASE_MARGIN = 1.0
+"""Seconds that an owner needs to disconnect after its lease is over."""
+
 STABLE_AFTER = 60.0
 """Seconds that an owner has to live before its next death counts as its first again."""
 
 
-def actor_template(instance_id: str, leader: int) -> str:
-    """The owner's name before its epoch is known, as `Registry.grant` takes it. No actor had it before."""
-    return f"instance:{instance_id}:{{epoch}}:{leader}"
+def actor_name(instance_id: str, epoch: int, leader: int) -> str:
+    """A name for an owner that a supervisor makes without a handoff; no other actor ever had it."""
+    return f"instance:{instance_id}:{epoch}:{leader}"
 
 
 @dataclass
@@ -234,7 +238,7 @@ class Supervisor:
                 self._deposed.set()
                 self._wake.set()
                 return
-            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown, Unplaceable) as error:
+            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown, Superseded, Unplaceable) as error:
                 reason = str(error)
             except Exception as error:
                 # Whatever it is: an instance without a keeper would stay down for good.
@@ -284,29 +288,24 @@ class Supervisor:
             node = await self._choose(record.id)
             if node is None:
                 raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
-            epoch = await self._grant(record.id, owner, node)
-            name = actor_template(record.id, self._leader).format(epoch=epoch)
-            kept.owner = Owner(epoch=epoch, actor=name, node=node, leader=self._leader)
-            worker = await self._cluster.create_instance(record, epoch, node=node, name=name)
+            kept.owner = now = await self._grant(record.id, owner, node)
+            worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
             await worker.start()
             return worker
 
-    async def _grant(self, instance_id: str, owner: Owner | None, node: str) -> int:
+    async def _grant(self, instance_id: str, owner: Owner | None, node: str) -> Owner:
+        """Give an instance whose owner does not live another one, which may begin when this returns."""
         # Ray's word that an actor is dead counts only while its node lives: of a node that does not answer,
         # the actors may well go on. Then the lease decides.
-        dead = owner is None or await self._cluster.trusts(owner.node)
-        while True:
-            try:
-                return await self._registry.grant(
-                    instance_id,
-                    after=owner.epoch if owner else 0,
-                    leader=self._leader,
-                    actor=actor_template(instance_id, self._leader),
-                    node=node,
-                    known_dead=dead,
-                )
-            except Leased as error:
-                await asyncio.sleep(min(error.remaining + 0.05, 1.0))
+        dead = owner is None or not owner.node or await self._cluster.trusts(owner.node)
+        after = owner.epoch if owner else 0
+        name = actor_name(instance_id, after + 1, self._leader)
+        epoch, remaining = await self._registry.fence(
+            instance_id, after=after, leader=self._leader, actor=name, node=node, known_dead=dead
+        )
+        if remaining:
+            await asyncio.sleep(remaining + LEASE_MARGIN)
+        return Owner(epoch=epoch, actor=name, node=node, leader=self._leader)
 
     # ---- handoffs ----
 
@@ -367,6 +366,7 @@ class Supervisor:
             handoffs=self._handoffs,
             cluster=self._cluster,
             choose=self._choose,
+            deadlines=Deadlines(lease=self._settings.instance.lease_ttl),
         )
         moment = time.time()
         try:
@@ -501,18 +501,20 @@ class Supervisor:
         ]
 
     async def _rebalance(self) -> None:
-        """Move a few instances from crowded nodes to empty ones."""
+        """Move a few instances from crowded nodes to empty ones, once those that move already have."""
+        if any(kept.wish is not None for kept in self._kept.values()):
+            return
         instances = [
             placement.Instance(
                 instance_id,
                 kept.owner.node if kept.owner else None,
-                pinned=kept.worker is None or kept.wish is not None,
+                pinned=kept.worker is None,
             )
             for instance_id, kept in self._kept.items()
         ]
-        room = self._settings.supervisor.handoffs - sum(kept.wish is not None for kept in self._kept.values())
+        room = self._settings.supervisor.handoffs
         plan = placement.plan_rebalance(
-            instances, await self._places(), max_moves=max(0, room), threshold=REBALANCE_THRESHOLD
+            instances, await self._places(), max_moves=room, threshold=REBALANCE_THRESHOLD
         )
         for move in plan:
             self._wish(self._kept[move.instance_id], Reason.REBALANCE, move.target)

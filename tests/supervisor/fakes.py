@@ -63,7 +63,7 @@ class MemoryWorker:
 
     async def _connect(self) -> None:
         if self.instance_id:
-            await self.cluster.registry.renew(self.instance_id, self.epoch, 30.0, timeout=5)
+            await self.cluster.registry.renew(self.instance_id, self.epoch, self.cluster.lease, timeout=5)
             others = [other.name for other in self.cluster.living(self.instance_id) if other.connected]
             assert others in ([], [self.name]), "two connections of one account"
             self.connected = True
@@ -129,6 +129,7 @@ class MemoryCluster:
         self.trusted = {"node-1", "node-2", "node-3"}
         self.deaf: set[str] = set()
         self.head = "node-0"
+        self.lease = 30.0
         self.broken = 0
 
     def home(self) -> str:

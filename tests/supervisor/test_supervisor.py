@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from actors.registry import Desired, InstanceRecord, Registry, new_token, now
-from actors.store import Store
+from actors.store import StaleEpoch, Store
 from actors.supervisor.supervisor import Supervisor
 from tests.supervisor.fakes import MemoryCluster
 from tests.wait import until
@@ -42,18 +44,26 @@ async def test_a_dead_owner_is_replaced_in_the_next_epoch_without_waiting_for_it
 async def test_an_owner_on_a_silent_node_is_replaced_only_after_its_lease(
     supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, store: Store
 ) -> None:
+    cluster.lease = 1.0
     supervise()
     await registry.create(record(1), new_token())
     (worker,) = await until(lambda: cluster.living("ins_1"))
     lease = store.keys.instance("ins_1", "lease")
     await until(lambda: store.redis.exists(lease))
     cluster.trusted.clear()
+    over = asyncio.get_running_loop().time() + await store.redis.pttl(lease) / 1000
     worker.die()
-    await asyncio.sleep(0.5)
-    assert cluster.living("ins_1") == []
-    await store.redis.delete(lease)  # it runs out
+    await until(lambda: _epoch(registry, 2), what="fenced at once")
+    with pytest.raises(StaleEpoch):
+        await registry.renew("ins_1", 1, 1.0, timeout=5)
     (successor,) = await until(lambda: cluster.living("ins_1"))
     assert successor.epoch == 2
+    assert asyncio.get_running_loop().time() >= over
+
+
+async def _epoch(registry: Registry, epoch: int) -> bool:
+    owner = await registry.owner("ins_1")
+    return owner is not None and owner.epoch == epoch
 
 
 async def test_a_new_supervisor_finds_living_owners_again(
