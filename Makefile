@@ -22,8 +22,10 @@ demo: $(INSTALLED) engine
 up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
+# Tests with a Ray cluster need both cores of a small machine: those run one after another.
 test: lint engine engine-test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
+	$(BIN)/pytest -m cluster $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
