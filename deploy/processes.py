@@ -92,4 +92,8 @@ def end(processes: Iterable[Process], *, patience: float) -> list[Process]:
     for process in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+    # The kernel takes a moment, longer on a busy machine.
+    deadline = time.monotonic() + patience
+    while any(alive(process) for process in left) and time.monotonic() < deadline:
+        time.sleep(0.01)
     return left
