@@ -24,6 +24,9 @@ Handle = ActorHandle[Any]
 actor: Any = ray.remote
 exit_actor: Any = ray.actor.exit_actor
 
+Order = tuple[str, int]
+"""What a handoff tells an actor carries: the handoff's id, and which attempt of it this belongs to."""
+
 INSTANCE_SLOT = "instance_slot"
 """The custom resource of which each instance takes one.
 

@@ -17,9 +17,6 @@ from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
 
-Order = tuple[str, int]
-"""A handoff's id, and which attempt of it an order belongs to."""
-
 
 def session_store(settings: Settings, instance_id: str) -> str:
     """Where the engine of an instance keeps its session."""
@@ -114,22 +111,22 @@ class InstanceActor:
         """Finish the message being sent, disconnect, flush, give the lease back."""
         return str(await self._work.drain())
 
-    async def quiesce(self, order: Order) -> None:
+    async def quiesce(self, order: cluster.Order) -> None:
         """Take no further message from the outbox; returns when the one in flight has its result."""
         self._heed(order)
         await self._work.quiesce()
 
-    async def disconnect(self, order: Order) -> int:
+    async def disconnect(self, order: cluster.Order) -> int:
         """Disconnect, flush, close the session; returns the mailbox's last sequence number."""
         self._heed(order)
         return await self._work.disconnect()
 
-    async def resume(self, order: Order) -> None:
+    async def resume(self, order: cluster.Order) -> None:
         """Go on after `quiesce` and `disconnect`."""
         self._heed(order)
         self._work.resume()
 
-    def _heed(self, order: Order) -> None:
+    def _heed(self, order: cluster.Order) -> None:
         """Refuse an order that was overtaken on its way: the handoff is past its attempt."""
         handoff_id, attempt = order
         if attempt < self._orders.get(handoff_id, 0):

@@ -18,7 +18,7 @@ from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import Ended, Order, Worker
+from actors.supervisor.workers import Ended, Worker
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +100,15 @@ class RayWorker:
         """Get warm."""
         await self._call("prepare", timeout=None)
 
-    async def quiesce(self, order: Order) -> None:
+    async def quiesce(self, order: cluster.Order) -> None:
         """Send no more."""
         await self._call("quiesce", order, timeout=None)
 
-    async def disconnect(self, order: Order) -> int:
+    async def disconnect(self, order: cluster.Order) -> int:
         """Disconnect, flush, close the session."""
         return int(await self._call("disconnect", order, timeout=None))
 
-    async def resume(self, order: Order) -> None:
+    async def resume(self, order: cluster.Order) -> None:
         """Go on."""
         await self._call("resume", order, timeout=CALL_TIMEOUT)
 

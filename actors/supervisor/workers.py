@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from actors.cluster import Node
+from actors.cluster import Node, Order
 from actors.registry import InstanceRecord
-
-Order = tuple[str, int]
-"""A handoff's id, and which attempt of it an order belongs to."""
 
 
 class Ended(Exception):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from actors.cluster import Node
+from actors.cluster import Node, Order
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceRecord, Registry
 from actors.store import StaleEpoch, Store
-from actors.supervisor.workers import Ended, Order, Worker
+from actors.supervisor.workers import Ended, Worker
 
 
 @dataclass
