@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,17 @@ Answer = Callable[[Got, web.Request], Awaitable[web.StreamResponse | None]]
 
 @dataclass
 class Receiver:
-    """Keeps what it got, and what of it it took (answered with a 2xx)."""
+    """Keeps what it got, and what of it it took (answered with a 2xx).
+
+    With a ``secret``, signatures are checked as requests come (later they would be too old to be good), and
+    what has none stands in ``forged``.
+    """
 
     port: int = 0
+    secret: str | None = None
     got: list[Got] = field(default_factory=list)
     taken: list[Got] = field(default_factory=list)
+    forged: list[Got] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
     open: int = 0
     most_open: int = 0
@@ -101,6 +107,11 @@ class Receiver:
             {name.lower(): value for name, value in request.headers.items()},
             await request.read(),
         )
+        if self.secret is not None:
+            try:
+                got.verify(self.secret)
+            except WebhookVerificationError:
+                self.forged.append(got)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:

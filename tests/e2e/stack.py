@@ -43,7 +43,8 @@ TITLES = {
 class Stack:
     """One running Malote with one paired instance and one webhook.
 
-    ``bodies`` are the texts that the contact and the API sent so far, in order.
+    ``written`` and ``sent`` are the texts that the contact and the API sent so far, in order; ``others`` are
+    processes of this test run that were there before.
     """
 
     directory: Path
@@ -52,25 +53,27 @@ class Stack:
     local: Local
     session: ClientSession
     instance: str = ""
-    secret: str = ""
     token: str = ""
+    others: set[int] = field(default_factory=set)
     written: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
 
     @classmethod
     async def start(cls, directory: Path) -> Stack:
         """Start everything and pair one instance."""
+        others = {process.pid for process in descendants(os.getpid())}
         lab = await Lab.start(directory / "lab")
         receiver = Receiver()
         await receiver.start()
-        stack = cls(directory, lab, receiver, _local(directory), ClientSession(timeout=ClientTimeout(60)))
+        session = ClientSession(timeout=ClientTimeout(60))
+        stack = cls(directory, lab, receiver, _local(directory), session, others=others)
         await stack.up()
         stack.lab.account(PHONE)
         await (await stack.lab.contacts.create(FRIEND, "Ana")).ready()
         created = await stack.call("POST", "/v1/instances", {"name": "One"}, expect=201)
         stack.instance, stack.token = created["id"], created["token"]
         hook = await stack.call("POST", stack.path("webhooks"), {"url": receiver.url("/hook")}, expect=201)
-        stack.secret = hook["secret"]
+        receiver.secret = hook["secret"]
         await stack.lab.scan(PHONE, await until(stack.qr, what="a QR code"))
         await stack.connected()
         return stack
@@ -170,8 +173,7 @@ class Stack:
         )
         assert self.delivered() == self.written
         assert self.arrived() == self.sent
-        for got in self.receiver.taken:
-            got.verify(self.secret)
+        assert not self.receiver.forged, "every signature is good"
         seqs = sorted({got.seq for got in self.receiver.taken})
         assert seqs == list(range(1, len(seqs) + 1)), "no gap"
 
@@ -183,7 +185,7 @@ class Stack:
     # ---- processes ----
 
     def pids(self, kind: str) -> set[int]:
-        """The processes of a kind. The contacts' engines descend from the lab in this process: not these."""
+        """The stack's processes of a kind. Not those of other tests, and not the contacts' engines."""
         title = TITLES[kind]
         contacts = {
             contact._connection.pid for contact in self.lab.contacts.all() if contact._connection is not None
@@ -191,7 +193,7 @@ class Stack:
         return {
             process.pid
             for process in descendants(os.getpid())
-            if title in command_line(process.pid) and process.pid not in contacts
+            if title in command_line(process.pid) and process.pid not in contacts | self.others
         }
 
     async def kill(self, *kinds: str) -> None:
