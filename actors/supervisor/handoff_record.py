@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -160,3 +161,20 @@ class Handoff(BaseModel):
     def cleared(self) -> bool:
         """True if the predecessor cannot be connected any more."""
         return self.standing in (Standing.DISCONNECTED, Standing.EXPIRED, Standing.DEAD)
+
+
+def shown(handoff: Handoff) -> dict[str, Any]:
+    """A handoff as the API shows it."""
+    blackout = handoff.blackout
+    return {
+        "id": handoff.id,
+        "instance_id": handoff.instance_id,
+        "reason": handoff.reason,
+        "step": handoff.step,
+        "outcome": handoff.outcome,
+        "from": handoff.origin.node if handoff.origin else None,
+        "to": handoff.successor.node if handoff.successor else None,
+        "epoch": handoff.successor.epoch if handoff.successor else None,
+        "blackout_ms": round(blackout * 1000, 1) if blackout is not None else None,
+        "log": [entry.model_dump(mode="json") for entry in handoff.log],
+    }

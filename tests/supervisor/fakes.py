@@ -131,11 +131,13 @@ class MemoryCluster:
         self.head = "node-0"
         self.lease = 30.0
         self.broken = 0
+        self.looks = 0
 
     def home(self) -> str:
         return self.head
 
     async def nodes(self) -> list[Node]:
+        self.looks += 1
         return [
             Node(node, "127.0.0.1", True, slots, {}, draining=node in self.ray_drains)
             for node, slots in self.slots.items()

@@ -160,6 +160,25 @@ async def test_a_node_that_joins_gets_its_share_if_that_is_wanted(
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_turn_asks_for_the_nodes_once(
+    settings: Settings, store: Store, registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.slots = {"node-1": 10}
+    limits = settings.supervisor.model_copy(update={"rebalance": True, "reconcile": 600.0})
+    supervisor = Supervisor(settings.model_copy(update={"supervisor": limits}), store, cluster)
+    task = asyncio.create_task(supervisor.run())
+    await owned(registry, cluster)
+    await until(lambda: supervisor.describe()["instances"]["ins_1"]["owned"])
+    cluster.ray_drains.add("node-1")  # there is something to be emptied, and no other node to take it
+    before = cluster.looks
+    seen = await supervisor.reconcile()
+    assert cluster.looks == before + 1
+    assert seen is not None
+    assert seen.ending == {"node-1"}
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_moves_are_refused_with_a_reason(
     supervise: Supervise, registry: Registry, cluster: MemoryCluster
 ) -> None:

@@ -1,0 +1,211 @@
+"""Keeps instances owned: finds or makes their owners, watches them, and hands them over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
+from actors.settings import Settings
+from actors.store import StaleEpoch, Store, StoreUnavailable
+from actors.supervisor import placement
+from actors.supervisor.handoff import begin
+from actors.supervisor.handoff_messages import Begun, Resumed
+from actors.supervisor.handoff_record import Handoff, Outcome, Party
+from actors.supervisor.handoff_turn import Deadlines
+from actors.supervisor.kept import Kept, Wish
+from actors.supervisor.moves import Handoffs, Move
+from actors.supervisor.nodes import Nodes
+from actors.supervisor.pacing import Bounds
+from actors.supervisor.turns import Turns
+from actors.supervisor.workers import Cluster, Ended, Worker
+
+log = logging.getLogger(__name__)
+
+MOVED = "moved"
+
+LEASE_MARGIN = 1.0
+"""Seconds that an owner needs to disconnect after its lease is over."""
+
+STABLE_AFTER = 60.0
+"""Seconds that an owner has to live before its next death counts as its first again."""
+
+
+def actor_name(instance_id: str, epoch: int, leader: int) -> str:
+    """A name for an owner that a supervisor makes without a handoff; no other actor ever had it."""
+    return f"instance:{instance_id}:{epoch}:{leader}"
+
+
+class Unplaceable(Exception):
+    """No node can take another instance."""
+
+
+class Keeper:
+    """Keeps instances owned, each in a task of its own, within bounds that they share.
+
+    Args:
+        deposed: called when a newer supervisor turns out to lead.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        cluster: Cluster,
+        nodes: Nodes,
+        handoffs: Handoffs,
+        deposed: Callable[[], None],
+    ) -> None:
+        self.leader = 0
+        """Number of the supervisor, 0 until it leads; nothing is kept before that."""
+
+        self._settings = settings
+        self._registry = Registry(store)
+        self._handoffs = handoffs
+        self._cluster = cluster
+        self._nodes = nodes
+        self._deposed = deposed
+        limits = settings.supervisor
+        self._turns = Turns(
+            Bounds(
+                source=limits.handoffs_per_node,
+                target=limits.handoffs_per_node,
+                total=limits.handoffs,
+                gap=limits.connect_gap,
+            )
+        )
+        self._starting = asyncio.Semaphore(limits.start_concurrency)
+
+    async def keep(self, kept: Kept) -> None:
+        """Keep one instance owned, whatever happens to its owners."""
+        instance_id = kept.record.id
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                unfinished = await self._handoffs.unfinished(instance_id)
+                if unfinished is not None:
+                    await self._carry_out(kept, unfinished, resumed=True)
+                kept.worker = await self._ensure_owner(kept)
+                await kept.worker.configure(kept.record)
+                reason = await self._watch(kept)
+            except Deposed as error:
+                log.warning("deposed", extra={"reason": str(error)})
+                self._deposed()
+                return
+            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown, Superseded, Unplaceable) as error:
+                reason = str(error)
+            except Exception as error:
+                # Whatever it is: an instance without a keeper would stay down for good.
+                log.exception("keeper failed", extra={"instance": instance_id})
+                reason = str(error)
+            kept.worker = None
+            if reason == MOVED:
+                continue
+            if asyncio.get_running_loop().time() - began > STABLE_AFTER:
+                kept.restarts = 0
+            kept.restarts += 1
+            log.warning("owner ended", extra={"instance": instance_id, "reason": reason})
+            await asyncio.sleep(min(5.0, 0.1 * 2 ** min(kept.restarts, 6)))
+
+    async def _watch(self, kept: Kept) -> str:
+        """Wait for the owner's end; meanwhile pass on changes of the record, and carry out a move."""
+        worker = kept.worker
+        assert worker is not None
+        end = asyncio.create_task(worker.watch())
+        try:
+            while True:
+                change = asyncio.create_task(kept.changed.wait())
+                done, _ = await asyncio.wait([end, change], return_when=asyncio.FIRST_COMPLETED)
+                change.cancel()
+                if end in done:
+                    return end.result()
+                kept.changed.clear()
+                if kept.wish is not None:
+                    await self._grant_wish(kept, kept.wish)
+                    return MOVED
+                await worker.configure(kept.record)
+        finally:
+            end.cancel()
+            await asyncio.gather(end, return_exceptions=True)
+
+    async def _ensure_owner(self, kept: Kept) -> Worker:
+        """The living owner, found again or made in a new epoch."""
+        record = kept.record
+        owner = await self._registry.owner(record.id)
+        if owner is not None:
+            worker = await self._cluster.find(owner.actor)
+            if worker is not None:
+                kept.owner = owner
+                await worker.start()
+                return worker
+        async with self._starting:
+            node = await self._nodes.choose(record.id)
+            if node is None:
+                raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
+            kept.owner = now = await self._grant(record.id, owner, node)
+            worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
+            await worker.start()
+            return worker
+
+    async def _grant(self, instance_id: str, owner: Owner | None, node: str) -> Owner:
+        """Give an instance whose owner does not live another one, which may begin when this returns."""
+        # Ray's word that an actor is dead counts only while its node lives: of a node that does not answer,
+        # the actors may well go on. Then the lease decides.
+        dead = owner is None or not owner.node or await self._cluster.trusts(owner.node)
+        after = owner.epoch if owner else 0
+        name = actor_name(instance_id, after + 1, self.leader)
+        epoch, remaining = await self._registry.fence(
+            instance_id, after=after, leader=self.leader, actor=name, node=node, known_dead=dead
+        )
+        if remaining:
+            await asyncio.sleep(remaining + LEASE_MARGIN)
+        return Owner(epoch=epoch, actor=name, node=node, leader=self.leader)
+
+    # ---- handoffs ----
+
+    async def _grant_wish(self, kept: Kept, wish: Wish) -> None:
+        owner = await self._registry.owner(kept.record.id)
+        assert owner is not None
+        try:
+            async with self._turns.turn(placement.Move(kept.record.id, owner.node, wish.target)):
+                handoff = begin(
+                    secrets.token_hex(6),
+                    kept.record.id,
+                    wish.reason,
+                    predecessor=Party(epoch=owner.epoch, node=owner.node, actor=owner.actor),
+                    target=wish.target,
+                    # A node that is to be emptied, or left, will not do.
+                    excluded=(owner.node,) if wish.target is None else (),
+                )
+                handoff = await self._carry_out(kept, handoff, resumed=False)
+        except BaseException as error:
+            kept.wish = None
+            if not wish.done.done():
+                wish.done.set_exception(Ended(f"the handoff was cut short: {error}"))
+                wish.done.exception()  # nobody may be waiting
+            raise
+        kept.wish = None
+        wish.done.set_result(handoff)
+
+    async def _carry_out(self, kept: Kept, handoff: Handoff, *, resumed: bool) -> Handoff:
+        kept.move = Move(
+            handoff,
+            kept.record,
+            leader=self.leader,
+            registry=self._registry,
+            handoffs=self._handoffs,
+            cluster=self._cluster,
+            choose=self._nodes.choose,
+            deadlines=Deadlines(lease=self._settings.instance.lease_ttl),
+        )
+        moment = time.time()
+        try:
+            ended = await kept.move.run(Resumed(at=moment) if resumed else Begun(at=moment))
+        finally:
+            kept.move = None
+        if ended.outcome is Outcome.MOVED and (now := ended.successor) is not None:
+            kept.owner = Owner(epoch=now.epoch, actor=now.actor, node=now.node, leader=self.leader)
+        return ended
