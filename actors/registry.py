@@ -110,18 +110,6 @@ class Superseded(Exception):
         self.actor = actor
 
 
-class Leased(Exception):
-    """The predecessor's lease still runs.
-
-    Args:
-        remaining: seconds until it ends.
-    """
-
-    def __init__(self, remaining: float) -> None:
-        super().__init__(f"the predecessor's lease runs for another {remaining:.1f} s")
-        self.remaining = remaining
-
-
 def new_token() -> str:
     """A fresh key of access, shown once and stored only as its hash."""
     return f"mlt_{secrets.token_urlsafe(32)}"
@@ -288,37 +276,6 @@ class Registry:
         redis = self.store.redis
         raw = await self.store.run(lambda: redis.hgetall(self.keys.instance(instance_id, "owner")), timeout=5)
         return Owner.model_validate(raw) if raw else None
-
-    async def grant(
-        self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool
-    ) -> int:
-        """Make ``actor`` the owner in the epoch after ``after``, if ``after`` is still the current one.
-
-        ``{epoch}`` in ``actor`` stands for the new epoch. Granting again after a lost reply, as the same
-        leader to the same actor on the same node, returns the same epoch.
-
-        Args:
-            after: the epoch that ends, 0 for the first.
-            leader: number of the granting supervisor.
-            known_dead: the predecessor is known to have ended, so that its lease need not be waited for.
-
-        Raises:
-            StaleEpoch: another epoch is current.
-            Deposed: a newer supervisor has granted here.
-            Leased: the predecessor may still be at work.
-        """
-        answer, value = await self.store.script(
-            LUA / "owner_grant.lua",
-            keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
-            args=[after, leader, actor.replace("{epoch}", str(after + 1)), node, int(known_dead)],
-        )
-        if answer == "moved":
-            raise StaleEpoch(after, int(value))
-        if answer == "deposed":
-            raise Deposed(f"supervisor {leader}, {value} leads")
-        if answer == "leased":
-            raise Leased(int(value) / 1000)
-        return int(value)
 
     async def fence(
         self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool

@@ -181,9 +181,8 @@ async def client(
 
 
 async def own(registry: Registry, after: int) -> None:
-    await registry.grant(
-        "inst_1", after=after, leader=1, actor="instance:inst_1:{epoch}", node="n", known_dead=True
-    )
+    name = f"instance:inst_1:{after + 1}"
+    await registry.fence("inst_1", after=after, leader=1, actor=name, node="n", known_dead=True)
 
 
 async def steer(client: aiohttp.ClientSession) -> None:

@@ -152,8 +152,9 @@ class Owner:
 
     async def take(self) -> None:
         """Become the owner."""
-        self.epoch = await self.registry.grant(
-            self.instance_id, after=self.epoch, leader=1, actor="a:{epoch}", node="n", known_dead=True
+        name = f"a:{self.epoch + 1}"
+        self.epoch, _ = await self.registry.fence(
+            self.instance_id, after=self.epoch, leader=1, actor=name, node="n", known_dead=True
         )
 
     async def append(

@@ -42,8 +42,8 @@ class Account:
         await registry.create(
             InstanceRecord(id=self.id, name=self.id, created_at=now()), token=f"token-{self.id}"
         )
-        self.epoch = await registry.grant(
-            self.id, after=0, leader=1, actor="test:{epoch}", node="n", known_dead=True
+        self.epoch, _ = await registry.fence(
+            self.id, after=0, leader=1, actor="test:1", node="n", known_dead=True
         )
 
     async def append(

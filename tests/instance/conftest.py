@@ -125,13 +125,9 @@ async def own(
         owner = await registry.owner(record.id)
         if owner is None:
             await registry.create(record, new_token())
-        epoch = await registry.grant(
-            record.id,
-            after=owner.epoch if owner else 0,
-            leader=1,
-            actor="a:{epoch}",
-            node="n",
-            known_dead=True,
+        after = owner.epoch if owner else 0
+        epoch, _ = await registry.fence(
+            record.id, after=after, leader=1, actor=f"a:{after + 1}", node="n", known_dead=True
         )
         instance = Instance(
             settings,

@@ -132,7 +132,7 @@ async def test_a_stale_owner_is_refused_and_ends(own: Own, friend: Contact) -> N
     one = await own()
     await one.pair()
     registry = Registry(one.store)
-    await registry.grant(one.id, after=1, leader=1, actor="b:{epoch}", node="n", known_dead=True)
+    await registry.fence(one.id, after=1, leader=1, actor="b:2", node="n", known_dead=True)
     before = len(await one.events())
     await write(friend, 3, "too late")
     assert await one.task is End.FENCED

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis.stateful import RuleBasedStateMachine
 
 from actors.instance.mailbox import Mailbox
-from actors.registry import Registry
+from actors.registry import Registry, Superseded
 from actors.settings import MailboxSettings
-from actors.store import StaleEpoch, Store
+from actors.store import Store
 from tests.store.samples import INSTANCE, grant
 
 T = TypeVar("T")
@@ -44,9 +44,9 @@ class InstanceMachine(RuleBasedStateMachine):
         """A grant, right or wrong; several supervisors may try."""
         try:
             granted = self.wait(grant(self.registry, after, actor=f"actor-{uuid.uuid4().hex}"))
-        except StaleEpoch as refused:
+        except Superseded as refused:
             assert after != self.epoch
-            assert (refused.current or 0) == self.epoch  # noqa: PT017
+            assert refused.epoch == self.epoch  # noqa: PT017
         else:
             assert after == self.epoch
             self.epoch += 1

@@ -54,12 +54,13 @@ async def grant(registry: Registry, after: int = 0, instance_id: str = INSTANCE,
     arguments: dict[str, Any] = {
         "after": after,
         "leader": 1,
-        "actor": f"{instance_id}:{{epoch}}",
+        "actor": f"{instance_id}:{after + 1}",
         "node": "node-a",
         "known_dead": True,
         **changes,
     }
-    return await registry.grant(instance_id, **arguments)
+    epoch, _ = await registry.fence(instance_id, **arguments)
+    return epoch
 
 
 async def snapshot(store: Store) -> dict[str, bytes]:

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from actors.registry import Deposed, Leased, Registry
+from actors.registry import Deposed, Registry, Superseded
 from actors.store import StaleEpoch, Store
 from tests.proxy import Proxy
 from tests.store.samples import INSTANCE, grant, snapshot
+from tests.wait import until
 
 
 async def test_epochs_follow_each_other(registry: Registry) -> None:
@@ -26,9 +27,9 @@ async def test_a_grant_after_another_epoch_than_the_current_is_refused(
     await grant(registry)
     await grant(registry, 1)
     before = await snapshot(store)
-    with pytest.raises(StaleEpoch) as refused:
+    with pytest.raises(Superseded) as refused:
         await grant(registry, after, actor="somebody else")
-    assert refused.value.current == 2
+    assert (refused.value.epoch, refused.value.actor) == (2, f"{INSTANCE}:2")
     assert await snapshot(store) == before
 
 
@@ -37,43 +38,66 @@ async def test_of_many_grants_at_once_one_is_made(registry: Registry, epoch: int
         *(grant(registry, epoch, actor=f"rival-{n}") for n in range(8)), return_exceptions=True
     )
     assert sorted(map(str, (r for r in results if isinstance(r, int)))) == [str(epoch + 1)]
-    assert sum(isinstance(r, StaleEpoch) for r in results) == 7
+    assert sum(isinstance(r, Superseded) for r in results) == 7
     owner = await registry.owner(INSTANCE)
     assert owner is not None
     assert owner.actor == f"rival-{results.index(epoch + 1)}"
 
 
-async def test_a_running_lease_is_waited_for(registry: Registry, store: Store, epoch: int) -> None:
+async def fence(registry: Registry, after: int, actor: str, *, known_dead: bool = False) -> tuple[int, float]:
+    return await registry.fence(
+        INSTANCE, after=after, leader=1, actor=actor, node="node-b", known_dead=known_dead
+    )
+
+
+async def test_a_running_lease_is_to_be_waited_for(registry: Registry, epoch: int) -> None:
     await registry.renew(INSTANCE, epoch, 30, timeout=5)
-    before = await snapshot(store)
-    with pytest.raises(Leased) as refused:
-        await grant(registry, epoch, known_dead=False)
-    assert 0 < refused.value.remaining <= 30
-    assert await snapshot(store) == before
+    granted, remaining = await fence(registry, epoch, "b")
+    assert granted == epoch + 1
+    assert 0 < remaining <= 30
+    with pytest.raises(StaleEpoch):
+        await registry.renew(INSTANCE, epoch, 30, timeout=5)
+    # Asked again, also when the successor has a lease of its own, it is the predecessor's that counts.
+    await registry.renew(INSTANCE, granted, 600, timeout=5)
+    again, left = await fence(registry, epoch, "b")
+    assert again == granted
+    assert 0 < left <= remaining
+    # Whoever replaces a successor that never came to be still has to wait for the owner before it.
+    _, left = await fence(registry, granted, "c", known_dead=True)
+    assert 0 < left <= remaining
+
+
+async def test_a_lease_that_is_over_is_not_waited_for(registry: Registry, store: Store, epoch: int) -> None:
     await registry.renew(INSTANCE, epoch, 0.05, timeout=5)
-    assert await _until_granted(registry, epoch) == epoch + 1
+    lease = store.keys.instance(INSTANCE, "lease")
+    await until(lambda: _absent(store, lease), what="the end of the lease")
+    assert await fence(registry, epoch, "b") == (epoch + 1, 0.0)
+
+
+async def _absent(store: Store, key: str) -> bool:
+    return not await store.redis.exists(key)
 
 
 async def test_a_predecessor_known_to_be_dead_is_not_waited_for(registry: Registry, epoch: int) -> None:
     await registry.renew(INSTANCE, epoch, 30, timeout=5)
-    assert await grant(registry, epoch, known_dead=True) == epoch + 1
+    assert await fence(registry, epoch, "b", known_dead=True) == (epoch + 1, 0.0)
     # The lease that is gone was the predecessor's: the successor's own starts with its first renewal.
-    assert await grant(registry, epoch + 1, known_dead=False) == epoch + 2
+    assert await fence(registry, epoch + 1, "c") == (epoch + 2, 0.0)
 
 
 async def test_a_released_lease_is_not_waited_for(registry: Registry, epoch: int) -> None:
     await registry.renew(INSTANCE, epoch, 30, timeout=5)
     await registry.release(INSTANCE, epoch)
     await registry.release(INSTANCE, epoch)
-    assert await grant(registry, epoch, known_dead=False) == epoch + 1
+    assert await fence(registry, epoch, "b") == (epoch + 1, 0.0)
 
 
 async def test_a_stale_release_changes_nothing(registry: Registry, epoch: int) -> None:
     current = await grant(registry, epoch)
     await registry.renew(INSTANCE, current, 30, timeout=5)
     await registry.release(INSTANCE, epoch)
-    with pytest.raises(Leased):
-        await grant(registry, current, known_dead=False)
+    _, remaining = await fence(registry, current, "c")
+    assert remaining > 0
 
 
 async def test_a_stale_renewal_is_refused(registry: Registry, store: Store, epoch: int) -> None:
@@ -132,22 +156,21 @@ async def test_a_grant_whose_reply_was_lost(
 
 
 async def test_two_leaders_do_not_share_a_grant(registry: Registry, epoch: int) -> None:
-    """Actors are named by epoch: the same name from another leader is another grant, on another node."""
-    granted = await grant(registry, epoch, leader=2, node="node-a")
-    with pytest.raises(StaleEpoch) as refused:
-        await grant(registry, epoch, leader=3, node="node-b")
-    assert refused.value.current == granted
-    with pytest.raises(StaleEpoch):
-        await grant(registry, epoch, leader=2, node="node-b")
+    granted = await grant(registry, epoch, leader=2, actor="of leader 2", node="node-a")
+    with pytest.raises(Superseded) as refused:
+        await grant(registry, epoch, leader=3, actor="of leader 3", node="node-b")
+    assert (refused.value.epoch, refused.value.actor) == (granted, "of leader 2")
     owner = await registry.owner(INSTANCE)
     assert owner is not None
     assert (owner.leader, owner.node) == (2, "node-a")
 
 
-async def _until_granted(registry: Registry, after: int) -> int:
-    for _ in range(200):
-        try:
-            return await grant(registry, after, known_dead=False)
-        except Leased as leased:
-            await asyncio.sleep(leased.remaining)
-    raise AssertionError("the lease never ended")
+async def test_a_leader_takes_over_what_another_one_granted(registry: Registry, epoch: int) -> None:
+    """Actors' names are unique: who asks for the same one goes on with the same handoff."""
+    granted = await grant(registry, epoch, leader=2, actor="successor")
+    assert await grant(registry, epoch, leader=3, actor="successor") == granted
+    with pytest.raises(Deposed):
+        await grant(registry, epoch, leader=2, actor="successor")
+    owner = await registry.owner(INSTANCE)
+    assert owner is not None
+    assert (owner.epoch, owner.leader) == (granted, 3)
