@@ -17,8 +17,9 @@ from actors.instance import actor as instance_actor
 from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
+from actors.supervisor import session_locks
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import Ended, Worker
+from actors.supervisor.workers import Confirm, Ended, Worker
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,11 @@ class RayCluster:
         if handle is None:
             handle = await asyncio.to_thread(courier_actor.create, self._settings, number)
         return await self._up(handle, name)
+
+    async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:
+        """End whoever holds the lock of an instance's session."""
+        store = instance_actor.session_store(self._settings, instance_id)
+        return await session_locks.break_lock(store, instance_id, confirm)
 
     async def forget(self, instance_id: str) -> None:
         """Remove the files of a deleted instance's session."""

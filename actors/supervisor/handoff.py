@@ -24,6 +24,9 @@ What it asks of the executor and of the actors:
 - `Fence` makes the successor owner at once; from then on the predecessor can neither write nor renew. What is
   left of its lease is waited for here, unless it disconnected or is known dead. Asked again, also by another
   supervisor, it answers as it did before.
+- Whoever still holds the session's lock after that, frozen or cut off, loses it (`BreakLock`), while the
+  record stands at the fence. Once it says that the successor may open the session, no lock is broken any
+  more: a supervisor that goes on from there would take it from the successor.
 - Actors that are neither owner nor part of a running handoff are swept by the supervisor. A fenced one also
   ends by itself, at its next write or renewal.
 
@@ -49,6 +52,7 @@ from actors.supervisor.handoff_messages import (
     Forced,
     HandoffEvent,
     Instruction,
+    LockBroken,
     NodeChosen,
     NoNode,
     Prepared,
@@ -235,6 +239,13 @@ def _in_fence(turn: Turn, event: HandoffEvent) -> None:
             turn.granted(turn.deadlines.lease)
         case FenceRefused(current_epoch=epoch):
             turn.finish(Step.ABORTED, Outcome.SUPERSEDED, f"epoch {epoch} is current")
+        case LockBroken(held=held) if turn.handoff.breaking:
+            if held:
+                turn.note("lock broken")
+            turn.enter()
+        case DeadlinePassed() if turn.handoff.breaking:
+            turn.note("lock not broken")
+            turn.enter()
         case DeadlinePassed() if turn.handoff.granted:
             turn.note("lease over")
             turn.change(standing=Standing.EXPIRED)

@@ -94,6 +94,13 @@ class FenceRefused(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockBroken(Answer):
+    """The session is free. ``held``: somebody still had its lock, and has it no more."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connected(Answer):
     """The owner of ``epoch`` serves: connected, or as far as another node would not get further either.
 
@@ -155,6 +162,7 @@ HandoffEvent = (
     | Disconnected
     | Fenced
     | FenceRefused
+    | LockBroken
     | Connected
     | ActivateFailed
     | Retired
@@ -217,13 +225,22 @@ class Fence:
         after: the predecessor's epoch, 0 if there is none.
         successor: whose epoch is ``after + 1``.
         known_dead: the predecessor's lease need not be waited for.
-        break_lock: take the session's lock from whoever still holds it.
     """
 
     after: int
     successor: Party
     known_dead: bool
-    break_lock: bool
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakLock:
+    """Take the session's lock from whoever still holds it. -> LockBroken.
+
+    Given after the fence and before the first `Activate` of this attempt, so that whoever holds the lock is
+    not the successor. The executor makes sure of that once more, for an instruction that it carries out late.
+    """
+
     attempt: int
 
 
@@ -280,6 +297,7 @@ Instruction = (
     | Disconnect
     | Resume
     | Fence
+    | BreakLock
     | Activate
     | Retire
     | Kill

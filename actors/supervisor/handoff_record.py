@@ -118,6 +118,9 @@ class Handoff(BaseModel):
     granted: bool = False
     """The registry has answered that the successor is the owner."""
 
+    breaking: bool = False
+    """Granted and cleared; what is left of the predecessor's lock on the session is being broken."""
+
     forced: bool = False
     """The predecessor is not asked: fence, kill, activate."""
 

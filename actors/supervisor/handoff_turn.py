@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.supervisor.handoff_messages import (
     Activate,
+    BreakLock,
     ChooseNode,
     CreateSuccessor,
     Disconnect,
@@ -38,6 +39,7 @@ class Deadlines:
         fence: after which an unanswered fence is asked for again.
         lease: the longest a lease can run, assumed where the registry did not say.
         lease_margin: what an owner needs to disconnect after its lease is over.
+        unlock: after which the successor tries its luck with a lock that could not be broken.
         attempts: successors tried before the handoff gives up.
     """
 
@@ -47,6 +49,7 @@ class Deadlines:
     fence: float = 5.0
     lease: float = 10.0
     lease_margin: float = 1.0
+    unlock: float = 5.0
     activate: float = 30.0
     retire: float = 5.0
     attempts: int = 3
@@ -141,11 +144,10 @@ class Turn:
     def fence(self) -> None:
         """Make the successor the owner."""
         # Asked anew, the grant counts from the new answer: only that says how long to wait for the lease.
-        self.change(step=Step.FENCE, granted=False)
+        self.change(step=Step.FENCE, granted=False, breaking=False)
         handoff, owner = self.handoff, self.handoff.predecessor
-        break_lock = owner is not None and handoff.standing is not Standing.DISCONNECTED
         after = owner.epoch if owner else 0
-        self._tell(Fence(after, self._successor, handoff.cleared, break_lock, handoff.attempt))
+        self._tell(Fence(after, self._successor, handoff.cleared, handoff.attempt))
         self._deadline(self.deadlines.fence)
 
     def activate(self, *, retried: bool) -> None:
@@ -197,9 +199,24 @@ class Turn:
             self._deadline(remaining + self.deadlines.lease_margin)
 
     def enter_if_cleared(self) -> None:
-        """Let the successor connect, if it may."""
-        if not (self.handoff.granted and self.handoff.cleared):
+        """Let the successor connect, if it may, to a session that nobody has open any more."""
+        handoff = self.handoff
+        if not (handoff.granted and handoff.cleared) or handoff.breaking:
             return
+        # One that said it has disconnected has closed its session. One that died may leave an engine behind
+        # that is frozen, or a connection that its database still believes in; one that is cut off has parked,
+        # with its session open.
+        free = handoff.predecessor is None or handoff.standing is Standing.DISCONNECTED
+        if free or self.successor_lost:
+            self.enter()
+        else:
+            self.change(breaking=True)
+            self._tell(BreakLock(handoff.attempt))
+            self._deadline(self.deadlines.unlock)
+
+    def enter(self) -> None:
+        """Let the successor connect."""
+        self.change(breaking=False)
         if self.successor_lost:
             self.replace_owner()
             self.another("successor died")

@@ -21,7 +21,7 @@ from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.nodes import Nodes
 from actors.supervisor.pacing import Bounds
 from actors.supervisor.turns import Turns
-from actors.supervisor.workers import Cluster, Ended, Worker
+from actors.supervisor.workers import Cluster, Ended, LockStands, Worker
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ MOVED = "moved"
 
 LEASE_MARGIN = 1.0
 """Seconds that an owner needs to disconnect after its lease is over."""
+
+UNLOCK_PATIENCE = 5
+"""Times in a row that an owner is not made because the session's lock could not be looked at."""
 
 STABLE_AFTER = 60.0
 """Seconds that an owner has to live before its next death counts as its first again."""
@@ -95,7 +98,15 @@ class Keeper:
                 log.warning("deposed", extra={"reason": str(error)})
                 self._deposed()
                 return
-            except (Ended, StaleEpoch, StoreUnavailable, InstanceUnknown, Superseded, Unplaceable) as error:
+            except (
+                Ended,
+                LockStands,
+                StaleEpoch,
+                StoreUnavailable,
+                InstanceUnknown,
+                Superseded,
+                Unplaceable,
+            ) as error:
                 reason = str(error)
             except Exception as error:
                 # Whatever it is: an instance without a keeper would stay down for good.
@@ -146,6 +157,8 @@ class Keeper:
             if node is None:
                 raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
             kept.owner = now = await self._grant(record.id, owner, node)
+            if owner is not None:
+                await self._unlock(kept)
             worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
             await worker.start()
             return worker
@@ -163,6 +176,23 @@ class Keeper:
         if remaining:
             await asyncio.sleep(remaining + LEASE_MARGIN)
         return Owner(epoch=epoch, actor=name, node=node, leader=self.leader)
+
+    async def _unlock(self, kept: Kept) -> None:
+        """Take the session from what may be left of a former owner: an engine that is frozen or cut off."""
+
+        async def confirm() -> None:
+            # The new owner does not exist yet. If nobody else leads, there is none from elsewhere either.
+            if (leader := await self._registry.leader()) > self.leader:
+                raise Deposed(f"supervisor {self.leader}, {leader} leads")
+
+        try:
+            if await self._cluster.break_lock(kept.record.id, confirm):
+                log.warning("lock broken", extra={"instance": kept.record.id})
+        except LockStands as error:
+            if kept.restarts < UNLOCK_PATIENCE:
+                raise
+            # Perhaps only this process does not reach the database. An engine that finds a lock tries again.
+            log.warning("lock not broken", extra={"instance": kept.record.id, "error": str(error)})
 
     # ---- handoffs ----
 

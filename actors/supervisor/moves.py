@@ -19,9 +19,9 @@ from actors.registry import Deposed, InstanceRecord, Registry, Superseded
 from actors.store import Store, StoreUnavailable
 from actors.supervisor import handoff_messages as say
 from actors.supervisor.handoff import advance
-from actors.supervisor.handoff_record import Handoff, Party
+from actors.supervisor.handoff_record import Handoff, Party, Step
 from actors.supervisor.handoff_turn import Deadlines
-from actors.supervisor.workers import Cluster, Ended, Worker
+from actors.supervisor.workers import Cluster, Ended, LockStands, Worker
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +179,8 @@ class Move:
                 self._start(self._resume(party, attempt), farewell=True)
             case say.Fence():
                 self._start(self._fence(instruction))
+            case say.BreakLock(attempt=attempt):
+                self._start(self._break_lock(attempt))
             case say.Activate(party=party, attempt=attempt):
                 self._start(self._activate(party, attempt))
             case say.Retire(party=party, attempt=attempt):
@@ -210,7 +212,7 @@ class Move:
         """An instruction that fails has no answer: its deadline says what follows."""
         try:
             await work
-        except (Ended, CallFailed, StoreUnavailable, TimeoutError) as error:
+        except (Ended, CallFailed, LockStands, StoreUnavailable, TimeoutError) as error:
             log.warning("no answer", extra={"handoff": self.handoff.id, "error": str(error)})
         except Deposed as error:
             log.warning("deposed in a handoff", extra={"handoff": self.handoff.id, "error": str(error)})
@@ -279,6 +281,18 @@ class Move:
             )
             return
         self.hear(say.Fenced(attempt=order.attempt, epoch=epoch, remaining=remaining, at=time.time()))
+
+    async def _break_lock(self, attempt: int) -> None:
+        async def confirm() -> None:
+            # If no other supervisor leads, none has let a successor in, and if this handoff still stands at
+            # the fence, it has not either: then whoever was seen with the lock before is not the successor.
+            if (leader := await self._registry.leader()) > self._leader:
+                raise Deposed(f"supervisor {self._leader}, {leader} leads")
+            if (self.handoff.step, self.handoff.attempt) != (Step.FENCE, attempt):
+                raise LockStands(f"attempt {attempt} is past its fence")
+
+        held = await self._cluster.break_lock(self.handoff.instance_id, confirm)
+        self.hear(say.LockBroken(attempt=attempt, held=held, at=time.time()))
 
     async def _activate(self, party: Party, attempt: int) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from actors.cluster import Node, Order
@@ -11,6 +11,14 @@ from actors.registry import InstanceRecord
 
 class Ended(Exception):
     """An actor ended, or could not be reached any more."""
+
+
+class LockStands(Exception):
+    """The lock of a session could not be broken, or may not be."""
+
+
+Confirm = Callable[[], Awaitable[None]]
+"""Raises, unless whoever was seen with a session's lock before it was called may lose it."""
 
 
 class Worker(Protocol):
@@ -98,6 +106,17 @@ class Cluster(Protocol):
 
     async def courier(self, number: int) -> Worker:
         """Find or create a courier; raises Ended if it does not come up in time."""
+        ...
+
+    async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:
+        """End whoever holds the lock of an instance's session; False if nobody does.
+
+        Only a holder that was seen before ``confirm`` ends, never one that came after it.
+
+        Raises:
+            LockStands
+            Exception: whatever ``confirm`` raised.
+        """
         ...
 
     async def forget(self, instance_id: str) -> None:

@@ -9,7 +9,7 @@ from actors.cluster import Node, Order
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceRecord, Registry
 from actors.store import StaleEpoch, Store
-from actors.supervisor.workers import Ended, Worker
+from actors.supervisor.workers import Confirm, Ended, LockStands, Worker
 
 
 @dataclass
@@ -37,8 +37,9 @@ class MemoryWorker:
     def alive(self) -> bool:
         return not self.end.done()
 
-    def die(self) -> None:
-        self.connected = False
+    def die(self, *, frozen: bool = False) -> None:
+        """Be killed; an engine that is frozen keeps the session's lock."""
+        self._close(keep=frozen)
         if self.alive:
             self.end.set_exception(Ended("killed"))
             self.end.exception()
@@ -66,7 +67,12 @@ class MemoryWorker:
             await self.cluster.registry.renew(self.instance_id, self.epoch, self.cluster.lease, timeout=5)
             others = [other.name for other in self.cluster.living(self.instance_id) if other.connected]
             assert others in ([], [self.name]), "two connections of one account"
-            self.connected = True
+            self.connected = self.cluster.locks.setdefault(self.instance_id, self) is self
+
+    def _close(self, *, keep: bool = False) -> None:
+        self.connected = False
+        if not keep and self.cluster.locks.get(self.instance_id) is self:
+            del self.cluster.locks[self.instance_id]
 
     async def watch(self) -> str:
         return await asyncio.shield(self.end)
@@ -77,11 +83,11 @@ class MemoryWorker:
     async def drain(self) -> None:
         if self.alive:
             self.drained = True
-            self.connected = False
+            self._close()
             self.end.set_result("drained")
 
     async def leave(self) -> None:
-        self.connected = False
+        self._close()
         if self.alive:
             self.end.set_result("left")
 
@@ -100,7 +106,7 @@ class MemoryWorker:
 
     async def disconnect(self, order: Order) -> int:
         await self._called("disconnect")
-        self.connected = False
+        self._close()
         return 7
 
     async def resume(self, order: Order) -> None:
@@ -113,10 +119,16 @@ class MemoryWorker:
             await self._connect()
         except StaleEpoch as error:
             raise CallFailed("stale", str(error)) from error
+        if self.instance_id and not self.connected:
+            raise CallFailed("store_locked", f"{self.cluster.locks[self.instance_id].name} holds the session")
 
 
 class MemoryCluster:
-    """Actors by name. ``trusted`` says which nodes' word counts; ``broken`` makes creations fail."""
+    """Actors by name. ``trusted`` says which nodes' word counts; ``broken`` makes creations fail.
+
+    ``locks`` says whose engine has a session open. ``unbreakable`` makes attempts to break a lock fail, and
+    ``slow`` holds the next one up before it sees the holder.
+    """
 
     def __init__(self, store: Store) -> None:
         self.registry = Registry(store)
@@ -131,6 +143,11 @@ class MemoryCluster:
         self.head = "node-0"
         self.lease = 30.0
         self.broken = 0
+        self.locks: dict[str, MemoryWorker] = {}
+        self.unlocked: list[str] = []
+        self.unbreakable = 0
+        self.slow: asyncio.Event | None = None
+        self.late: list[asyncio.Task[bool]] = []
         self.looks = 0
 
     def home(self) -> str:
@@ -167,6 +184,27 @@ class MemoryCluster:
 
     def _courier_node(self) -> str:
         return min(set(self.slots) - self.ray_drains)
+
+    async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:
+        if self.unbreakable:
+            self.unbreakable -= 1
+            raise LockStands("the database does not answer")
+        # It goes on although its caller is cancelled, as a request that is on its way does.
+        held_up, self.slow = self.slow, None
+        self.late.append(asyncio.create_task(self._break(instance_id, confirm, held_up)))
+        return await asyncio.shield(self.late[-1])
+
+    async def _break(self, instance_id: str, confirm: Confirm, held_up: asyncio.Event | None) -> bool:
+        if held_up is not None:
+            await held_up.wait()
+        seen = self.locks.get(instance_id)
+        if seen is None:
+            return False
+        await confirm()
+        if self.locks.get(instance_id) is seen:
+            del self.locks[instance_id]
+            self.unlocked.append(seen.name)
+        return True
 
     async def forget(self, instance_id: str) -> None:
         self.forgotten.append(instance_id)

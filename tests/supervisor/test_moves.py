@@ -7,11 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.registry import Registry, new_token
+from actors.registry import Deposed, Registry, new_token
 from actors.settings import Settings
 from actors.store import Store
-from actors.supervisor.moves import Handoffs
+from actors.supervisor.handoff import begin
+from actors.supervisor.handoff_messages import Begun
+from actors.supervisor.handoff_record import Party, Reason
+from actors.supervisor.handoff_turn import Deadlines
+from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.supervisor import Supervisor
+from actors.supervisor.workers import LockStands
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 from tests.supervisor.test_supervisor import record
 from tests.wait import until
@@ -97,6 +102,94 @@ async def test_a_new_supervisor_goes_on_with_a_handoff_in_any_step(
     supervise()
     await until(lambda: _moved(cluster), what=f"moved by the new supervisor after {call}")
     await until(lambda: _filed(store), what="the record is filed")
+
+
+async def frozen_in_a_move(cluster: MemoryCluster, supervisor: Supervisor, first: MemoryWorker) -> None:
+    """A handoff whose predecessor dies while it is asked to stop, its engine frozen."""
+    first.deaf.add("quiesce")
+    moving = asyncio.create_task(supervisor.move("ins_1", None))
+    moving.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await until(lambda: "quiesce" in first.calls)
+    first.die(frozen=True)
+
+
+async def test_the_lock_of_a_frozen_predecessor_is_broken(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    supervisor, _ = supervise()
+    first = await owned(registry, cluster)
+    await frozen_in_a_move(cluster, supervisor, first)
+    await until(lambda: _filed(store), what="the end of the handoff")
+    (past,) = await Handoffs(store, kept=1).past("ins_1", 1)
+    assert past.outcome == "moved"
+    assert past.tries == 1
+    assert "lock broken" in [entry.outcome for entry in past.log]
+    assert cluster.unlocked == [first.name]
+
+
+async def test_the_lock_of_a_predecessor_that_disconnected_is_left_alone(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervisor, _ = supervise()
+    await owned(registry, cluster)
+    cluster.unbreakable = 1
+    assert (await supervisor.move("ins_1", None))["outcome"] == "moved"
+    assert cluster.unbreakable == 1, "nobody tried"
+
+
+async def test_a_deposed_supervisor_does_not_break_the_successors_lock(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    """Its order to break the predecessor's lock comes through when another one has let the successor in."""
+    supervisor, task = supervise()
+    first = await owned(registry, cluster)
+    cluster.slow = gate = asyncio.Event()
+    await frozen_in_a_move(cluster, supervisor, first)
+    await until(lambda: cluster.late, what="the order is on its way")
+    supervise()
+    await until(lambda: _moved(cluster), what="moved by the new supervisor")
+    assert cluster.unlocked == [first.name]
+    (second,) = cluster.living("ins_1")
+    assert cluster.locks["ins_1"] is second
+    gate.set()
+    await asyncio.wait(cluster.late)
+    assert isinstance(cluster.late[0].exception(), Deposed)
+    assert cluster.unlocked == [first.name]
+    assert second.connected
+    await until(task.done)
+
+
+async def test_an_order_that_its_own_handoff_has_overtaken_breaks_nothing(
+    registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    first = MemoryWorker("first", "node-1", 1, cluster, "ins_1")
+    cluster.instances["first"] = first
+    await registry.fence("ins_1", after=0, leader=0, actor="first", node="node-1", known_dead=True)
+    await first.start()
+    first.die()
+    cluster.slow = gate = asyncio.Event()
+    handoff = begin("h1", "ins_1", Reason.MOVE, predecessor=Party(epoch=1, node="node-1", actor="first"))
+
+    async def choose(*_: object) -> str:
+        return "node-2"
+
+    move = Move(
+        handoff,
+        record(1),
+        leader=0,
+        registry=registry,
+        handoffs=Handoffs(store, kept=1),
+        cluster=cluster,
+        choose=choose,
+        deadlines=Deadlines(unlock=0.05),
+    )
+    assert (await move.run(Begun())).outcome == "moved"
+    (second,) = cluster.living("ins_1")
+    assert cluster.locks["ins_1"] is second
+    gate.set()
+    await asyncio.wait(cluster.late)
+    assert isinstance(cluster.late[0].exception(), LockStands)
+    assert cluster.unlocked == []
 
 
 async def _filed(store: Store) -> bool:

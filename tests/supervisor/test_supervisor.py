@@ -61,6 +61,34 @@ async def test_an_owner_on_a_silent_node_is_replaced_only_after_its_lease(
     assert asyncio.get_running_loop().time() >= over
 
 
+@pytest.mark.parametrize("failures", [0, 2])
+async def test_the_lock_of_a_frozen_engine_is_broken_before_its_owner_is_replaced(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, failures: int
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    await until(lambda: worker.connected)
+    cluster.unbreakable = failures
+    worker.die(frozen=True)
+    (successor,) = await until(lambda: cluster.living("ins_1"))
+    assert cluster.unlocked == [worker.name]
+    assert len(cluster.created) == 2, "none was made that would have found the session locked"
+    await until(lambda: successor.connected)
+
+
+async def test_an_instance_is_not_down_for_good_because_locks_cannot_be_looked_at(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (worker,) = await until(lambda: cluster.living("ins_1"))
+    cluster.unbreakable = 1000
+    worker.die()
+    (successor,) = await until(lambda: cluster.living("ins_1"), timeout=60)
+    await until(lambda: successor.connected)
+
+
 async def _epoch(registry: Registry, epoch: int) -> bool:
     owner = await registry.owner("ins_1")
     return owner is not None and owner.epoch == epoch

@@ -35,6 +35,9 @@ class Actor:
     connected: bool = False
     quiesced: bool = False
     lease_until: float = 0.0
+    frozen: bool = False
+    """Its engine stands still: it connects and closes nothing, and its lock outlives the actor."""
+
     reachable: bool = True
     """The supervisor's calls and Ray's kill get through."""
 
@@ -48,12 +51,29 @@ class Actor:
         self.alive = self.connected = self.active = False
 
 
+@dataclass(frozen=True)
+class Lock:
+    """Of the session: no two are the same, also not of one holder."""
+
+    holder: str
+    number: int
+
+
+@dataclass(frozen=True)
+class EndHolder:
+    """The second half of `BreakLock`."""
+
+    seen: Lock
+    attempt: int
+
+
 @dataclass
 class Flight:
     """An instruction, or an answer, on its way."""
 
     handoff: int
     what: object
+    leader: int = 0
 
 
 @dataclass
@@ -82,6 +102,16 @@ class World:
     finished: int = 0
     wire: list[int] = field(default_factory=list)
     """Outbox entries as WhatsApp saw them."""
+
+    held: Lock | None = None
+    """Who has the session open."""
+
+    locks: int = 0
+    leader: int = 1
+    """Number of the supervisor that leads."""
+
+    ours: int = 1
+    """Number of the one whose handoff this is."""
 
     serial: int = 0
     record: str | None = None
@@ -114,6 +144,7 @@ class World:
         elif owner is not None and not owner.alive:
             standing = Standing.DEAD
         self.serial += 1
+        self.ours = self.leader
         excluded = tuple(sorted(self.lost_nodes))
         self.record = begin(
             f"h{self.serial}",
@@ -142,6 +173,7 @@ class World:
     def restart_supervisor(self) -> None:
         """A new supervisor loads the record; calls of the old one stay on their way, its answers are lost."""
         self.timer = None
+        self.leader = self.ours = self.leader + 1
         self.answers.clear()
         self.hear(msg.Resumed(at=self.now))
 
@@ -159,7 +191,7 @@ class World:
                     self._check_activate(instruction)
                 if isinstance(instruction, msg.Kill | msg.Drop):
                     assert instruction.party.actor != self.owner, "the owner would be killed"
-                self.orders.append(Flight(self.serial, instruction))
+                self.orders.append(Flight(self.serial, instruction, self.ours))
 
     def _check_activate(self, order: msg.Activate) -> None:
         epoch, name = order.party.epoch, order.party.actor
@@ -190,6 +222,10 @@ class World:
                     self._answer(flight, msg.Prepared(attempt=attempt))
             case msg.Fence():
                 self._answer(flight, self._fence(order))
+            case msg.BreakLock():
+                self._look_at_lock(flight, order)
+            case EndHolder():
+                self._end_holder(flight, order)
             case msg.Kill(party=party) | msg.Drop(party=party):
                 actor = self.actors.setdefault(party.actor, Actor(party))
                 if actor.reachable and party.node not in self.lost_nodes:
@@ -197,6 +233,34 @@ class World:
                     self._answer(flight, msg.ActorDied(actor=party.actor, certain=True))
             case _:
                 self._order(flight)
+
+    def _look_at_lock(self, flight: Flight, order: msg.BreakLock) -> None:
+        """See the holder, then make sure: what follows may be late, but hits nobody else."""
+        seen, handoff = self.lock, self.handoff
+        if flight.leader != self.leader or flight.handoff != self.serial or handoff is None:
+            return
+        if (handoff.step, handoff.attempt) != (Step.FENCE, order.attempt):
+            return
+        if seen is None:
+            self._answer(flight, msg.LockBroken(attempt=order.attempt, held=False))
+            return
+        self.orders.append(Flight(flight.handoff, EndHolder(seen, order.attempt), flight.leader))
+
+    def _end_holder(self, flight: Flight, order: EndHolder) -> None:
+        if self.lock == order.seen:
+            assert order.seen.holder != self.owner, "the owner's lock was broken"
+            self.held = None
+            self.actors[order.seen.holder].connected = False
+        self._answer(flight, msg.LockBroken(attempt=order.attempt, held=True))
+
+    @property
+    def lock(self) -> Lock | None:
+        """What holds the session: the engine of an actor that lives, or one that is frozen."""
+        if self.held is not None:
+            holder = self.actors[self.held.holder]
+            if not (holder.alive or holder.frozen):
+                self.held = None
+        return self.held
 
     def _answer(self, flight: Flight, answer: msg.HandoffEvent) -> None:
         if self.record is not None and flight.handoff == self.serial:
@@ -239,8 +303,10 @@ class World:
             case msg.Quiesce(attempt=attempt):
                 actor.quiesced = True
                 self._answer(flight, msg.Quiesced(attempt=attempt))
-            case msg.Disconnect(attempt=attempt):
+            case msg.Disconnect(attempt=attempt) if not actor.frozen:
                 actor.connected = actor.active = False
+                if self.lock is not None and self.lock.holder == actor.party.actor:
+                    self.held = None
                 last = self.mailbox[-1][0] if self.mailbox else None
                 self._answer(flight, msg.Disconnected(attempt=attempt, last_seq=last))
             case msg.Retire(attempt=attempt):
@@ -307,12 +373,16 @@ class World:
         actor.lease_until = self.lease_until = self.now + LEASE
 
     def connect(self, actor: Actor) -> None:
-        if actor.alive and actor.active and actor.lease_until > self.now:
-            actor.connected = True
+        if not (actor.alive and actor.active and actor.lease_until > self.now) or actor.frozen:
+            return
+        if self.lock is None:
+            self.locks += 1
+            self.held = Lock(actor.party.actor, self.locks)
+        actor.connected = self.lock is not None and self.lock.holder == actor.party.actor
 
     def receive(self, actor: Actor, *, acknowledge: bool = True) -> None:
         """The connected actor gets the oldest message that WhatsApp holds."""
-        if not (actor.connected and actor.redis and self.pending):
+        if not (actor.connected and actor.redis and self.pending) or actor.frozen:
             return
         if actor.party.epoch != self.epoch:
             actor.end()
@@ -327,7 +397,8 @@ class World:
 
     def send(self, actor: Actor, *, finish: bool = True) -> None:
         """The connected actor sends the oldest entry without a result."""
-        if not (actor.connected and actor.redis) or actor.quiesced or self.finished == self.queued:
+        idle = actor.quiesced or actor.frozen or self.finished == self.queued
+        if not (actor.connected and actor.redis) or idle:
             return
         if actor.party.epoch != self.epoch:
             actor.end()
@@ -341,7 +412,9 @@ class World:
     # ---- invariants ----
 
     def check(self) -> None:
-        assert sum(actor.connected for actor in self.actors.values()) <= 1, "two are connected"
+        connected = [actor.party.actor for actor in self.actors.values() if actor.connected]
+        assert len(connected) <= 1, "two are connected"
+        assert not connected or (self.lock is not None and self.lock.holder == connected[0])
         assert [message for message, _ in self.mailbox] == list(range(1, len(self.mailbox) + 1))
         writers = [epoch for _, epoch in self.mailbox]
         assert writers == sorted(writers), "an older owner wrote after a newer one"
@@ -374,9 +447,9 @@ class World:
             assert not owner.quiesced
         for _ in range(3):
             owner = self.actors.get(self.owner or "")
-            if owner is not None and owner.alive and owner.active:
+            if owner is not None and owner.alive and owner.active and self._open_to(owner):
                 break
-            # What a supervisor does about an owner that ended.
+            # What a supervisor does about an owner that ended, and an operator about one that is locked out.
             self.begin(Reason.RECOVERY, forced=True)
             self._run_out()
         owner = self.actors[self.owner or ""]
@@ -387,6 +460,9 @@ class World:
             self.receive(owner)
         assert len(self.mailbox) == self.sent_to_us
         self.check()
+
+    def _open_to(self, actor: Actor) -> bool:
+        return self.lock is None or self.lock.holder == actor.party.actor
 
     def _run_out(self) -> None:
         unnoticed = list(self.actors.values())

@@ -75,6 +75,11 @@ class Run:
     def fenced(self, remaining: float = 0.0) -> None:
         self.hear(msg.Fenced(attempt=self.attempt, epoch=self.successor.epoch, remaining=remaining))
 
+    def unlocked(self, *, held: bool = False) -> None:
+        """The lock of the session is being broken, and then it is."""
+        assert self.new() == [msg.BreakLock(self.attempt)]
+        self.hear(msg.LockBroken(attempt=self.attempt, held=held))
+
     def connected(self) -> None:
         self.hear(msg.Connected(attempt=self.attempt, epoch=self.successor.epoch, at=100.25))
 
@@ -98,7 +103,7 @@ def test_a_move_from_begin_to_end() -> None:
     run.hear(msg.Quiesced(attempt=1))
     assert run.new() == [msg.Disconnect(P, 1)]
     run.hear(msg.Disconnected(attempt=1, last_seq=41, at=100.0))
-    assert run.new() == [msg.Fence(7, successor, known_dead=True, break_lock=False, attempt=1)]
+    assert run.new() == [msg.Fence(7, successor, known_dead=True, attempt=1)]
     run.fenced()
     assert run.new() == [msg.Activate(successor, 1)]
     run.connected()
@@ -144,7 +149,7 @@ def test_a_first_owner_has_no_predecessor() -> None:
     run.new()
     run.prepare()
     assert run.successor.epoch == 1
-    assert run.new()[1:] == [msg.Fence(0, run.successor, known_dead=True, break_lock=False, attempt=1)]
+    assert run.new()[1:] == [msg.Fence(0, run.successor, known_dead=True, attempt=1)]
     run.fenced()
     run.connected()
     assert run.ended(Outcome.MOVED)
@@ -220,7 +225,7 @@ def test_a_predecessor_that_does_not_quiesce_is_disconnected() -> None:
 def test_a_predecessor_that_does_not_disconnect_is_fenced_killed_and_outwaited() -> None:
     run = Run().to(Step.DISCONNECT)
     run.deadline()
-    assert run.new() == [msg.Fence(7, run.successor, known_dead=False, break_lock=True, attempt=1)]
+    assert run.new() == [msg.Fence(7, run.successor, known_dead=False, attempt=1)]
     run.fenced(remaining=4.0)
     assert run.said == [
         msg.Kill(P),
@@ -228,9 +233,11 @@ def test_a_predecessor_that_does_not_disconnect_is_fenced_killed_and_outwaited()
     ]
     run.new()
     run.deadline()
+    run.unlocked(held=True)
     assert run.new() == [msg.Activate(run.successor, 1)]
     run.connected()
     assert run.new() == [msg.Kill(P), msg.Finish(Outcome.MOVED)]
+    assert "lock broken" in [entry.outcome for entry in run.handoff.log]
 
 
 def test_a_killed_predecessor_need_not_be_outwaited() -> None:
@@ -239,7 +246,9 @@ def test_a_killed_predecessor_need_not_be_outwaited() -> None:
     run.fenced(remaining=4.0)
     run.new()
     run.died(P)
+    run.unlocked()
     assert run.new() == [msg.Activate(run.successor, 1)]
+    assert "lock broken" not in [entry.outcome for entry in run.handoff.log]
 
 
 def test_a_predecessor_whose_lease_is_over_may_need_a_moment_to_disconnect() -> None:
@@ -272,6 +281,8 @@ def test_a_cleared_predecessor_does_not_replace_the_fence(how: str) -> None:
         run.hear(msg.Disconnected(attempt=1, last_seq=42))
     assert run.new() == []
     run.fenced(remaining=9.0)
+    if how == "died":
+        run.unlocked()
     assert run.new() == [msg.Activate(run.successor, 1)]
 
 
@@ -290,9 +301,9 @@ def test_a_late_disconnected_ends_the_wait() -> None:
 def test_a_predecessor_that_dies_is_fenced(step: Step, certain: bool) -> None:
     run = Run().to(step)
     run.died(P, certain=certain)
-    assert run.new() == [msg.Fence(7, run.successor, known_dead=certain, break_lock=True, attempt=1)]
+    assert run.new() == [msg.Fence(7, run.successor, known_dead=certain, attempt=1)]
     run.fenced(remaining=0.0 if certain else 9.0)
-    assert run.new() == [msg.Activate(run.successor, 1) if certain else msg.Kill(P)]
+    assert run.new() == [msg.BreakLock(1) if certain else msg.Kill(P)]
 
 
 def test_a_predecessor_that_dies_early_is_not_asked() -> None:
@@ -314,7 +325,7 @@ def test_a_lost_node_says_nothing_about_one_that_disconnected() -> None:
 def test_a_drain_that_is_over_does_not_ask_the_predecessor(step: Step) -> None:
     run = Run().to(step)
     run.hear(msg.Forced())
-    assert run.new() == [msg.Fence(7, run.successor, known_dead=False, break_lock=True, attempt=1)]
+    assert run.new() == [msg.Fence(7, run.successor, known_dead=False, attempt=1)]
 
 
 def test_a_forced_handoff_leaves_a_predecessor_alone_that_it_cannot_replace() -> None:
@@ -355,7 +366,7 @@ def test_when_both_die_another_successor_takes_over() -> None:
     run.died(P)
     run.new()
     run.prepare("c")
-    assert run.new()[1:] == [msg.Fence(7, run.successor, known_dead=True, break_lock=True, attempt=2)]
+    assert run.new()[1:] == [msg.Fence(7, run.successor, known_dead=True, attempt=2)]
 
 
 @pytest.mark.parametrize("step", [Step.QUIESCE, Step.PREPARE])
@@ -383,7 +394,7 @@ def test_what_has_begun_to_disconnect_cannot_be_cancelled(step: Step) -> None:
 def test_a_fence_without_an_answer_is_asked_again() -> None:
     run = Run().to(Step.FENCE)
     run.deadline()
-    assert run.new() == [msg.Fence(7, run.successor, known_dead=True, break_lock=False, attempt=1)]
+    assert run.new() == [msg.Fence(7, run.successor, known_dead=True, attempt=1)]
 
 
 def test_a_stranger_is_left_alone() -> None:
@@ -412,7 +423,65 @@ def test_a_successor_that_dies_around_the_fence_is_replaced_in_the_next_epoch() 
     assert run.new() == [msg.Kill(P), msg.ChooseNode(("b",), None, 2)]
     run.prepare("c")
     assert run.successor.epoch == 9
-    assert run.new()[1:] == [msg.Fence(8, run.successor, known_dead=True, break_lock=True, attempt=2)]
+    assert run.new()[1:] == [msg.Fence(8, run.successor, known_dead=True, attempt=2)]
+
+
+def breaking(deadlines: Deadlines = DEADLINES) -> Run:
+    """A handoff whose predecessor is dead, the session's lock being looked at."""
+    run = Run(deadlines).to(Step.DISCONNECT)
+    run.died(P)
+    run.fenced()
+    assert run.new()[-1] == msg.BreakLock(1)
+    return run
+
+
+def test_a_lock_that_cannot_be_broken_holds_nothing_up_for_long() -> None:
+    run = Run(Deadlines(unlock=7.0)).to(Step.DISCONNECT)
+    run.died(P)
+    run.fenced()
+    assert run.said[-1] == msg.StartDeadline(Step.FENCE, run.handoff.timer, 7.0)
+    run.new()
+    run.deadline()
+    assert run.new() == [msg.Activate(run.successor, 1)]
+    assert "lock not broken" in [entry.outcome for entry in run.handoff.log]
+    run.hear(msg.LockBroken(attempt=1, held=True))
+    assert run.new() == [], "too late"
+
+
+def test_the_lock_is_broken_once_whatever_is_heard_meanwhile() -> None:
+    run = breaking()
+    run.fenced()
+    run.died(P)
+    run.hear(msg.Disconnected(attempt=1, last_seq=1), msg.LockBroken(attempt=2, held=True))
+    assert run.new() == []
+    run.hear(msg.LockBroken(attempt=1, held=False))
+    assert run.new() == [msg.Activate(run.successor, 1)]
+
+
+def test_a_successor_that_dies_while_the_lock_is_broken_is_replaced() -> None:
+    run = breaking()
+    run.died(run.successor)
+    assert run.new() == []
+    run.hear(msg.LockBroken(attempt=1, held=True))
+    assert [type(i) for i in run.new()] == [msg.ChooseNode]
+    run.prepare("c")
+    run.new()
+    run.fenced()
+    run.unlocked()
+    assert run.new() == [msg.Activate(run.successor, 2)]
+
+
+def test_a_new_supervisor_breaks_the_lock_anew_but_not_the_successors() -> None:
+    run = breaking()
+    run.hear(msg.Resumed())
+    assert run.new() == [msg.Fence(7, run.successor, known_dead=True, attempt=1)]
+    run.fenced()
+    run.unlocked(held=True)
+    assert run.new() == [msg.Activate(run.successor, 1)]
+    run.hear(msg.Resumed())
+    assert run.new() == [msg.Activate(run.successor, 1)], "it may hold the lock by now"
+    run.hear(msg.LockBroken(attempt=1, held=True))
+    assert run.new() == []
 
 
 def test_a_dead_successor_does_not_shorten_the_wait_for_the_predecessor() -> None:
@@ -445,10 +514,11 @@ def test_a_successor_that_cannot_connect_is_retried_once_then_replaced(failure: 
     fail()
     assert run.new() == [msg.Kill(P), msg.ChooseNode(("b",), None, 2)]
     run.prepare("c")
-    assert run.new()[1:] == [msg.Fence(8, run.successor, known_dead=False, break_lock=True, attempt=2)]
+    assert run.new()[1:] == [msg.Fence(8, run.successor, known_dead=False, attempt=2)]
     run.fenced(remaining=9.0)
     assert run.new() == [msg.Kill(first)]
     run.died(first)
+    run.unlocked()
     assert run.new() == [msg.Activate(run.successor, 2)]
     run.connected()
     assert run.ended(Outcome.MOVED)
@@ -548,7 +618,7 @@ def test_a_new_supervisor_asks_anew_how_long_the_lease_runs() -> None:
     run.deadline()
     run.fenced(remaining=9.0)
     run.new()
-    fence = msg.Fence(7, run.successor, known_dead=False, break_lock=True, attempt=1)
+    fence = msg.Fence(7, run.successor, known_dead=False, attempt=1)
     run.hear(msg.Resumed())
     assert run.new() == [fence]
     run.deadline()

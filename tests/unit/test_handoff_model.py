@@ -140,6 +140,8 @@ class Handoffs(RuleBasedStateMachine):
         for actor in world.actors.values():
             actor.active = actor.connected = False
             actor.lease_until = 0.0
+        world.held = None
+        world.leader += 1
         world.epoch += 1
         world.owner = f"stranger:{world.epoch}"
         stranger = Actor(Party(epoch=world.epoch, node="d", actor=world.owner), active=True)
@@ -167,6 +169,22 @@ class Handoffs(RuleBasedStateMachine):
     @rule(index=INDEX)
     def supervisor_hears_of_it(self, index: int) -> None:
         self.world.notice(self._actor(index))
+
+    @precondition(lambda self: self._living())
+    @rule(index=INDEX, killed=st.booleans())
+    def engine_freezes(self, index: int, killed: bool) -> None:
+        """And its actor may die: then nobody is left to end it."""
+        living = self._living()
+        actor = living[index % len(living)]
+        actor.frozen = True
+        if killed:
+            actor.end()
+
+    @precondition(lambda self: any(actor.frozen for actor in self.world.actors.values()))
+    @rule(index=INDEX)
+    def engine_thaws(self, index: int) -> None:
+        frozen = [actor for actor in self.world.actors.values() if actor.frozen]
+        frozen[index % len(frozen)].frozen = False
 
     @precondition(lambda self: self.world.parties())
     @rule(index=INDEX, reachable=st.booleans(), redis=st.booleans())
@@ -240,6 +258,8 @@ class Handoffs(RuleBasedStateMachine):
         for actor in self.world.actors.values():
             actor.reachable = actor.party.node not in self.world.lost_nodes
             actor.redis = True
+            # Whoever lives ends an engine that does not answer; what the dead left behind stays as it is.
+            actor.frozen = actor.frozen and not actor.alive
         self.world.settle()
 
 
