@@ -9,6 +9,7 @@ An engine that has lost its lock ends; one that is frozen, when it wakes up.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds for all of it: it holds up a handoff."""
+
+_NO_DESCRIPTORS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+"""What an old kernel, or a container's filter, answers to who asks for a process's descriptor."""
 
 
 async def break_lock(store: str, session: str, confirm: Confirm) -> bool:
@@ -57,10 +61,8 @@ async def _break_file(lock: Path, confirm: Confirm) -> bool:
     try:
         await confirm()
         log.warning("ending the holder of a lock", extra={"lock": str(lock)})
-        signal.pidfd_send_signal(holder, signal.SIGKILL)
+        _kill(holder, lock)
         await _ended(holder)
-    except OSError as error:
-        raise LockStands(f"the holder of {lock} cannot be ended: {error}") from error
     finally:
         os.close(holder)
     return True
@@ -77,31 +79,44 @@ def _holder(lock: Path) -> int | None:
     except (ValueError, FileNotFoundError, ProcessLookupError):
         return None  # nobody ever had it, or whoever had it is dead
     except OSError as error:
+        if error.errno in _NO_DESCRIPTORS:
+            log.warning("this kernel does not let locks be broken", extra={"lock": str(lock)})
+            return None
         raise LockStands(f"{lock} cannot be looked at: {error}") from error
-    try:
-        if _holds(pid, lock):
-            return process
-    except OSError as error:
-        os.close(process)
-        raise LockStands(f"process {pid} cannot be looked at: {error}") from error
+    if _holds(pid, lock):
+        return process
     os.close(process)
     return None
 
 
 def _holds(pid: int, lock: Path) -> bool:
     """True if this process has this very file open and locked: its number in there alone proves nothing."""
-    wanted = lock.stat()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+    try:
+        wanted = lock.stat()
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False  # it has just ended, or is somebody else's: engines are ours
+    for descriptor in descriptors:
         try:
             found = descriptor.stat()
             if (found.st_dev, found.st_ino) != (wanted.st_dev, wanted.st_ino):
                 continue
             facts = Path(f"/proc/{pid}/fdinfo/{descriptor.name}").read_text()
-        except FileNotFoundError:
+        except OSError:
             continue  # closed meanwhile, or nothing that has a path
         if any(line.startswith("lock:") and "FLOCK" in line.split() for line in facts.splitlines()):
             return True
     return False
+
+
+def _kill(process: int, lock: Path) -> None:
+    assert sys.platform == "linux"
+    try:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # dead by itself meanwhile
+    except OSError as error:
+        raise LockStands(f"the holder of {lock} cannot be ended: {error}") from error
 
 
 async def _ended(process: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from psycopg import pq
@@ -44,7 +44,7 @@ async def break_lock(url: str, session: str, confirm: Confirm) -> bool:
     key = lock_key(session)
     halves = {"high": key >> 32, "low": key & 0xFFFFFFFF}
     try:
-        async with await psycopg.AsyncConnection.connect(_understood(url), autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(understood(url), autocommit=True) as connection:
             holders = await (await connection.execute(_HOLDERS, halves)).fetchall()
             if not holders:
                 return False
@@ -68,9 +68,10 @@ async def _until_gone(
         left = [holder for holder in holders if holder in found]
 
 
-def _understood(url: str) -> str:
+def understood(url: str) -> str:
     """The URL without what only the engine's client understands: its own settings, and ones of the server."""
     known = {setting.keyword.decode() for setting in pq.Conninfo.get_defaults()}
-    parts = urlsplit(url)
-    query = [(key, value) for key, value in parse_qsl(parts.query) if key in known]
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    address, _, query = url.partition("?")
+    settings = [(key, value) for key, value in parse_qsl(query) if key in known]
+    # libpq takes a plus for a plus.
+    return f"{address}?{urlencode(settings, quote_via=quote)}" if settings else address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from actors.instance.connection.engine import engine_binary
 from lab.network import Lab
 from tests.engine.device import Device
+from tests.engine.postgres import Postgres
 
 ANA, BIA = "5511900000001", "5511900000002"
 
@@ -34,6 +35,17 @@ async def lab(tmp_path: Path, engine: Path) -> AsyncIterator[Lab]:
     network.account(BIA, "Bia")
     yield network
     await network.stop()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of one's own."""
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @pytest.fixture

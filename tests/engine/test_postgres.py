@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,6 @@ from tests.engine.device import Device, numbered, refused
 from tests.engine.postgres import Postgres
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 async def test_two_devices_in_one_database(device: MakeDevice, postgres: Postgres) -> None:
