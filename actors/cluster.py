@@ -61,6 +61,16 @@ async def find(name: str, namespace: str) -> Handle | None:
     return await asyncio.to_thread(look)
 
 
+async def actor_names(namespace: str) -> list[str]:
+    """The names of all actors of a namespace that live, or are coming to be."""
+
+    def look() -> list[str]:
+        found: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
+        return [actor["name"] for actor in found if actor["namespace"] == namespace]
+
+    return await asyncio.to_thread(look)
+
+
 async def call(handle: Handle, method: str, *args: Any, timeout: float | None = None) -> Any:
     """Call an actor's method and wait for the answer.
 

@@ -133,6 +133,7 @@ class SupervisorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MALOTE_SUPERVISOR_", frozen=True)
 
     reconcile: Seconds = Field(1.0, description="Seconds between two looks at desired against actual")
+    sweep: Seconds = Field(30.0, description="Seconds between two looks for actors that nobody needs")
     start_concurrency: Count = Field(4, description="Actors started at a time")
     start_timeout: Seconds = Field(60.0, description="An actor that is not up by then is replaced")
     handoffs: Count = Field(4, description="Handoffs at a time in the whole cluster")

@@ -136,6 +136,11 @@ class RayCluster:
         """True if the node lives."""
         return any(known.id == node and known.alive for known in await cluster.nodes())
 
+    async def instance_actors(self) -> list[str]:
+        """Names of all actors of instances."""
+        names = await cluster.actor_names(self._settings.namespace)
+        return [name for name in names if name.startswith("instance:")]
+
     async def find(self, actor: str) -> Worker | None:
         """The living actor of this name, None if it is dead."""
         handle = await cluster.find(actor, self._settings.namespace) if actor else None

@@ -1,7 +1,8 @@
 """Reconciles what is desired with what is, without Ray's details.
 
 Each turn compares the registry with what is kept: a new instance gets a keeper (`keeper`), a deleted one is
-drained, and those on nodes that are to be emptied are moved (`nodes`). Couriers are kept apart (`couriers`).
+drained, and those on nodes that are to be emptied are moved (`nodes`). Couriers are kept apart (`couriers`),
+and actors that nobody needs are ended at a slower pace (`sweep`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from actors.supervisor.keeper import Keeper
 from actors.supervisor.kept import Kept
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.nodes import Nodes, Snapshot
+from actors.supervisor.sweep import Sweep
 from actors.supervisor.workers import Cluster, Ended
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Supervisor:
         self._stopping = False
         self._couriers = Couriers(cluster, settings.courier.count)
         self._nodes = Nodes(settings, store, cluster, self._kept, self._wake.set)
+        self._sweeper = Sweep(self._registry, self._handoffs, cluster, self._kept)
         self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose)
 
     # ---- life ----
@@ -48,7 +51,7 @@ class Supervisor:
     async def run(self) -> str:
         """Supervise until ``deposed`` by a newer supervisor or ``leaving`` a draining node; says which."""
         await self._lead()
-        listener = asyncio.create_task(self._listen())
+        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._sweep())]
         self._couriers.keep()
         try:
             while not self._deposed.is_set():
@@ -66,7 +69,7 @@ class Supervisor:
             return "deposed"
         finally:
             await self._couriers.let_go()
-            tasks = [listener, *(kept.task for kept in self._kept.values() if kept.task)]
+            tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -129,6 +132,17 @@ class Supervisor:
             except OSError as error:  # redis-py's connection errors among them
                 log.debug("wake channel lost", extra={"error": str(error)})
                 await asyncio.sleep(1.0)
+
+    async def _sweep(self) -> None:
+        """End actors that nobody needs, at a slow pace."""
+        while True:
+            await asyncio.sleep(self._settings.supervisor.sweep)
+            try:
+                await self._sweeper.turn()
+            except StoreUnavailable as error:
+                log.warning("cannot sweep", extra={"error": str(error)})
+            except Exception:
+                log.exception("sweep failed")
 
     # ---- a turn ----
 

@@ -92,6 +92,10 @@ class Cluster(Protocol):
         """True if the node lives, so that its word about the death of its actors counts."""
         ...
 
+    async def instance_actors(self) -> Sequence[str]:
+        """Names of all actors of instances that live, or are coming to be."""
+        ...
+
     async def find(self, actor: str) -> Worker | None:
         """The living actor of this name, None if it is dead."""
         ...

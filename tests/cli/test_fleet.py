@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -22,6 +23,27 @@ from tests.cluster.nodes import ROOT, LocalCluster
 from tests.wait import until
 
 NAMES = ("one", "two", "three")
+
+
+STRAY = """
+import sys, time, ray
+ray.init(address=sys.argv[1], namespace="malote", log_to_driver=False)
+@ray.remote(num_cpus=0)
+class Stray:
+    def ping(self):
+        pass
+def named(name, namespace):
+    actor = Stray.options(name=name, namespace=namespace, lifetime="detached").remote()
+    ray.get(actor.ping.remote())
+def lives(name, namespace):
+    return {"name": name, "namespace": namespace} in ray.util.list_named_actors(all_namespaces=True)
+named("instance:one:99:stray", "elsewhere")
+named("instance:one:99:stray", "malote")
+while lives("instance:one:99:stray", "malote"):
+    time.sleep(0.1)
+assert lives("instance:one:99:stray", "elsewhere")
+"""
+"""Makes an actor that nobody needs, and ends when that one has been ended."""
 
 
 class Shell:
@@ -56,6 +78,7 @@ async def shell(tmp_path: Path, redis_url: str, prefix: str, store: Store) -> As
             "MALOTE_PREFIX": prefix,
             "MALOTE_DATA_DIR": str(tmp_path / "data"),
             "MALOTE_COURIER_COUNT": "1",
+            "MALOTE_SUPERVISOR_SWEEP": "1",
             "MALOTE_ENGINE": str(BUILT / "malote-engine"),
         }
         (tmp_path / "data").mkdir()
@@ -119,6 +142,16 @@ async def test_instances_are_moved_and_nodes_are_drained(shell: Shell) -> None:
         assert refused.status == 1
         assert said in refused.err
         assert "Traceback" not in refused.err
+
+    stray = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", STRAY, shell.settings["MALOTE_RAY_ADDRESS"]],
+        env=environment(**shell.settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert stray.returncode == 0, stray.stderr
 
     load = await shell.load()
     full = max(load, key=lambda node: load[node])

@@ -19,7 +19,7 @@ def settings(redis_url: str, prefix: str) -> Settings:
     return Settings(
         redis_url=redis_url,
         prefix=prefix,
-        supervisor=SupervisorSettings(reconcile=0.05),
+        supervisor=SupervisorSettings(reconcile=0.05, sweep=0.05),
         courier=CourierSettings(count=2),
     )
 

@@ -149,6 +149,7 @@ class MemoryCluster:
         self.slow: asyncio.Event | None = None
         self.late: list[asyncio.Task[bool]] = []
         self.looks = 0
+        self.listed = 0
 
     def home(self) -> str:
         return self.head
@@ -162,6 +163,10 @@ class MemoryCluster:
 
     async def trusts(self, node: str) -> bool:
         return node in self.trusted
+
+    async def instance_actors(self) -> list[str]:
+        self.listed += 1
+        return [name for name, worker in self.instances.items() if worker.alive]
 
     async def find(self, actor: str) -> Worker | None:
         worker = self.instances.get(actor)
