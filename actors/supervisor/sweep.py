@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from actors.registry import InstanceUnknown, Owner, Registry
+from actors.store import StoreUnavailable
 from actors.supervisor.handoff_record import Handoff
 from actors.supervisor.kept import Kept
 from actors.supervisor.moves import Handoffs
@@ -89,8 +90,15 @@ class Sweep:
         ended = []
         for actor in sorted(strays & self._suspects):
             if await self._astray(actor):
-                await self._end(actor)
-                ended.append(actor)
+                try:
+                    await self._end(actor)
+                except StoreUnavailable:
+                    raise
+                except Exception:
+                    # The next look finds it again; those behind it do not wait for that.
+                    log.exception("an actor cannot be ended", extra={"actor": actor})
+                else:
+                    ended.append(actor)
         self._suspects = strays.difference(ended)
         return ended
 

@@ -32,6 +32,8 @@ ray.init(address=sys.argv[1], namespace="malote", log_to_driver=False)
 class Stray:
     def ping(self):
         pass
+    def leave(self):
+        ray.actor.exit_actor()
 def named(name, namespace):
     actor = Stray.options(name=name, namespace=namespace, lifetime="detached").remote()
     ray.get(actor.ping.remote())

@@ -132,6 +132,22 @@ async def test_the_looks_have_to_follow_each_other(
     assert actor.alive
 
 
+async def test_a_stray_that_cannot_be_ended_does_not_keep_the_others(
+    sweep: Sweep, registry: Registry, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registry.create(record(1), new_token())
+    stubborn, other = (appear(cluster, f"instance:ins_1:1:{number}", 1) for number in (1, 2))
+
+    async def leave() -> None:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stubborn, "leave", leave)
+        assert await sweep.turn() == []
+        assert await sweep.turn() == [other.name]
+    assert await sweep.turn() == [stubborn.name]
+
+
 async def test_whoever_becomes_the_owner_at_the_last_moment_is_spared(
     sweep: Sweep, registry: Registry, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
