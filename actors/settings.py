@@ -139,6 +139,11 @@ class SupervisorSettings(BaseSettings):
     handoffs_per_node: Count = Field(2, description="Handoffs at a time to one node")
     handoffs_kept: Count = Field(50, description="Records of past handoffs kept per instance")
     connect_gap: float = Field(0.02, ge=0, description="Least seconds between two connects of the cluster")
+    prepare_timeout: Seconds = Field(30.0, description="Deadline of a handoff's successor to get warm")
+    quiesce_timeout: Seconds = Field(10.0, description="Deadline of the predecessor to finish its send")
+    disconnect_timeout: Seconds = Field(5.0, description="Deadline of the predecessor to disconnect")
+    activate_timeout: Seconds = Field(30.0, description="Deadline of the successor to connect, twice")
+    retire_timeout: Seconds = Field(5.0, description="Deadline of the predecessor to exit")
     drain_deadline: Seconds = Field(
         90.0, description="After which a drain goes on without predecessors' help"
     )

@@ -175,6 +175,7 @@ class Connection:
         self.device = device
         older = self.board.attach(device, self)
         if older:
+            device.counters.conflicts += 1
             older.replaced()
         self.post(
             node(

@@ -358,6 +358,7 @@ class Supervisor:
         wish.done.set_result(handoff)
 
     async def _carry_out(self, kept: Kept, handoff: Handoff, *, resumed: bool) -> Handoff:
+        limits = self._settings.supervisor
         kept.move = Move(
             handoff,
             kept.record,
@@ -366,7 +367,14 @@ class Supervisor:
             handoffs=self._handoffs,
             cluster=self._cluster,
             choose=self._choose,
-            deadlines=Deadlines(lease=self._settings.instance.lease_ttl),
+            deadlines=Deadlines(
+                prepare=limits.prepare_timeout,
+                quiesce=limits.quiesce_timeout,
+                disconnect=limits.disconnect_timeout,
+                activate=limits.activate_timeout,
+                retire=limits.retire_timeout,
+                lease=self._settings.instance.lease_ttl,
+            ),
         )
         moment = time.time()
         try:
