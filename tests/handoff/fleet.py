@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Calm:
     conflicts: int
     reordered: int
     duplicates: int
-    began: float = field(default_factory=time.monotonic)
+    send_errors: int
 
 
 class Fleet:
@@ -105,10 +105,12 @@ class Fleet:
             nodes=nodes + 1,
             slots=2 * instances,
             head_slots=0,
+            gcs_redis=self.gcs.url,
             env=DETECTION,
         )
         self.proxy: Proxy
         self.world: World
+        self.traffic: Traffic
         self.registry: Registry
         self._options = read(["--instances", str(instances), "--nodes", str(nodes), "--contacts", "1"])
         self._directory = directory
@@ -126,8 +128,8 @@ class Fleet:
 
     async def start(self) -> None:
         """Start everything and pair the accounts."""
-        await asyncio.to_thread(self.valkey.start)
-        await asyncio.to_thread(self.postgres.start)
+        for server in (self.valkey, self.gcs, self.postgres):
+            await asyncio.to_thread(server.start)
         self.proxy = Proxy(self.valkey.url)
         await self.proxy.start()
         self.world = World(
@@ -135,6 +137,15 @@ class Fleet:
         )
         await self.world.start()
         self.registry = Registry(Store(self.valkey.url))
+        self.traffic = Traffic(
+            self.books,
+            self.world.api,
+            self.world.lab,
+            instances=self.world.instances,
+            contacts=self.world.contacts,
+            write_interval=0.1,
+            send_interval=0.5,
+        )
 
     async def stop(self) -> None:
         """End everything."""
@@ -142,7 +153,8 @@ class Fleet:
         await self.registry.store.close()
         await self.world.stop()
         await self.proxy.close()
-        await asyncio.to_thread(self.valkey.stop)
+        for server in (self.valkey, self.gcs):
+            await asyncio.to_thread(server.stop)
         await asyncio.to_thread(self.postgres.remove)
 
     async def __aenter__(self) -> Fleet:
@@ -242,21 +254,24 @@ class Fleet:
         return self.proxy.hold(picks, carried_out=recorded)
 
     @contextlib.asynccontextmanager
-    async def traffic(self) -> AsyncIterator[Traffic]:
+    async def flowing(self) -> AsyncIterator[None]:
         """Messages in both directions while the block runs; at its end all of them have arrived."""
-        traffic = Traffic(
-            self.books,
-            self.world.api,
-            self.world.lab,
-            instances=self.world.instances,
-            contacts=self.world.contacts,
-            write_interval=0.1,
-            send_interval=0.5,
-        )
-        async with traffic.watching():
-            async with traffic.flowing():
-                yield traffic
-            assert await self.world.settled(), "everything has arrived"
+        async with self.traffic.watching():
+            async with self.traffic.flowing():
+                yield
+            if not await self.world.settled():
+                raise AssertionError(f"not everything arrived: {await self._left()}")
+
+    async def _left(self) -> dict[str, Any]:
+        """What has not arrived, and how things stand."""
+        books, newest = self.books, await self.world.newest()
+        return {
+            "inbound": books.inbound.missing,
+            "outbound": books.outbound.missing,
+            "gaps": {name: books.gaps({name: last}) for name, last in newest.items()},
+            "newest": newest,
+            "places": await self.world.places(),
+        }
 
     # ---- blows ---------------------------------------------------------------------------------------
 
@@ -276,6 +291,12 @@ class Fleet:
         await self.cluster.kill_node(node)
         await self.cluster.ended(node)
         return Death(began, time.monotonic())
+
+    def signal(self, processes: list[Process], number: signal.Signals) -> None:
+        """Freeze processes (SIGSTOP), or thaw them (SIGCONT)."""
+        assert processes, "there is something to signal"
+        for process in processes:
+            os.kill(process.pid, number)
 
     async def kill_redis(self) -> Death:
         """SIGKILL Redis; it is back two seconds later."""
@@ -300,6 +321,7 @@ class Fleet:
             await self.world.conflicts(),
             len(self.books.reordered),
             len(self.books.duplicates),
+            len(self.traffic.send_errors),
         )
 
     async def recover(self) -> None:

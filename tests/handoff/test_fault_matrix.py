@@ -59,7 +59,7 @@ async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> AsyncIterator[
     await fleet.gather(source)
     calm = await fleet.calm()
     instances = dict(zip(STEPS, fleet.world.instances, strict=True))
-    async with fleet.traffic() as traffic:
+    async with fleet.flowing():
         holds = {
             step: fleet.hold(one, step, recorded=_recorded(victim, step)) for step, one in instances.items()
         }
@@ -73,7 +73,8 @@ async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> AsyncIterator[
         await asyncio.gather(*moves)
         await fleet.recover()
     seen = await fleet.check(calm, [death])
-    yield Struck(victim, {step: seen[one] for step, one in instances.items()}, traffic.send_errors)
+    errors = fleet.traffic.send_errors[calm.send_errors :]
+    yield Struck(victim, {step: seen[one] for step, one in instances.items()}, errors)
     await fleet.restore()
 
 
@@ -102,7 +103,7 @@ async def _strike(fleet: Fleet, victim: Victim, source: str, target: str) -> Dea
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_kill_in_any_step_loses_nothing(struck: Struck, step: Step) -> None:
+async def test_a_kill_in_any_step_loses_nothing(struck: Struck, step: Step) -> None:
     seen = struck.seen[step]
     assert seen.state["connection"] == "connected"
     assert seen.after.epoch >= seen.before.epoch
