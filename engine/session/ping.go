@@ -44,7 +44,9 @@ func (s *Session) Ping(ctx context.Context, command *pb.Ping) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	return signOfLife(err, s.intake.Busy(busyPeriod))
+	err = signOfLife(err, s.intake.Busy(busyPeriod))
+	s.silent.Store(err != nil && classify(err).Code == "timeout")
+	return err
 }
 
 // signOfLife returns nil if the result of a query proves, or does not disprove, that WhatsApp is there.

@@ -239,6 +239,20 @@ async def test_a_ping_on_a_connection_that_fell_silent(device: MakeDevice, lab: 
     await bia.engine.ping(10.0)
 
 
+async def test_a_silent_connection_is_left_without_a_farewell(device: MakeDevice, lab: Lab) -> None:
+    ana, bia = await device(ANA), await device(BIA)
+    texts = numbered(30)
+    for part in range(3):
+        assert lab.freeze(BIA, 1)
+        await ana.write(BIA, texts[part * 10 : part * 10 + 10])
+        assert (await refused(bia.engine.ping(0.3))).code == "timeout"
+        await bia.engine.disconnect()
+        await bia.connect()
+        await bia.engine.ping(10.0)
+    assert await bia.received(30) == texts
+    assert not [signal for signal in bia.signals if isinstance(signal, pb.Disconnected)]
+
+
 async def test_a_backlog_that_is_being_read_is_no_silence(device: MakeDevice, lab: Lab) -> None:
     ana, bia = await device(ANA), await device(BIA)
     release = asyncio.Event()
