@@ -302,7 +302,8 @@ class Connector:
                 case pb.KeepAlive(ok=False):
                     self._liveness.doubt()
                 case Reconnect():
-                    return await self._give_up(signal)
+                    reason = f"WhatsApp said nothing for {signal.silence:.0f} s, asked {signal.probes} times"
+                    return await self._hung_up(Ended(Ending.SILENT, reason))
                 case pb.Paired():
                     deadline = loop.time() + self._settings.login_timeout
                     self._paired(signal)
@@ -313,20 +314,17 @@ class Connector:
                 case _:
                     ended = ended_by(signal)
                     if ended is not None:
-                        return ended
+                        return await self._hung_up(ended) if ended.ending is Ending.LOST else ended
         return Ended(Ending.WANTED)
 
-    async def _give_up(self, found: Reconnect) -> Ended:
-        """Hang up on a WhatsApp that says nothing any more."""
+    async def _hung_up(self, ended: Ended) -> Ended:
+        """Hang up after an unexplained end; returns the end, as the engine explained it meanwhile."""
         await self._hang_up()
-        # What the engine said until then explains more. If another connection took over, do not fight it.
+        # If another connection took over, do not fight it.
         waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         for signal in waiting:
             self._inbox.put_nowait(signal)
-        told = next(filter(None, map(ended_by, waiting)), None)
-        return told or Ended(
-            Ending.SILENT, f"WhatsApp said nothing for {found.silence:.0f} s, asked {found.probes} times"
-        )
+        return next(filter(None, map(ended_by, waiting)), ended)
 
     def _paired(self, signal: pb.Paired) -> None:
         self._rounds = 0

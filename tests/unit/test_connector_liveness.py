@@ -172,10 +172,17 @@ async def test_an_engine_that_does_not_hang_up_is_replaced(network: Network, obs
     assert network.engines[0].closed
 
 
-async def test_who_was_replaced_while_silent_does_not_fight(network: Network, observe: Any) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+async def test_who_learns_only_now_that_it_was_replaced_does_not_fight(
+    network: Network, observe: Any, lost: bool
+) -> None:
     one = observe()
     network.on_disconnect = [pb.Replaced()]
-    network.answer = "timeout"
+    if lost:
+        await one.reach(ConnectionState.CONNECTED)
+        network.engines[0].tell([pb.Disconnected()])
+    else:
+        network.answer = "timeout"
     await one.reach(ConnectionState.CONFLICT)
     assert network.connects == 1
     assert await one.asks_nobody()
