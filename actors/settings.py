@@ -61,6 +61,11 @@ class InstanceSettings(BaseSettings):
     reconnect_max: Seconds = Field(60.0, description="Longest delay between two reconnects")
     conflict_backoff: Seconds = Field(30.0, description="Wait after another connection replaced ours")
     login_timeout: Seconds = Field(30.0, description="Socket open to logged in")
+    watchdog_silence: Seconds = Field(
+        60.0, description="Silence on a connection after which WhatsApp is asked for a sign of life"
+    )
+    watchdog_timeout: Seconds = Field(10.0, le=30.0, description="Deadline of that question, at most 30 s")
+    watchdog_failures: Count = Field(2, description="Unanswered questions in a row that end a connection")
     query_timeout: Seconds = Field(15.0, description="Deadline of a query to WhatsApp")
     query_concurrency: Count = Field(4, description="Queries of one instance at a time")
     answer_timeout: Seconds = Field(60.0, description="How long the engine waits for an event to be stored")
