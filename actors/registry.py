@@ -321,6 +321,11 @@ class Registry:
         if int(current) != epoch:
             raise StaleEpoch(epoch, int(current) or None)
 
+    async def leased(self, instance_id: str, epoch: int) -> bool:
+        """True while the owner of this epoch holds its lease."""
+        redis, key = self.store.redis, self.keys.instance(instance_id, "lease")
+        return bool(await self.store.run(lambda: redis.get(key), timeout=5) == str(epoch))
+
     async def release(self, instance_id: str, epoch: int) -> None:
         """End the lease early: the owner is done. A stale owner's release changes nothing."""
         await self.store.script(

@@ -61,6 +61,11 @@ class InstanceSettings(BaseSettings):
     reconnect_max: Seconds = Field(60.0, description="Longest delay between two reconnects")
     conflict_backoff: Seconds = Field(30.0, description="Wait after another connection replaced ours")
     login_timeout: Seconds = Field(30.0, description="Socket open to logged in")
+    watchdog_silence: Seconds = Field(
+        60.0, description="Silence on a connection after which WhatsApp is asked for a sign of life"
+    )
+    watchdog_timeout: Seconds = Field(10.0, le=30.0, description="Deadline of that question, at most 30 s")
+    watchdog_failures: Count = Field(2, description="Unanswered questions in a row that end a connection")
     query_timeout: Seconds = Field(15.0, description="Deadline of a query to WhatsApp")
     query_concurrency: Count = Field(4, description="Queries of one instance at a time")
     answer_timeout: Seconds = Field(60.0, description="How long the engine waits for an event to be stored")
@@ -140,6 +145,11 @@ class SupervisorSettings(BaseSettings):
     handoffs_per_node: Count = Field(2, description="Handoffs at a time to one node")
     handoffs_kept: Count = Field(50, description="Records of past handoffs kept per instance")
     connect_gap: float = Field(0.02, ge=0, description="Least seconds between two connects of the cluster")
+    prepare_timeout: Seconds = Field(30.0, description="Deadline of a handoff's successor to get warm")
+    quiesce_timeout: Seconds = Field(10.0, description="Deadline of the predecessor to finish its send")
+    disconnect_timeout: Seconds = Field(5.0, description="Deadline of the predecessor to disconnect")
+    activate_timeout: Seconds = Field(30.0, description="Deadline of the successor to connect, twice")
+    retire_timeout: Seconds = Field(5.0, description="Deadline of the predecessor to exit")
     drain_deadline: Seconds = Field(
         90.0, description="After which a drain goes on without predecessors' help"
     )

@@ -145,6 +145,8 @@ func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngi
 	case *pb.ToEngine_HistoryDownload:
 		result, err := s.HistoryDownload(ctx, c.HistoryDownload)
 		return &pb.Reply{Result: &pb.Reply_Download{Download: result}}, err
+	case *pb.ToEngine_Ping:
+		return nil, s.Ping(ctx, c.Ping)
 	default:
 		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
 	}

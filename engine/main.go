@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"time"
 
@@ -21,9 +22,12 @@ const (
 )
 
 func main() {
+	stdout := os.Stdout
+	// libsignal, for one, prints its errors: between frames they would be the end of this process.
+	os.Stdout = os.Stderr
 	log := logs.NewSink(logs.ParseLevel(os.Getenv("MALOTE_ENGINE_LOG"))).Logger("engine")
 	out := make(chan *pb.FromEngine, outgoing)
-	go write(out, log)
+	go write(stdout, out, log)
 	post := func(frame *pb.FromEngine, until <-chan time.Time) bool {
 		select {
 		case out <- frame:
@@ -44,10 +48,10 @@ func main() {
 	}
 }
 
-// write is the only writer of stdout. When the actor no longer reads, there is nobody to work for.
-func write(out <-chan *pb.FromEngine, log logs.Logger) {
+// write is the only writer of frames. When the actor no longer reads, there is nobody to work for.
+func write(to io.Writer, out <-chan *pb.FromEngine, log logs.Logger) {
 	for frame := range out {
-		err := frames.Write(os.Stdout, frame)
+		err := frames.Write(to, frame)
 		var unencodable *frames.EncodeError
 		if errors.As(err, &unencodable) {
 			// An event that never arrives is never answered: it parks, and nothing is acknowledged.

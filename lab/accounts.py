@@ -60,6 +60,7 @@ class Counters(BaseModel):
     connections: int = Field(0, description="Sockets that named this device")
     logins: int = Field(0, description="Of these, the ones that were let in")
     refused: int = Field(0, description="Of these, the ones that were not")
+    conflicts: int = Field(0, description="Logins that ended an older connection of the device")
     received: int = Field(0, description="Messages this device sent into the network")
     sent: int = Field(0, description="Stanzas delivered to it for the first time")
     redelivered: int = Field(0, description="Deliveries of a stanza that was delivered before")

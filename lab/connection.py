@@ -50,6 +50,8 @@ class Connection:
         self._active = False
         self._last: Node | None = None
         self._closing = False
+        self._frozen = False
+        self._stopped = asyncio.Event()
         self._wake = asyncio.Event()
         self._heard = time.monotonic()
 
@@ -89,6 +91,13 @@ class Connection:
         if self._request.transport:
             self._request.transport.abort()
         self._stop()
+
+    def freeze(self) -> None:
+        """Fall silent for good, as when a router forgets the connection: open, but nothing passes."""
+        self._frozen = True
+        if self._request.transport:
+            # What the socket would answer to by itself, such as the end of the connection, stays unread, too.
+            self._request.transport.pause_reading()
 
     def activate(self) -> None:
         """Deliver what waits for the device, then everything new as it comes."""
@@ -175,6 +184,7 @@ class Connection:
         self.device = device
         older = self.board.attach(device, self)
         if older:
+            device.counters.conflicts += 1
             older.replaced()
         self.post(
             node(
@@ -221,6 +231,8 @@ class Connection:
         while not self._closing:
             await self.board.faults.readable(self.phone, self.number, self._is_closing)
             message = await self._socket.receive()
+            if self._frozen:
+                await self._stopped.wait()
             if message.type != WSMsgType.BINARY:
                 return
             self._heard = time.monotonic()
@@ -251,6 +263,7 @@ class Connection:
 
     def _stop(self) -> None:
         self._closing = True
+        self._stopped.set()
         self._wake.set()
         self.board.faults.wake()
 
@@ -261,6 +274,10 @@ class Connection:
         try:
             while True:
                 await self.board.faults.writable(self.phone, self.number, self._is_closing)
+                if self._frozen:
+                    await self._stopped.wait()
+                    self.drop()
+                    return
                 batch = self._batch()
                 if batch and self._login:
                     seal = self._login.transport.seal

@@ -179,6 +179,16 @@ class Lab:
             connection.drop()
         return connection is not None
 
+    def freeze(self, phone: str, number: int) -> bool:
+        """Let a device's connection stay open and silent; a new one is served. False if it has none.
+
+        Raises LabError.
+        """
+        connection = self.board.connection(self.device(phone, number))
+        if connection:
+            connection.freeze()
+        return connection is not None
+
     def conflict(self, phone: str, number: int) -> bool:
         """End a device's connection as if another took its place; False if it has none. Raises LabError."""
         connection = self.board.connection(self.device(phone, number))

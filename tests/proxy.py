@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,26 @@ class _Fault:
     command: bytes
     lose: Literal["request", "reply"]
     times: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """Requests that are stopped on their way until `release`.
+
+    Attributes:
+        picks: by the bytes of a request, whether it is one of these.
+        carried_out: the request reaches the server and only its reply is held back.
+        reached: set when the first one was stopped, and was carried out if it was to be.
+    """
+
+    picks: Callable[[bytes], bool]
+    carried_out: bool
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def release(self) -> None:
+        """Let go on what was stopped, and what comes."""
+        self.released.set()
 
 
 class Proxy:
@@ -33,6 +54,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._faults: list[_Fault] = []
+        self._holds: list[Hold] = []
         self.port = 0
         self.lost = 0
         """Requests and replies that were swallowed so far, by `lose_reply` and `lose_request`."""
@@ -50,6 +72,7 @@ class Proxy:
     async def close(self) -> None:
         """Stop listening and drop every connection."""
         self._flowing.set()
+        self.release()
         await self.refuse()
 
     async def refuse(self) -> None:
@@ -86,6 +109,21 @@ class Proxy:
         """The next ``times`` requests with this command never reach the server: the connection is dropped."""
         self._faults.append(_Fault(command.encode().upper(), "request", times))
 
+    def hold(self, picks: Callable[[bytes], bool], *, carried_out: bool) -> Hold:
+        """Stop requests before they reach the server, or (``carried_out``) before their replies come back.
+
+        Meanwhile nothing else happens on their connections; others are served.
+        """
+        hold = Hold(picks, carried_out)
+        self._holds.append(hold)
+        return hold
+
+    def release(self) -> None:
+        """Release and forget every hold."""
+        for hold in self._holds:
+            hold.release()
+        self._holds.clear()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -100,10 +138,11 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         armed: list[_Fault] = []
+        held: list[Hold] = []
         try:
             ways = [
-                asyncio.ensure_future(self._requests(reader, up_writer, armed)),
-                asyncio.ensure_future(self._replies(up_reader, writer, armed)),
+                asyncio.ensure_future(self._requests(reader, up_writer, armed, held)),
+                asyncio.ensure_future(self._replies(up_reader, writer, armed, held)),
             ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +154,11 @@ class Proxy:
             await _close(up_writer)
 
     async def _requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, armed: list[_Fault]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        armed: list[_Fault],
+        held: list[Hold],
     ) -> None:
         while data := await reader.read(65536):
             await self._flowing.wait()
@@ -125,11 +168,21 @@ class Proxy:
                 return
             if fault is not None and not armed:
                 armed.append(fault)
+            hold = next((h for h in self._holds if not h.released.is_set() and h.picks(data)), None)
+            if hold is not None and hold.carried_out:
+                held.append(hold)
+            elif hold is not None:
+                hold.reached.set()
+                await hold.released.wait()
             writer.write(data)
             await writer.drain()
 
     async def _replies(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, armed: list[_Fault]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        armed: list[_Fault],
+        held: list[Hold],
     ) -> None:
         while data := await reader.read(65536):
             await self._flowing.wait()
@@ -137,6 +190,10 @@ class Proxy:
                 self._strike(armed[0])
                 return
             armed.clear()
+            if held and not data.startswith(NOSCRIPT):
+                hold = held.pop()
+                hold.reached.set()
+                await hold.released.wait()
             writer.write(data)
             await writer.drain()
 

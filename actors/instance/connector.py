@@ -15,11 +15,13 @@ from actors.instance.connection.base import (
     Connection,
     ConnectionError,
     DurableEvent,
-    Gone,
     PassingEvent,
     Signal,
 )
+from actors.instance.liveness import Liveness
 from actors.instance.policy import Ended, Ending, after
+from actors.instance.signals import ended_by, lid_of, phone_of
+from actors.instance.watchdog import Reconnect
 from actors.registry import ConnectionState, now
 from actors.settings import InstanceSettings
 
@@ -72,6 +74,7 @@ class Connector:
         self._failures = 0
         self._rounds = 0
         self._warm: Connection | None = None
+        self._liveness = Liveness(instance_id, settings, self._inbox.put_nowait)
         self.online = asyncio.Event()
         self.settled = asyncio.Event()
         """Set once the connection stands, or waits for somebody: a scan, a wish, another configuration."""
@@ -254,7 +257,10 @@ class Connector:
         paired = bool(self._announcer.state.device)
         if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
             self._announcer.connecting()
-        return await self._watch(paired)
+        try:
+            return await self._watch(paired)
+        finally:
+            self._liveness.stop()
 
     async def _connect(self) -> None:
         connection = await self._engine()
@@ -291,6 +297,13 @@ class Connector:
                 case pb.Connected():
                     deadline = None
                     self._logged_in(signal)
+                    if self._connection is not None:
+                        self._liveness.start(self._connection)
+                case pb.KeepAlive(ok=False):
+                    self._liveness.doubt()
+                case Reconnect():
+                    reason = f"WhatsApp said nothing for {signal.silence:.0f} s, asked {signal.probes} times"
+                    return await self._hung_up(Ended(Ending.SILENT, reason))
                 case pb.Paired():
                     deadline = loop.time() + self._settings.login_timeout
                     self._paired(signal)
@@ -299,18 +312,27 @@ class Connector:
                     self._announcer.qr(signal.code, expires)
                     self.settled.set()
                 case _:
-                    ended = _ended(signal)
+                    ended = ended_by(signal)
                     if ended is not None:
-                        return ended
+                        return await self._hung_up(ended) if ended.ending is Ending.LOST else ended
         return Ended(Ending.WANTED)
+
+    async def _hung_up(self, ended: Ended) -> Ended:
+        """Hang up after an unexplained end; returns the end, as the engine explained it meanwhile."""
+        await self._hang_up()
+        # If another connection took over, do not fight it.
+        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for signal in waiting:
+            self._inbox.put_nowait(signal)
+        return next(filter(None, map(ended_by, waiting)), ended)
 
     def _paired(self, signal: pb.Paired) -> None:
         self._rounds = 0
         self._announcer.change(
             ConnectionState.CONNECTING,
             device=signal.device,
-            phone=_phone(signal.device),
-            lid=_lid(signal.lid),
+            phone=phone_of(signal.device),
+            lid=lid_of(signal.lid),
         )
 
     def _logged_in(self, signal: pb.Connected) -> None:
@@ -318,8 +340,8 @@ class Connector:
         self._announcer.change(
             ConnectionState.CONNECTED,
             device=signal.device,
-            phone=_phone(signal.device),
-            lid=_lid(signal.lid),
+            phone=phone_of(signal.device),
+            lid=lid_of(signal.lid),
             push_name=signal.push_name or None,
         )
         self.online.set()
@@ -346,7 +368,7 @@ class Connector:
         if (opened.device or None) != self._announcer.state.device:
             # The session store knows better: pairing may have ended in a crash before we wrote it down.
             self._announcer.learn(
-                device=opened.device or None, phone=_phone(opened.device), lid=_lid(opened.lid)
+                device=opened.device or None, phone=phone_of(opened.device), lid=lid_of(opened.lid)
             )
         return connection
 
@@ -392,44 +414,3 @@ class Connector:
         if not isinstance(signal, pb.Connected | pb.KeepAlive | pb.OfflinePreview | pb.OfflineDone):
             self.online.clear()
         self._inbox.put_nowait(signal)
-
-
-def _ended(signal: Signal | object) -> Ended | None:
-    """What a signal says about the end of a connection; None if it goes on."""
-    match signal:
-        case Gone():
-            return Ended(Ending.ENGINE_GONE, f"the engine ended with status {signal.exit_code}")
-        case pb.StoreLost():
-            return Ended(Ending.ENGINE_GONE, f"the session store's lock was lost: {signal.detail}")
-        case pb.Disconnected():
-            return Ended(Ending.LOST, signal.reason or "the connection was closed by the other side")
-        case pb.Replaced():
-            return Ended(Ending.REPLACED, "another connection of this device took over")
-        case pb.LoggedOut():
-            return Ended(Ending.LOGGED_OUT, signal.reason or "the device was unlinked")
-        case pb.Parked():
-            return Ended(Ending.PARKED, f"{signal.cause}: {signal.detail}" if signal.detail else signal.cause)
-        case pb.PairFailed(code="expired"):
-            return Ended(Ending.PAIRING_EXPIRED, "nobody scanned the QR codes in time")
-        case pb.PairFailed():
-            return Ended(Ending.PAIRING_FAILED, f"{signal.code}: {signal.message}")
-        case pb.ConnectFailure():
-            banned = signal.reason == "temporary_ban"
-            return Ended(
-                Ending.BANNED if banned else Ending.REFUSED,
-                signal.reason,
-                retry_after=signal.retry_after_ms / 1000,
-                permanent=signal.permanent,
-            )
-        case _:
-            return None
-
-
-def _lid(number: str) -> str | None:
-    return f"{number}@lid" if number else None
-
-
-def _phone(device: str) -> str | None:
-    """``5511999999999:3@s.whatsapp.net`` to ``+5511999999999``."""
-    user = device.partition("@")[0].partition(":")[0].partition(".")[0]
-    return f"+{user}" if user.isdigit() else None

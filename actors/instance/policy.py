@@ -18,6 +18,7 @@ class Ending(StrEnum):
 
     WANTED = "wanted"
     LOST = "lost"
+    SILENT = "silent"
     CONNECT_FAILED = "connect_failed"
     LOGIN_TIMEOUT = "login_timeout"
     REFUSED = "refused"
@@ -95,7 +96,7 @@ def after(ended: Ended, *, failures: int, rounds: int, settings: InstanceSetting
             return Next(ConnectionState.PAIRING, again, fresh_engine=True)
         case Ending.ENGINE_GONE:
             return Next(ConnectionState.CONNECTING, 0.0 if failures == 0 else again, fresh_engine=True)
-        case Ending.LOST:
+        case Ending.LOST | Ending.SILENT:
             return Next(ConnectionState.CONNECTING, 0.0 if failures == 0 else again)
         case Ending.CONNECT_FAILED | Ending.LOGIN_TIMEOUT:
             return Next(ConnectionState.CONNECTING, again)

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MOVED = "moved"
 
+LEASES_MISSED = 3
+"""Looks in a row, two leases long together, that find no lease before an owner counts as hung."""
+
 LEASE_MARGIN = 1.0
 """Seconds that an owner needs to disconnect after its lease is over."""
 
@@ -126,13 +129,17 @@ class Keeper:
         worker = kept.worker
         assert worker is not None
         end = asyncio.create_task(worker.watch())
+        hung = asyncio.create_task(self._without_lease(kept))
         try:
             while True:
                 change = asyncio.create_task(kept.changed.wait())
-                done, _ = await asyncio.wait([end, change], return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait([end, hung, change], return_when=asyncio.FIRST_COMPLETED)
                 change.cancel()
                 if end in done:
                     return end.result()
+                if hung in done:
+                    await worker.kill()
+                    return "it lives, and let its lease run out"
                 kept.changed.clear()
                 if kept.wish is not None:
                     await self._grant_wish(kept, kept.wish)
@@ -140,7 +147,22 @@ class Keeper:
                 await worker.configure(kept.record)
         finally:
             end.cancel()
-            await asyncio.gather(end, return_exceptions=True)
+            hung.cancel()
+            await asyncio.gather(end, hung, return_exceptions=True)
+
+    async def _without_lease(self, kept: Kept) -> None:
+        """Pend until the owner has not renewed its lease for long, though Redis can be reached.
+
+        Ray does not notice an actor that is frozen, hangs, or is cut off from Redis alone.
+        """
+        assert kept.owner is not None
+        epoch, missed = kept.owner.epoch, 0
+        while missed < LEASES_MISSED:
+            await asyncio.sleep(2 * self._settings.instance.lease_ttl / LEASES_MISSED)
+            try:
+                missed = 0 if await self._registry.leased(kept.record.id, epoch) else missed + 1
+            except StoreUnavailable:
+                missed = 0
 
     async def _ensure_owner(self, kept: Kept) -> Worker:
         """The living owner, found again or made in a new epoch."""
@@ -212,15 +234,13 @@ class Keeper:
                 )
                 handoff = await self._carry_out(kept, handoff, resumed=False)
         except BaseException as error:
-            kept.wish = None
-            if not wish.done.done():
-                wish.done.set_exception(Ended(f"the handoff was cut short: {error}"))
-                wish.done.exception()  # nobody may be waiting
+            kept.refuse(f"the handoff was cut short: {error}")
             raise
         kept.wish = None
         wish.done.set_result(handoff)
 
     async def _carry_out(self, kept: Kept, handoff: Handoff, *, resumed: bool) -> Handoff:
+        limits = self._settings.supervisor
         kept.move = Move(
             handoff,
             kept.record,
@@ -229,7 +249,14 @@ class Keeper:
             handoffs=self._handoffs,
             cluster=self._cluster,
             choose=self._nodes.choose,
-            deadlines=Deadlines(lease=self._settings.instance.lease_ttl),
+            deadlines=Deadlines(
+                prepare=limits.prepare_timeout,
+                quiesce=limits.quiesce_timeout,
+                disconnect=limits.disconnect_timeout,
+                activate=limits.activate_timeout,
+                retire=limits.retire_timeout,
+                lease=self._settings.instance.lease_ttl,
+            ),
         )
         moment = time.time()
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from actors.registry import InstanceRecord, Owner
 from actors.supervisor.handoff_record import Handoff, Reason
 from actors.supervisor.moves import Move
-from actors.supervisor.workers import Worker
+from actors.supervisor.workers import Ended, Worker
 
 
 @dataclass
@@ -41,6 +41,13 @@ class Kept:
             self.wish = Wish(reason, target, asyncio.get_running_loop().create_future())
             self.changed.set()
         return self.wish
+
+    def refuse(self, why: str) -> None:
+        """Tell who wants it moved that nobody here will do it."""
+        if self.wish is not None and not self.wish.done.done():
+            self.wish.done.set_exception(Ended(why))
+            self.wish.done.exception()  # nobody may be waiting
+        self.wish = None
 
 
 def load(instances: Iterable[Kept]) -> Counter[str]:

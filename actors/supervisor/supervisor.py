@@ -73,6 +73,9 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for kept in self._kept.values():
+                # An actor ends only when none of its calls is pending any more.
+                kept.refuse("this supervisor ends")
 
     async def _lead(self) -> None:
         while not self._leader:

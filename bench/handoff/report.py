@@ -39,6 +39,7 @@ class Result(BaseModel):
         failed: handoffs that ended in another way, by outcome.
         finished: False if the time was over before everything was done.
         repeated: messages that a contact's device got again under their id; its user sees them once.
+        conflicts: logins while another connection of the same device stood: two owners at work.
         refused: requests with a bad signature.
         write_errors: messages that a contact could not write.
         kills: by what was killed; ``duplicated_by_kill`` are the duplicates that a lost answer explains.
@@ -64,6 +65,7 @@ class Result(BaseModel):
     arrived: int
     events: int
     repeated: int
+    conflicts: int
     refused: int
     write_errors: int
     latency_ms: Spread | None
@@ -78,7 +80,7 @@ class Result(BaseModel):
     def passed(self) -> bool:
         """True if everything is as promised."""
         wrong = self.lost or self.duplicated or self.reordered or self.gaps or self.send_errors
-        wrong = wrong or self.refused or self.write_errors
+        wrong = wrong or self.conflicts or self.refused or self.write_errors
         return self.finished and not wrong and self.connected == self.instances
 
 
@@ -132,6 +134,7 @@ def _rows(result: Result) -> list[tuple[str, str, str]]:
         ("reordered", f"{result.reordered}", "events or messages after a later one of their chat"),
         ("gaps", f"{result.gaps}", "sequence numbers that never came"),
         ("send errors", f"{result.send_errors}", "sends that were refused"),
+        ("conflicts", f"{result.conflicts}", "times that WhatsApp saw two owners at once"),
         ("repeated", f"{result.repeated}", "arrived again under the same id, shown once by phones"),
     ]
     if result.killed is not None:

@@ -15,11 +15,9 @@ from bench.handoff.moves import MOVED, Mover
 from bench.handoff.options import Options
 from bench.handoff.report import Result, spread
 from bench.handoff.traffic import Traffic
-from bench.handoff.world import World
+from bench.handoff.world import SETTLE_PATIENCE, World
 from tests.cluster.nodes import LocalCluster
 
-SETTLE_PATIENCE = 240.0
-LOOK = 1.0
 PROGRESS = 15.0
 
 Say = Callable[[str], None]
@@ -43,6 +41,7 @@ class Run:
         """Start everything, let it happen, count, and end everything."""
         try:
             await self._world.start()
+            self._world.join()
             await self._measure()
         finally:
             self._say("Ending.")
@@ -69,7 +68,7 @@ class Run:
                     self._say(f"Not finished within {options.minutes:g} minutes.")
                     self._finished = False
             self._say("Waiting until everything has arrived.")
-            settled = await self._settled()
+            settled = await world.settled()
         self.result = await self._count(traffic, time.monotonic() - began)
         if not settled:
             self._say(f"Not everything arrived within {SETTLE_PATIENCE:.0f} s.")
@@ -105,7 +104,7 @@ class Run:
             for task in (moving, killing):
                 task.cancel()
             await asyncio.gather(moving, killing, return_exceptions=True)
-        await self._connected()
+        await self._world.connected()
 
     async def _telling(self, work: Coroutine[Any, Any, None]) -> None:
         """Await some work and say now and then how far it is."""
@@ -121,27 +120,6 @@ class Run:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-    async def _connected(self) -> int:
-        """Wait until every instance is connected, with patience. Returns how many are."""
-        deadline = time.monotonic() + SETTLE_PATIENCE
-        while True:
-            connected = sum(node is not None for node in (await self._world.places()).values())
-            if connected == self._options.instances or time.monotonic() > deadline:
-                return connected
-            await asyncio.sleep(LOOK)
-
-    async def _settled(self) -> bool:
-        """Wait until everything has arrived. False if that takes too long."""
-        books = self._world.books
-        deadline = time.monotonic() + SETTLE_PATIENCE
-        while True:
-            newest = await self._world.newest()
-            if not (books.inbound.missing or books.outbound.missing or books.gaps(newest)):
-                return True
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(LOOK)
 
     async def _count(self, traffic: Traffic, seconds: float) -> Result:
         books, options, mover = self._world.books, self._options, self.mover
@@ -160,9 +138,10 @@ class Run:
             drained=self._drained[1] if self._drained else None,
             failed=dict(mover.failed),
             finished=self._finished,
+            conflicts=await self._world.conflicts(),
             instances=options.instances,
             nodes=options.nodes,
-            connected=await self._connected(),
+            connected=await self._world.connected(),
             received=books.inbound.started,
             delivered=books.inbound.arrived,
             sent=books.outbound.started,

@@ -19,6 +19,8 @@ RETRY = 0.2
 class Traffic:
     """Contacts write to every instance in turn; every instance sends to every contact in turn.
 
+    It may flow again after it has ended: what is written and sent is numbered on.
+
     Attributes:
         send_errors: what was answered to a send, other than that it is accepted. Such a send is repeated
             under the same key until it is.
@@ -46,10 +48,13 @@ class Traffic:
         self._write_interval = write_interval
         self._send_interval = send_interval
         self._ending = asyncio.Event()
+        self._positions = dict.fromkeys(contacts, 0)
+        self._rounds = {writer: itertools.count(1) for writer in (*contacts, *instances)}
 
     @contextlib.asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
         """Let messages flow while the block runs; at its end, what was begun is finished."""
+        self._ending.clear()
         writers = [asyncio.create_task(self._write(contact)) for contact in self._contacts]
         senders = [asyncio.create_task(self._send(instance_id)) for instance_id in self._instances]
         try:
@@ -72,7 +77,7 @@ class Traffic:
             await asyncio.gather(watcher, return_exceptions=True)
 
     async def _write(self, contact: str) -> None:
-        for count in itertools.count(1):
+        for count in self._rounds[contact]:
             for instance_id, phone in self._instances.items():
                 if self._ending.is_set():
                     return
@@ -86,7 +91,7 @@ class Traffic:
                 await self._pause(self._write_interval)
 
     async def _send(self, instance_id: str) -> None:
-        for count in itertools.count(1):
+        for count in self._rounds[instance_id]:
             for contact in self._contacts:
                 if self._ending.is_set():
                     return
@@ -110,7 +115,7 @@ class Traffic:
             await asyncio.wait_for(self._ending.wait(), seconds)
 
     async def _watch(self) -> None:
-        positions = dict.fromkeys(self._contacts, 0)
+        positions = self._positions
         while True:
             for contact in self._contacts:
                 with contextlib.suppress(Refused, ClientError, TimeoutError):

@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ from deploy.local import Local
 from tests.cluster.nodes import HEAD, LocalCluster
 
 PAIRING_PATIENCE = 300.0
+SETTLE_PATIENCE = 240.0
 LOOK = 0.5
 
 Say = Callable[[str], None]
@@ -42,13 +44,22 @@ class World:
     Args:
         cluster: not started; its access is in this process's environment already.
         directory: for data and logs.
+        redis_url: a Redis or Valkey instead of an embedded one.
 
     Attributes:
         instances: phone numbers of the paired accounts by instance.
         contacts: phone numbers of those who write.
     """
 
-    def __init__(self, options: Options, cluster: LocalCluster, directory: Path, say: Say) -> None:
+    def __init__(
+        self,
+        options: Options,
+        cluster: LocalCluster,
+        directory: Path,
+        say: Say,
+        *,
+        redis_url: str | None = None,
+    ) -> None:
         self.instances = {f"move-{n:02d}": f"55119000{n:05d}" for n in range(1, options.instances + 1)}
         self.contacts = [f"55119555{n:05d}" for n in range(1, options.contacts + 1)]
         self.books = Books()
@@ -61,6 +72,7 @@ class World:
         self._key = new_token()
         self._directory = directory
         self._say = say
+        self._redis_url = redis_url
         self._lab: Child | None = None
 
     @property
@@ -78,13 +90,12 @@ class World:
         await self._start_lab()
         self._say("Starting a Ray cluster of several nodes.")
         await self.cluster.start()
-        self._join()
         await self._start_malote()
         await self._receiver.start()
         self._say(f"Pairing {len(self.instances)} accounts.")
         await asyncio.gather(*(self._pair(name, phone) for name, phone in self.instances.items()))
 
-    def _join(self) -> None:
+    def join(self) -> None:
         """Become a driver of the cluster, on its head, so that no node's end is the end of this process."""
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         ray.init(address=self.cluster.address, log_to_driver=False, logging_level=logging.WARNING)
@@ -118,6 +129,31 @@ class World:
             name: str(states[name]["node"]) if states[name]["connection"] == "connected" else None
             for name in self.instances
         }
+
+    async def connected(self) -> int:
+        """Wait until every instance is connected, with patience. Returns how many are."""
+        deadline = time.monotonic() + SETTLE_PATIENCE
+        while True:
+            connected = sum(node is not None for node in (await self.places()).values())
+            if connected == len(self.instances) or time.monotonic() > deadline:
+                return connected
+            await asyncio.sleep(LOOK)
+
+    async def settled(self) -> bool:
+        """Wait until everything has arrived. False if that takes too long."""
+        deadline = time.monotonic() + SETTLE_PATIENCE
+        while True:
+            newest = await self.newest()
+            if not (self.books.inbound.missing or self.books.outbound.missing or self.books.gaps(newest)):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK)
+
+    async def conflicts(self) -> int:
+        """How often WhatsApp saw two connections of one device at the same time."""
+        accounts = await self.lab.call("GET", "/accounts")
+        return sum(device["counters"]["conflicts"] for one in accounts for device in one["devices"])
 
     async def newest(self) -> dict[str, int]:
         """The last sequence number of each instance, as Malote has it."""
@@ -155,7 +191,7 @@ class World:
         settings = usual.model_copy(
             update={
                 "data_dir": self._directory / "data",
-                "redis_url": None,
+                "redis_url": self._redis_url,
                 "ray_address": self.cluster.address,
                 "admin_key": SecretStr(self._key),
                 "allow_hosts": ("127.0.0.1",),

@@ -159,6 +159,7 @@ type ToEngine struct {
 	//	*ToEngine_Presence
 	//	*ToEngine_GetPrivacy
 	//	*ToEngine_HistoryDownload
+	//	*ToEngine_Ping
 	Command       isToEngine_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,6 +344,15 @@ func (x *ToEngine) GetHistoryDownload() *Download {
 	return nil
 }
 
+func (x *ToEngine) GetPing() *Ping {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_Ping); ok {
+			return x.Ping
+		}
+	}
+	return nil
+}
+
 type isToEngine_Command interface {
 	isToEngine_Command()
 }
@@ -407,6 +417,10 @@ type ToEngine_HistoryDownload struct {
 	HistoryDownload *Download `protobuf:"bytes,16,opt,name=history_download,json=historyDownload,proto3,oneof"`
 }
 
+type ToEngine_Ping struct {
+	Ping *Ping `protobuf:"bytes,17,opt,name=ping,proto3,oneof"`
+}
+
 func (*ToEngine_Open) isToEngine_Command() {}
 
 func (*ToEngine_Connect) isToEngine_Command() {}
@@ -436,6 +450,8 @@ func (*ToEngine_Presence) isToEngine_Command() {}
 func (*ToEngine_GetPrivacy) isToEngine_Command() {}
 
 func (*ToEngine_HistoryDownload) isToEngine_Command() {}
+
+func (*ToEngine_Ping) isToEngine_Command() {}
 
 type FromEngine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1665,6 +1681,52 @@ func (x *DownloadResult) GetHistory() []byte {
 	return nil
 }
 
+// Ask WhatsApp for a sign of life. Any answer of WhatsApp's will do, and so will a backlog that is still being read:
+// the answer is behind it. Fails with `timeout` when nothing came, with `not_connected` when there is nobody to ask.
+type Ping struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimeoutMs     uint32                 `protobuf:"varint,1,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ping) Reset() {
+	*x = Ping{}
+	mi := &file_engine_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ping) ProtoMessage() {}
+
+func (x *Ping) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
+func (*Ping) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Ping) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
 type Stats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1673,7 +1735,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[23]
+	mi := &file_engine_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1747,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[23]
+	mi := &file_engine_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1760,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{23}
+	return file_engine_proto_rawDescGZIP(), []int{24}
 }
 
 type StatsResult struct {
@@ -1718,7 +1780,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1792,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1805,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{24}
+	return file_engine_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -1820,7 +1882,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1894,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1907,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{25}
+	return file_engine_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -1890,7 +1952,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +1964,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +1977,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{26}
+	return file_engine_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -2074,7 +2136,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2086,7 +2148,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2099,7 +2161,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{27}
+	return file_engine_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -2137,7 +2199,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2211,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2224,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{28}
+	return file_engine_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Error) GetCode() string {
@@ -2218,7 +2280,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2292,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +2305,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{29}
+	return file_engine_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -2570,7 +2632,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2644,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2657,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{30}
+	return file_engine_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Identity) GetJid() string {
@@ -2639,7 +2701,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2651,7 +2713,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2664,7 +2726,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{31}
+	return file_engine_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -2776,7 +2838,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2850,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2863,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{32}
+	return file_engine_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -2931,7 +2993,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3005,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3018,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{33}
+	return file_engine_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -3020,7 +3082,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +3094,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +3107,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{34}
+	return file_engine_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -3090,7 +3152,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3164,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3177,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{35}
+	return file_engine_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Other) GetKind() string {
@@ -3171,7 +3233,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3245,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3258,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{36}
+	return file_engine_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Qr) GetCode() string {
@@ -3232,7 +3294,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3306,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3319,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{37}
+	return file_engine_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Paired) GetDevice() string {
@@ -3298,7 +3360,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3310,7 +3372,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3323,7 +3385,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{38}
+	return file_engine_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -3351,7 +3413,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3425,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3438,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39}
+	return file_engine_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Connected) GetDevice() string {
@@ -3409,7 +3471,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3483,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3496,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{40}
+	return file_engine_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -3452,7 +3514,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3526,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3539,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{41}
+	return file_engine_proto_rawDescGZIP(), []int{42}
 }
 
 type LoggedOut struct {
@@ -3491,7 +3553,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3503,7 +3565,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3516,7 +3578,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{42}
+	return file_engine_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -3552,7 +3614,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3626,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3639,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{43}
+	return file_engine_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -3618,7 +3680,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3630,7 +3692,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3643,7 +3705,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{44}
+	return file_engine_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Parked) GetCause() string {
@@ -3671,7 +3733,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +3745,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +3758,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{45}
+	return file_engine_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -3732,7 +3794,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3744,7 +3806,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3757,7 +3819,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{46}
+	return file_engine_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -3797,7 +3859,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +3871,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +3884,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{47}
+	return file_engine_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -3844,7 +3906,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3856,7 +3918,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3869,7 +3931,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{48}
+	return file_engine_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -3911,7 +3973,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +3985,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +3998,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{49}
+	return file_engine_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -3969,7 +4031,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3981,7 +4043,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3994,7 +4056,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{50}
+	return file_engine_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -4016,7 +4078,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4090,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4138,7 @@ var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\x9d\a\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\xcb\a\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -4099,7 +4161,8 @@ const file_engine_proto_rawDesc = "" +
 	"\bpresence\x18\x0e \x01(\v2\x1a.malote.engine.v1.PresenceH\x00R\bpresence\x12?\n" +
 	"\vget_privacy\x18\x0f \x01(\v2\x1c.malote.engine.v1.GetPrivacyH\x00R\n" +
 	"getPrivacy\x12G\n" +
-	"\x10history_download\x18\x10 \x01(\v2\x1a.malote.engine.v1.DownloadH\x00R\x0fhistoryDownloadB\t\n" +
+	"\x10history_download\x18\x10 \x01(\v2\x1a.malote.engine.v1.DownloadH\x00R\x0fhistoryDownload\x12,\n" +
+	"\x04ping\x18\x11 \x01(\v2\x16.malote.engine.v1.PingH\x00R\x04pingB\t\n" +
 	"\acommand\"\xa8\x01\n" +
 	"\n" +
 	"FromEngine\x12/\n" +
@@ -4205,7 +4268,10 @@ const file_engine_proto_rawDesc = "" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\"*\n" +
 	"\x0eDownloadResult\x12\x18\n" +
-	"\ahistory\x18\x01 \x01(\fR\ahistory\"\a\n" +
+	"\ahistory\x18\x01 \x01(\fR\ahistory\"%\n" +
+	"\x04Ping\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"\a\n" +
 	"\x05Stats\"\xc1\x02\n" +
 	"\vStatsResult\x12\x1f\n" +
 	"\vevents_sent\x18\x01 \x01(\x04R\n" +
@@ -4409,7 +4475,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_engine_proto_goTypes = []any{
 	(ChatPresence_State)(0),          // 0: malote.engine.v1.ChatPresence.State
 	(GetPictureResult_Absence)(0),    // 1: malote.engine.v1.GetPictureResult.Absence
@@ -4436,36 +4502,37 @@ var file_engine_proto_goTypes = []any{
 	(*GetPrivacyResult)(nil),         // 22: malote.engine.v1.GetPrivacyResult
 	(*Download)(nil),                 // 23: malote.engine.v1.Download
 	(*DownloadResult)(nil),           // 24: malote.engine.v1.DownloadResult
-	(*Stats)(nil),                    // 25: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 26: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 27: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 28: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 29: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 30: malote.engine.v1.Error
-	(*Event)(nil),                    // 31: malote.engine.v1.Event
-	(*Identity)(nil),                 // 32: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 33: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 34: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 35: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 36: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 37: malote.engine.v1.Other
-	(*Qr)(nil),                       // 38: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 39: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 40: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 41: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 42: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 43: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 44: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 45: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 46: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 47: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 48: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 49: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 50: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 51: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 52: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 53: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 54: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*Ping)(nil),                     // 25: malote.engine.v1.Ping
+	(*Stats)(nil),                    // 26: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 27: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 28: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 29: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 30: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 31: malote.engine.v1.Error
+	(*Event)(nil),                    // 32: malote.engine.v1.Event
+	(*Identity)(nil),                 // 33: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 34: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 35: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 36: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 37: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 38: malote.engine.v1.Other
+	(*Qr)(nil),                       // 39: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 40: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 41: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 42: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 43: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 44: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 45: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 46: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 47: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 48: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 49: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 50: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 51: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 52: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 53: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 54: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 55: malote.engine.v1.GetPrivacyResult.SettingsEntry
 }
 var file_engine_proto_depIdxs = []int32{
 	5,  // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -4478,66 +4545,67 @@ var file_engine_proto_depIdxs = []int32{
 	15, // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	17, // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	19, // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	25, // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	27, // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	26, // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	28, // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	16, // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	21, // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
 	23, // 14: malote.engine.v1.ToEngine.history_download:type_name -> malote.engine.v1.Download
-	4,  // 15: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	28, // 16: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	31, // 17: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	6,  // 18: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	32, // 19: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	0,  // 20: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	53, // 21: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	1,  // 22: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	54, // 23: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	30, // 24: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	29, // 25: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	10, // 26: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	13, // 27: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	18, // 28: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	20, // 29: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	26, // 30: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	22, // 31: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	24, // 32: malote.engine.v1.Reply.download:type_name -> malote.engine.v1.DownloadResult
-	34, // 33: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	35, // 34: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	36, // 35: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	37, // 36: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	38, // 37: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	39, // 38: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	40, // 39: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	41, // 40: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	42, // 41: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	43, // 42: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	44, // 43: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	45, // 44: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	46, // 45: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	47, // 46: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	49, // 47: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	50, // 48: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	51, // 49: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	48, // 50: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	52, // 51: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	32, // 52: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	32, // 53: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	33, // 54: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	32, // 55: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	32, // 56: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	32, // 57: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	33, // 58: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	32, // 59: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	32, // 60: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	32, // 61: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	32, // 62: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	32, // 63: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	32, // 64: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	25, // 15: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
+	4,  // 16: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	29, // 17: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	32, // 18: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	6,  // 19: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	33, // 20: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	0,  // 21: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	54, // 22: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	1,  // 23: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	55, // 24: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	31, // 25: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	30, // 26: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	10, // 27: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	13, // 28: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	18, // 29: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	20, // 30: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	27, // 31: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	22, // 32: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	24, // 33: malote.engine.v1.Reply.download:type_name -> malote.engine.v1.DownloadResult
+	35, // 34: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	36, // 35: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	37, // 36: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	38, // 37: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	39, // 38: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	40, // 39: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	41, // 40: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	42, // 41: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	43, // 42: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	44, // 43: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	45, // 44: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	46, // 45: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	47, // 46: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	48, // 47: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	50, // 48: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	51, // 49: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	52, // 50: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	49, // 51: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	53, // 52: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	33, // 53: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	33, // 54: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	34, // 55: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	33, // 56: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	33, // 57: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	33, // 58: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	34, // 59: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	33, // 60: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	33, // 61: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	33, // 62: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	33, // 63: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	33, // 64: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	33, // 65: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -4561,13 +4629,14 @@ func file_engine_proto_init() {
 		(*ToEngine_Presence)(nil),
 		(*ToEngine_GetPrivacy)(nil),
 		(*ToEngine_HistoryDownload)(nil),
+		(*ToEngine_Ping)(nil),
 	}
 	file_engine_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromEngine_Hello)(nil),
 		(*FromEngine_Reply)(nil),
 		(*FromEngine_Event)(nil),
 	}
-	file_engine_proto_msgTypes[26].OneofWrappers = []any{
+	file_engine_proto_msgTypes[27].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -4577,7 +4646,7 @@ func file_engine_proto_init() {
 		(*Reply_Privacy)(nil),
 		(*Reply_Download)(nil),
 	}
-	file_engine_proto_msgTypes[29].OneofWrappers = []any{
+	file_engine_proto_msgTypes[30].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -4604,7 +4673,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

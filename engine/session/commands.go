@@ -14,11 +14,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "malote.dev/engine/protocol"
+	"malote.dev/engine/store"
 )
 
 const (
 	sendQueue   = 1024
 	sendTimeout = 60 * time.Second
+	// sendAttempts is how often a message is encrypted anew, each time because one that came in was faster.
+	sendAttempts = 20
 )
 
 // Send sends a message and calls done with the result. Messages are sent one at a time, in the order of the calls.
@@ -53,7 +56,7 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
-	sent, err := s.client.SendMessage(ctx, to, &message, whatsmeow.SendRequestExtra{ID: command.MessageId})
+	sent, err := s.encryptAndSend(ctx, to, &message, command.MessageId)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +65,20 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 		Sender:      sent.Sender.String(),
 		Chat:        s.identify(ctx, sent.Chat, to),
 	}, nil
+}
+
+// encryptAndSend encrypts again if messages that came in meanwhile changed a session: nothing was sent then.
+func (s *Session) encryptAndSend(
+	ctx context.Context, to types.JID, message *waE2E.Message, id string,
+) (sent whatsmeow.SendResponse, err error) {
+	for range sendAttempts {
+		extra := whatsmeow.SendRequestExtra{ID: id}
+		sent, err = s.client.SendMessage(store.NoteSessions(ctx), to, message, extra)
+		if !errors.Is(err, store.ErrSessionChanged) {
+			break
+		}
+	}
+	return sent, err
 }
 
 // ready says whether commands can reach WhatsApp.

@@ -27,7 +27,7 @@ func (s *Session) Connect() error {
 // dial must be called with connection held.
 func (s *Session) dial() error {
 	// What an old connection refused comes again only on a new one, and has to come first.
-	s.client.Disconnect()
+	s.closeSocket()
 	s.waitForHandlers(handlerGrace)
 	s.lastError.Store(nil)
 	s.explained.Store(false)
@@ -70,8 +70,19 @@ func (s *Session) hangUp() {
 	s.pairing.stop()
 	s.intake.Abort()
 	s.desk.FailWaiting()
-	s.client.Disconnect()
+	s.closeSocket()
 	s.waitForHandlers(handlerGrace)
+}
+
+// closeSocket takes leave of WhatsApp, unless it has fallen silent: whatsmeow would wait seconds for its farewell.
+func (s *Session) closeSocket() {
+	if s.silent.Swap(false) {
+		// First, or whatsmeow reports the cut as the end of the connection, perhaps only when there is a new one.
+		//lint:ignore SA1019 there is no other way to disconnect without a farewell
+		s.client.DangerousInternals().ExpectDisconnect()
+		s.lines.Cut()
+	}
+	s.client.Disconnect()
 }
 
 func (s *Session) waitForHandlers(limit time.Duration) {

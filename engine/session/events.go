@@ -242,7 +242,7 @@ func (s *Session) connectFailed(code int32, reason string, permanent bool, retry
 
 // onKeepAlive keeps silent about an answer that is late because there is so much else to read.
 func (s *Session) onKeepAlive(e *events.KeepAliveTimeout) {
-	if s.intake.Busy(time.Minute) {
+	if s.intake.Busy(busyPeriod) {
 		return
 	}
 	s.announce(&pb.Event{Event: &pb.Event_KeepAlive{KeepAlive: &pb.KeepAlive{

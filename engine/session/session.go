@@ -47,6 +47,8 @@ type Session struct {
 	lastError  atomic.Pointer[string] // why WhatsApp is about to close the connection, if it said so
 	explained  atomic.Bool            // the connection's end is, or will be, announced by an event of its own
 	concluded  atomic.Bool            // and it has been
+	lines      *network.Lines         // what the websocket runs over
+	silent     atomic.Bool            // WhatsApp did not answer the last ping
 	lost       func(error)
 }
 
@@ -109,7 +111,10 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	client.EnableAutoReconnect = false
 	client.DisableLoginAutoReconnect = true
 	httpClient := &http.Client{Transport: transport}
-	client.SetWebsocketHTTPClient(httpClient)
+	// Of its own, so that only the websocket is cut.
+	websocket := transport.Clone()
+	s.lines = network.Trace(websocket)
+	client.SetWebsocketHTTPClient(&http.Client{Transport: websocket})
 	client.SetPreLoginHTTPClient(httpClient)
 	client.SetMediaHTTPClient(httpClient)
 	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {

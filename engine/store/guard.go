@@ -38,7 +38,7 @@ func (g *Guard) Install(device *waStore.Device) {
 	}
 	if inner, ok := device.EventBuffer.(waStore.AllSessionSpecificStores); ok {
 		if _, guarded := inner.(*guardedStores); !guarded {
-			device.SetAllStores(&guardedStores{AllSessionSpecificStores: inner, guard: g})
+			device.SetAllStores(&guardedStores{AllSessionSpecificStores: inner, guard: g, ratchets: newRatchets()})
 		}
 	}
 	if device.LIDs != nil {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	waStore "go.mau.fi/whatsmeow/store"
@@ -13,18 +15,21 @@ import (
 // not override (contacts, chat settings, app state, privacy tokens) can be fetched from WhatsApp again.
 type guardedStores struct {
 	waStore.AllSessionSpecificStores
-	guard *Guard
+	guard    *Guard
+	ratchets *ratchets
 }
 
 // DoDecryptionTxn tells an error of the transaction from one of the ciphertext, which operation returns. Failures of
 // the stores within operation were noticed where they happened.
 func (s *guardedStores) DoDecryptionTxn(ctx context.Context, operation func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
-	defer cancel()
 	var inner error
-	err := s.AllSessionSpecificStores.DoDecryptionTxn(bounded, func(ctx context.Context) error {
-		inner = operation(ctx)
-		return inner
+	err := s.ratchets.decrypting(ctx, func(ctx context.Context) error {
+		bounded, cancel := context.WithTimeout(ctx, operationTimeout)
+		defer cancel()
+		return s.AllSessionSpecificStores.DoDecryptionTxn(bounded, func(ctx context.Context) error {
+			inner = operation(ctx)
+			return inner
+		})
 	})
 	if inner != nil {
 		return err
@@ -57,6 +62,7 @@ func (s *guardedStores) IsTrustedIdentity(ctx context.Context, address string, k
 }
 
 func (s *guardedStores) GetSession(ctx context.Context, address string) ([]byte, error) {
+	s.ratchets.reading(ctx, address)
 	return get(ctx, s.guard, func(ctx context.Context) ([]byte, error) {
 		return s.AllSessionSpecificStores.GetSession(ctx, address)
 	})
@@ -69,38 +75,49 @@ func (s *guardedStores) HasSession(ctx context.Context, address string) (bool, e
 }
 
 func (s *guardedStores) GetManySessions(ctx context.Context, addresses []string) (map[string][]byte, error) {
+	s.ratchets.reading(ctx, addresses...)
 	return get(ctx, s.guard, func(ctx context.Context) (map[string][]byte, error) {
 		return s.AllSessionSpecificStores.GetManySessions(ctx, addresses)
 	})
 }
 
 func (s *guardedStores) PutSession(ctx context.Context, address string, session []byte) error {
-	return s.guard.do(ctx, func(ctx context.Context) error {
-		return s.AllSessionSpecificStores.PutSession(ctx, address, session)
-	})
+	return s.ratchets.writing(ctx, func() error {
+		return s.guard.do(ctx, func(ctx context.Context) error {
+			return s.AllSessionSpecificStores.PutSession(ctx, address, session)
+		})
+	}, address)
 }
 
 func (s *guardedStores) PutManySessions(ctx context.Context, sessions map[string][]byte) error {
-	return s.guard.do(ctx, func(ctx context.Context) error {
-		return s.AllSessionSpecificStores.PutManySessions(ctx, sessions)
-	})
+	return s.ratchets.writing(ctx, func() error {
+		return s.guard.do(ctx, func(ctx context.Context) error {
+			return s.AllSessionSpecificStores.PutManySessions(ctx, sessions)
+		})
+	}, slices.Collect(maps.Keys(sessions))...)
 }
 
 func (s *guardedStores) DeleteAllSessions(ctx context.Context, phone string) error {
-	return s.guard.do(ctx, func(ctx context.Context) error {
-		return s.AllSessionSpecificStores.DeleteAllSessions(ctx, phone)
+	return s.ratchets.replacing(ctx, func() error {
+		return s.guard.do(ctx, func(ctx context.Context) error {
+			return s.AllSessionSpecificStores.DeleteAllSessions(ctx, phone)
+		})
 	})
 }
 
 func (s *guardedStores) DeleteSession(ctx context.Context, address string) error {
-	return s.guard.do(ctx, func(ctx context.Context) error {
-		return s.AllSessionSpecificStores.DeleteSession(ctx, address)
+	return s.ratchets.replacing(ctx, func() error {
+		return s.guard.do(ctx, func(ctx context.Context) error {
+			return s.AllSessionSpecificStores.DeleteSession(ctx, address)
+		})
 	})
 }
 
 func (s *guardedStores) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
-	return s.guard.do(ctx, func(ctx context.Context) error {
-		return s.AllSessionSpecificStores.MigratePNToLID(ctx, pn, lid)
+	return s.ratchets.replacing(ctx, func() error {
+		return s.guard.do(ctx, func(ctx context.Context) error {
+			return s.AllSessionSpecificStores.MigratePNToLID(ctx, pn, lid)
+		})
 	})
 }
 

@@ -151,6 +151,13 @@ async def drop(lab: Lab, request: web.Request, body: None) -> Done:
     return Done(done=lab.drop(device.account.phone, device.number))
 
 
+@route("POST", "/accounts/{phone}/devices/{number}/freeze", result=Done)
+async def freeze(lab: Lab, request: web.Request, body: None) -> Done:
+    """Let a device's connection stay open with nothing passing any more; a new one is served as ever."""
+    device = _device(lab, request)
+    return Done(done=lab.freeze(device.account.phone, device.number))
+
+
 @route("POST", "/accounts/{phone}/devices/{number}/conflict", result=Done)
 async def conflict(lab: Lab, request: web.Request, body: None) -> Done:
     """End a device's connection as if another one had taken its place."""

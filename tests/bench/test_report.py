@@ -35,6 +35,7 @@ CLEAN: dict[str, Any] = {
     "arrived": 9,
     "events": 30,
     "repeated": 0,
+    "conflicts": 0,
     "refused": 0,
     "write_errors": 0,
     "latency_ms": None,
@@ -54,7 +55,7 @@ def test_a_clean_run_has_passed() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["lost", "duplicated", "reordered", "gaps", "send_errors", "refused", "write_errors"],
+    ["lost", "duplicated", "reordered", "gaps", "send_errors", "conflicts", "refused", "write_errors"],
 )
 def test_one_fault_is_one_too_many(wrong: str) -> None:
     assert not Result(**(CLEAN | {wrong: 1})).passed

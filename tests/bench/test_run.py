@@ -17,7 +17,7 @@ from deploy.processes import PROC, command_line
 pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.timeout(900)]
 
 SMALL = ("--instances", "2", "--nodes", "2", "--contacts", "1", "--couriers", "1", "--send-interval", "0.5")
-NOTHING = ("lost", "duplicated", "reordered", "gaps", "send_errors", "refused", "write_errors")
+NOTHING = ("lost", "duplicated", "reordered", "gaps", "send_errors", "conflicts", "refused", "write_errors")
 
 
 async def bench(directory: Path, *arguments: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.engine import EngineConnection, engine_binary
-from lab.faults import RefuseLogin
+from lab.faults import FailQuery, IgnoreQuery, RefuseLogin
 from lab.network import Lab
 from tests.engine.conftest import ANA, BIA, MakeDevice
 from tests.engine.device import Device, numbered, refused
@@ -208,3 +208,64 @@ def test_the_production_build_does_not_contain_the_switch(engine: Path) -> None:
     complaint = b"a lab needs an address"
     assert complaint in engine.read_bytes()
     assert complaint not in engine_binary(lab=False).read_bytes()
+
+
+async def test_a_ping_is_answered_by_whatsapp_or_not_at_all(device: MakeDevice, lab: Lab) -> None:
+    bia = await device(BIA)
+    await bia.signal(pb.OfflineDone)
+    before = bia.engine.heard
+    await bia.engine.ping(10.0)
+    assert bia.engine.heard > before
+    lab.faults.add(FailQuery(query="w:p", code=500, times=1))
+    await bia.engine.ping(10.0)
+    lab.faults.add(IgnoreQuery(query="w:p", times=1))
+    heard = bia.engine.heard
+    assert (await refused(bia.engine.ping(0.3))).code == "timeout"
+    assert bia.engine.heard == heard
+    await bia.engine.ping(10.0)
+    await bia.engine.disconnect()
+    assert (await refused(bia.engine.ping(10.0))).code == "not_connected"
+
+
+async def test_a_ping_on_a_connection_that_fell_silent(device: MakeDevice, lab: Lab) -> None:
+    bia = await device(BIA)
+    assert lab.freeze(BIA, 1)
+    assert (await refused(bia.engine.ping(0.3))).code == "timeout"
+    asking = asyncio.create_task(refused(bia.engine.ping(30.0)))
+    await until(lambda: len(bia.engine._replies) == 1)
+    await bia.engine.disconnect()
+    assert (await asking).code == "not_connected", "the end of the connection is no answer"
+    await bia.connect()
+    await bia.engine.ping(10.0)
+
+
+async def test_a_silent_connection_is_left_without_a_farewell(device: MakeDevice, lab: Lab) -> None:
+    ana, bia = await device(ANA), await device(BIA)
+    texts = numbered(30)
+    for part in range(3):
+        assert lab.freeze(BIA, 1)
+        await ana.write(BIA, texts[part * 10 : part * 10 + 10])
+        assert (await refused(bia.engine.ping(0.3))).code == "timeout"
+        await bia.engine.disconnect()
+        await bia.connect()
+        await bia.engine.ping(10.0)
+    assert await bia.received(30) == texts
+    assert not [signal for signal in bia.signals if isinstance(signal, pb.Disconnected)]
+
+
+async def test_a_backlog_that_is_being_read_is_no_silence(device: MakeDevice, lab: Lab) -> None:
+    ana, bia = await device(ANA), await device(BIA)
+    release = asyncio.Event()
+
+    async def stuck(_: object) -> None:
+        await release.wait()
+
+    bia.before_storing = stuck
+    lab.faults.add(IgnoreQuery(phone=BIA, query="w:p"))
+    await ana.write(BIA, numbered(20))
+    await until(lambda: lab.device(BIA, 1).counters.sent >= 20, what="the backlog at the engine")
+    await bia.engine.ping(0.3)
+    bia.before_storing = None
+    release.set()
+    assert await bia.received(20) == numbered(20)
+    assert (await refused(bia.engine.ping(0.3))).code == "timeout"

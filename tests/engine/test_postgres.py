@@ -87,6 +87,23 @@ async def test_an_outage_under_flow_loses_nothing(device: MakeDevice, postgres: 
     assert not [event for event in bia.raw if isinstance(event, pb.Undecryptable)]
 
 
+@pytest.mark.timeout(300)
+async def test_writing_and_reading_in_one_chat_at_once_loses_nothing(
+    device: MakeDevice, postgres: Postgres
+) -> None:
+    """Both work on the same Signal session: none may undo the other's step, or a key is used twice."""
+    ana, bia = await device(ANA), await device(BIA, store=postgres.url)
+    await ana.send(BIA, "first", "F")
+    await bia.received(1)
+    await bia.send(ANA, "first", "G")
+    await ana.received(1)
+    there, back = numbered(300), numbered(300)
+    await asyncio.gather(ana.write(BIA, there), bia.write(ANA, back, prefix="N"))
+    assert (await bia.received(301))[1:] == there
+    assert (await ana.received(301))[1:] == back
+    assert not [signal for one in (ana, bia) for signal in one.signals if isinstance(signal, Gone)]
+
+
 async def test_rows_that_cannot_be_written_park(device: MakeDevice, postgres: Postgres) -> None:
     """The server is there, but writing fails: the lock's connection does not notice, the guard does."""
     ana, bia = await device(ANA), await device(BIA, store=postgres.url)

@@ -41,8 +41,12 @@ def test_a_replaced_connection_waits_and_never_fights(failures: int) -> None:
     assert following.delay >= SETTINGS.conflict_backoff
 
 
-def test_a_first_loss_reconnects_at_once() -> None:
-    assert after(Ended(Ending.LOST), failures=0, rounds=0, settings=SETTINGS).delay == 0
+@pytest.mark.parametrize("ending", [Ending.LOST, Ending.SILENT])
+def test_a_first_loss_reconnects_at_once_and_the_next_with_backoff(ending: Ending) -> None:
+    assert after(Ended(ending), failures=0, rounds=0, settings=SETTINGS).delay == 0
+    again = after(Ended(ending), failures=1, rounds=0, settings=SETTINGS).delay
+    assert again is not None
+    assert again >= SETTINGS.reconnect_first / 2
 
 
 @pytest.mark.parametrize("ending", [Ending.BANNED, Ending.REFUSED])

@@ -13,6 +13,7 @@ from lab.network import Lab
 from lab.wire import LIDS, Jid
 from tests.lab.client import Client, Keys
 from tests.lab.conftest import ANA, BIA, back, online
+from tests.wait import until
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 
@@ -97,6 +98,17 @@ async def test_counters_and_queue_of_a_device(lab: Lab, ana: Account, bia: Accou
     assert overview["errors"] == []
     await writer.close()
     await reader.close()
+
+
+async def test_a_connection_is_frozen(lab: Lab, ana: Account, control: Control) -> None:
+    await control.problem("POST", f"/accounts/{ANA}/devices/9/freeze", 404)
+    client = await online(lab, ANA)
+    assert await control("POST", f"/accounts/{ANA}/devices/1/freeze") == {"done": True}
+    await client.close()
+    again = await back(lab, client.keys)
+    await again.close()
+    await until(lambda: lab.board.connection(lab.device(ANA, 1)) is None)
+    assert await control("POST", f"/accounts/{ANA}/devices/1/freeze") == {"done": False}
 
 
 async def test_connections_are_dropped_and_contested(lab: Lab, ana: Account, control: Control) -> None:

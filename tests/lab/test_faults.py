@@ -166,6 +166,25 @@ async def test_a_connection_is_cut_without_a_word(lab: Lab, ana: Account) -> Non
     assert not lab.drop(ANA, 1)
 
 
+async def test_a_frozen_connection_is_open_and_silent(lab: Lab, ana: Account, bia: Account) -> None:
+    writer, reader = await online(lab, ANA), await online(lab, BIA)
+    assert lab.freeze(BIA, 1)
+    before = list(reader.seen)
+    await reader.send(node("iq", {"id": "unheard", "xmlns": "w:p", "type": "get"}))
+    await writer.write("M1", Jid(bia.lid, LIDS), [reader.own()])
+    await writer.first("ack", id="M1")
+    await writer.query("w:p", "get", None)
+    assert reader.seen == before
+    assert not reader.closed.is_set()
+    # A new connection is served, and finds what was not acknowledged on the silent one.
+    again = await back(lab, reader.keys)
+    assert [message.text("id") for message in await again.messages(1)] == ["M1"]
+    assert reader.seen == before, "not even that it was replaced"
+    assert lab.device(BIA, 1).counters.logins == 2
+    for client in (writer, reader, again):
+        await client.close()
+
+
 async def test_a_conflict_without_another_connection(lab: Lab, ana: Account) -> None:
     client = await online(lab, ANA)
     assert lab.conflict(ANA, 1)

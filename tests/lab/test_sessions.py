@@ -52,6 +52,8 @@ async def test_the_newer_connection_replaces_the_older(lab: Lab, ana: Account) -
     assert (await newer.query("w:p", "get", None)).text("type") == "result"
     assert lab.board.connection(lab.device(ANA, 1)) is not None
     await newer.close()
+    await (await back(lab, older.keys)).close()
+    assert lab.device(ANA, 1).counters.conflicts == 1
 
 
 async def test_the_phone_logs_out_a_connected_device(lab: Lab, ana: Account) -> None:

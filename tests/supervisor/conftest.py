@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from actors.registry import Registry
-from actors.settings import CourierSettings, Settings, SupervisorSettings
+from actors.settings import CourierSettings, InstanceSettings, Settings, SupervisorSettings
 from actors.store import Store
 from actors.supervisor.supervisor import Supervisor
 from tests.supervisor.fakes import MemoryCluster
@@ -19,6 +19,7 @@ def settings(redis_url: str, prefix: str) -> Settings:
     return Settings(
         redis_url=redis_url,
         prefix=prefix,
+        instance=InstanceSettings(lease_ttl=1.0),
         supervisor=SupervisorSettings(reconcile=0.05, sweep=0.05),
         courier=CourierSettings(count=2),
     )

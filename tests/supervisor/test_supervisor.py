@@ -61,6 +61,19 @@ async def test_an_owner_on_a_silent_node_is_replaced_only_after_its_lease(
     assert asyncio.get_running_loop().time() >= over
 
 
+async def test_an_owner_that_lives_but_does_not_renew_its_lease_is_killed_and_replaced(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.lease = 0.3
+    supervise()
+    await registry.create(record(1), new_token())
+    (hung,) = await until(lambda: cluster.living("ins_1"))
+    cluster.lease = 60.0
+    (successor,) = await until(lambda: [one for one in cluster.living("ins_1") if one is not hung])
+    assert successor.epoch == 2
+    assert not hung.alive
+
+
 @pytest.mark.parametrize("failures", [0, 2])
 async def test_the_lock_of_a_frozen_engine_is_broken_before_its_owner_is_replaced(
     supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, failures: int

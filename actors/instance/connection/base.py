@@ -78,6 +78,11 @@ class Connection(Protocol):
         """The engine's process id, None while none runs."""
         ...
 
+    @property
+    def heard(self) -> float:
+        """When WhatsApp last gave a sign of life, by the event loop's clock; 0.0 if it never did."""
+        ...
+
     async def start(self, handler: Handler) -> pb.Hello:
         """Start the engine's process."""
         ...
@@ -126,6 +131,10 @@ class Connection(Protocol):
 
     async def picture(self, jid: str, *, preview: bool = False) -> pb.GetPictureResult:
         """Where a profile picture can be fetched."""
+        ...
+
+    async def ping(self, timeout: float) -> None:
+        """Ask WhatsApp for a sign of life, which it has to give within ``timeout`` seconds (at most 30)."""
         ...
 
     async def stats(self) -> pb.StatsResult:

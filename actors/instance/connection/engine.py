@@ -25,10 +25,19 @@ DISCONNECT_TIMEOUT = 20.0
 SEND_TIMEOUT = 75.0
 FETCH_TIMEOUT = 310.0
 OPEN_TIMEOUT = 40.0
+PING_MARGIN = 2.0
 """Seconds. A little more than the engine's own deadlines, so that its own account of a failure arrives."""
 
 GRACE = 3.0
 """Seconds that the process has to end after the end of its stdin."""
+
+_SIGNS_OF_LIFE = frozenset(
+    {
+        "message", "receipt", "undecryptable", "other", "chat_presence", "presence",
+        "paired", "connected", "offline_preview", "offline_done",
+    }
+)  # fmt: skip
+"""Events that WhatsApp caused by sending something."""
 
 _READ_SIZE = 1 << 16
 _LOG_LINE = 1 << 15
@@ -94,6 +103,12 @@ class EngineConnection:
         self._tasks: list[asyncio.Task[None]] = []
         self._gone = asyncio.Event()
         self._closing = False
+        self._heard = 0.0
+
+    @property
+    def heard(self) -> float:
+        """When WhatsApp last gave a sign of life, by the event loop's clock; 0.0 if it never did."""
+        return self._heard
 
     @property
     def pid(self) -> int | None:
@@ -195,17 +210,17 @@ class EngineConnection:
 
     async def pair_phone(self, phone: str) -> str:
         """Ask for a pairing code for this phone number (digits)."""
-        reply = await self._call(pb.ToEngine(pair_phone=pb.PairPhone(phone=phone)), QUERY_TIMEOUT)
+        reply = await self._ask(pb.ToEngine(pair_phone=pb.PairPhone(phone=phone)), QUERY_TIMEOUT)
         return reply.pair_phone.code
 
     async def logout(self) -> None:
         """Unlink the device and forget its session."""
-        await self._call(pb.ToEngine(logout=pb.Logout()), QUERY_TIMEOUT)
+        await self._ask(pb.ToEngine(logout=pb.Logout()), QUERY_TIMEOUT)
 
     async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
         """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe."""
         command = pb.Send(to=to, message_id=message_id, message=message)
-        return (await self._call(pb.ToEngine(send=command), SEND_TIMEOUT)).send
+        return (await self._ask(pb.ToEngine(send=command), SEND_TIMEOUT)).send
 
     async def mark_read(
         self, chat: str, message_ids: Sequence[str], *, sender: str = "", played: bool = False
@@ -233,17 +248,17 @@ class EngineConnection:
     async def check_numbers(self, phones: Sequence[str]) -> list[pb.CheckNumbersResult.Entry]:
         """Which of these numbers (E.164) are on WhatsApp."""
         command = pb.CheckNumbers(phones=phones)
-        reply = await self._call(pb.ToEngine(check_numbers=command), QUERY_TIMEOUT)
+        reply = await self._ask(pb.ToEngine(check_numbers=command), QUERY_TIMEOUT)
         return list(reply.check_numbers.entries)
 
     async def picture(self, jid: str, *, preview: bool = False) -> pb.GetPictureResult:
         """Where a profile picture can be fetched."""
         command = pb.GetPicture(jid=jid, preview=preview)
-        return (await self._call(pb.ToEngine(get_picture=command), QUERY_TIMEOUT)).picture
+        return (await self._ask(pb.ToEngine(get_picture=command), QUERY_TIMEOUT)).picture
 
     async def privacy(self) -> dict[str, str]:
         """The account's privacy settings."""
-        reply = await self._call(pb.ToEngine(get_privacy=pb.GetPrivacy()), QUERY_TIMEOUT)
+        reply = await self._ask(pb.ToEngine(get_privacy=pb.GetPrivacy()), QUERY_TIMEOUT)
         return dict(reply.privacy.settings)
 
     async def history(self, notification: bytes, *, message_id: str = "") -> bytes:
@@ -252,11 +267,25 @@ class EngineConnection:
         reply = await self._call(pb.ToEngine(history_download=command), FETCH_TIMEOUT)
         return reply.download.history
 
+    async def ping(self, timeout: float) -> None:
+        """Ask WhatsApp for a sign of life, which it has to give within ``timeout`` seconds (at most 30)."""
+        command = pb.Ping(timeout_ms=max(1, round(timeout * 1000)))
+        await self._ask(pb.ToEngine(ping=command), timeout + PING_MARGIN)
+
     async def stats(self) -> pb.StatsResult:
         """Counters of the engine."""
         return (await self._call(pb.ToEngine(stats=pb.Stats()), QUERY_TIMEOUT)).stats
 
     # ---- the wire -----------------------------------------------------------------------------------
+
+    async def _ask(self, command: pb.ToEngine, timeout: float) -> pb.Reply:
+        """Call for something that takes WhatsApp's own answer, which is a sign of life."""
+        reply = await self._call(command, timeout)
+        self._hear()
+        return reply
+
+    def _hear(self) -> None:
+        self._heard = asyncio.get_running_loop().time()
 
     async def _call(self, command: pb.ToEngine, timeout: float) -> pb.Reply:
         self._last_id += 1
@@ -321,6 +350,9 @@ class EngineConnection:
             if future and not future.done():
                 future.set_result(frame.reply)
         elif kind == "event" and self._inbox:
+            event = frame.event
+            if event.WhichOneof("event") in _SIGNS_OF_LIFE or event.keep_alive.ok:
+                self._hear()
             self._inbox.take(frame.event)
         elif kind == "hello" and self._hello and not self._hello.done():
             self._hello.set_result(frame.hello)

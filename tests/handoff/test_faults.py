@@ -1,0 +1,176 @@
+"""What else can go wrong around a handoff: stores and heads away, nodes and actors that freeze and wake."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from actors.registry import Owner
+from actors.supervisor.handoff_record import Step
+from tests.cluster.nodes import HEAD
+from tests.handoff.fleet import PATIENCE, STEPS, Calm, Fleet
+from tests.wait import until
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.engine,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(400),
+]
+
+SECOND_SUPERVISOR = """
+import ray
+from actors.settings import Settings
+from actors.supervisor.actor import SupervisorActor
+settings = Settings()
+ray.init(address=settings.ray_address, namespace=settings.namespace, log_to_driver=False)
+options = SupervisorActor.options(name="by-mistake", namespace=settings.namespace, lifetime="detached")
+print(ray.get(options.remote(settings).ping.remote(), timeout=60))
+"""
+
+
+async def gathered(fleet: Fleet) -> tuple[str, str, Calm]:
+    """All instances on one node; that node, another one, and how things stand."""
+    await fleet.restore()
+    source, target, *_ = fleet.workers()
+    await fleet.gather(source)
+    return source, target, await fleet.calm()
+
+
+async def nothing_lost(fleet: Fleet, calm: Calm) -> None:
+    """Every instance is connected, in order and without a gap or an unexplained repetition."""
+    for seen in (await fleet.check(calm, [])).values():
+        assert seen.state["connection"] == "connected"
+        assert not seen.gaps
+        assert not seen.reordered
+        assert not seen.unexplained
+
+
+def moved(before: Mapping[str, Owner], now: Mapping[str, Owner]) -> bool:
+    """Every instance has another owner, elsewhere."""
+    return all(now[one].epoch > was.epoch and now[one].node != was.node for one, was in before.items())
+
+
+async def test_postgresql_away_for_ten_seconds(fleet: Fleet) -> None:
+    _, target, calm = await gathered(fleet)
+    async with fleet.flowing():
+        moves = [asyncio.create_task(fleet.move(one, target)) for one in fleet.world.instances]
+        await asyncio.to_thread(fleet.postgres.stop)
+        await asyncio.sleep(10)
+        await asyncio.to_thread(fleet.postgres.start)
+        await asyncio.gather(*moves)
+        await fleet.recover()
+    await nothing_lost(fleet, calm)
+
+
+async def test_a_frozen_node_is_fenced_parks_by_its_lease_and_ends_when_it_wakes_up(fleet: Fleet) -> None:
+    source, _, calm = await gathered(fleet)
+    async with fleet.flowing():
+        fleet.cluster.freeze(source)
+
+        async def replaced() -> bool:
+            return moved(calm.owners, await fleet.owners())
+
+        await until(replaced, timeout=PATIENCE, what="other owners elsewhere")
+        await until(lambda: not fleet.engines(source), timeout=PATIENCE, what="the fenced ones disconnected")
+        assert await fleet.world.connected() == len(calm.owners)
+        fleet.cluster.thaw(source)
+        await fleet.cluster.ended(source, timeout=60)
+        await fleet.recover()
+    await nothing_lost(fleet, calm)
+
+
+async def test_a_predecessor_that_does_not_answer_is_fenced_and_its_session_lock_broken(fleet: Fleet) -> None:
+    source, target, calm = await gathered(fleet)
+    one, *_ = fleet.world.instances
+    async with fleet.flowing():
+        hold = fleet.hold(one, Step.QUIESCE, recorded=True)
+        move = asyncio.create_task(fleet.move(one, target))
+        await asyncio.wait_for(hold.reached.wait(), 60)
+        # With its engine: neither of them lets go of anything.
+        frozen = [*fleet.actors(source), *fleet.engines(source)]
+        fleet.signal(frozen, signal.SIGSTOP)
+        fleet.proxy.release()
+        ended = await move
+        assert ended is not None
+        assert ended["outcome"] == "moved"
+        # The others are frozen, too; nobody moves them, and their leases run out.
+        await fleet.recover()
+    await nothing_lost(fleet, calm)
+    assert all(after.epoch > calm.owners[name].epoch for name, after in (await fleet.owners()).items())
+
+
+async def test_a_successor_that_cannot_connect_is_replaced(fleet: Fleet) -> None:
+    _, target, calm = await gathered(fleet)
+    one, phone = next(iter(fleet.world.instances.items()))
+    async with fleet.flowing():
+        hold = fleet.hold(one, Step.ACTIVATE, recorded=True)
+        move = asyncio.create_task(fleet.move(one, target))
+        await asyncio.wait_for(hold.reached.wait(), 60)
+        fault = await fleet.world.lab.call("POST", "/faults", {"kind": "refuse_login", "phone": phone})
+        fleet.proxy.release()
+
+        async def given_up() -> bool:
+            return (await fleet.owners())[one].epoch > calm.owners[one].epoch + 1
+
+        await until(given_up, timeout=PATIENCE, what="another successor")
+        await fleet.world.lab.call("DELETE", f"/faults/{fault['id']}")
+        ended = await move
+        assert ended is not None
+        assert ended["outcome"] == "moved"
+        await fleet.recover()
+    await nothing_lost(fleet, calm)
+
+
+async def test_a_head_that_is_killed_and_comes_back_costs_no_connection(fleet: Fleet) -> None:
+    source, target, calm = await gathered(fleet)
+    actors = {actor.pid for actor in fleet.actors(source)}
+    async with fleet.flowing():
+        await fleet.cluster.kill_node(HEAD)
+        await fleet.cluster.ended(HEAD)
+        await asyncio.sleep(3)  # messages flow without a head
+        await fleet.cluster.add_node(HEAD)
+        await fleet.recover()
+        assert {actor.pid for actor in fleet.actors(source)} == actors
+        assert await fleet.owners() == calm.owners
+        one, *_ = fleet.world.instances
+
+        async def moves_again() -> bool:
+            ended = await fleet.move(one, target)
+            return ended is not None and ended["outcome"] == "moved"
+
+        await until(moves_again, timeout=PATIENCE, what="handoffs again")
+    await nothing_lost(fleet, calm)
+
+
+async def test_a_second_supervisor_started_by_mistake(fleet: Fleet) -> None:
+    _, target, calm = await gathered(fleet)
+    (first,) = fleet.supervisors()
+    async with fleet.flowing():
+        holds = [
+            fleet.hold(one, step, recorded=True)
+            for one, step in zip(fleet.world.instances, STEPS, strict=True)
+        ]
+        moves = [asyncio.create_task(fleet.move(one, target)) for one in fleet.world.instances]
+        await asyncio.wait_for(asyncio.gather(*(hold.reached.wait() for hold in holds)), 90)
+        assert fleet.world.local is not None
+        driver = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", SECOND_SUPERVISOR),
+            env=fleet.world.local.environment(),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await asyncio.wait_for(driver.communicate(), 120)
+        assert said == b"running\n"
+        fleet.proxy.release()
+        await asyncio.gather(*moves)
+        await until(
+            lambda: len(fleet.supervisors()) == 1 and first not in fleet.supervisors(),
+            timeout=PATIENCE,
+            what="one supervisor, not the first",
+        )
+        await fleet.recover()
+    await nothing_lost(fleet, calm)
