@@ -49,6 +49,7 @@ SETTINGS = {
     "MALOTE_INSTANCE_LEASE_RENEW": "1",
     "MALOTE_SUPERVISOR_HANDOFFS": "6",
     "MALOTE_SUPERVISOR_HANDOFFS_PER_NODE": "6",
+    "MALOTE_SUPERVISOR_SWEEP": "3",
     "MALOTE_SUPERVISOR_ACTIVATE_TIMEOUT": "8",
     "MALOTE_SUPERVISOR_QUIESCE_TIMEOUT": "4",
     "MALOTE_SUPERVISOR_DISCONNECT_TIMEOUT": "4",
@@ -330,10 +331,17 @@ class Fleet:
         assert await self.world.connected() == count
 
         async def one_each() -> bool:
-            actors = [actor for node in self.cluster.nodes for actor in self.actors(node)]
-            return len(actors) == count and not await self._running()
+            return len(self._all_actors()) == count and not await self._running()
 
-        await until(one_each, timeout=PATIENCE, what=f"{count} actors and no handoff")
+        try:
+            await until(one_each, timeout=PATIENCE, what=f"{count} actors and no handoff")
+        except AssertionError as error:
+            raise AssertionError(
+                f"{error}; {len(self._all_actors())} actors, {await self._running()}"
+            ) from None
+
+    def _all_actors(self) -> list[Process]:
+        return [actor for node in self.cluster.nodes for actor in self.actors(node)]
 
     async def _running(self) -> list[str]:
         redis, keys = self.registry.store.redis, self.registry.keys
