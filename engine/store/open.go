@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	waStore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -118,11 +120,14 @@ func openPostgres(ctx context.Context, request Request, guard *Guard, log waLog.
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("pgx", request.Spec)
+	config, err := pgx.ParseConfig(request.Spec)
 	if err != nil {
 		held.Release()
 		return nil, ErrBadSpec
 	}
+	// An engine that freezes in a transaction would keep its rows locked, and its successor out.
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(operationTimeout.Milliseconds(), 10)
+	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(2)
 	db.SetConnMaxIdleTime(5 * time.Minute)

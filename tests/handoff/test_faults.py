@@ -41,9 +41,9 @@ async def gathered(fleet: Fleet) -> tuple[str, str, Calm]:
     return source, target, await fleet.calm()
 
 
-async def nothing_lost(fleet: Fleet, calm: Calm) -> None:
+async def nothing_lost(fleet: Fleet, calm: Calm, *, frozen: int = 0) -> None:
     """Every instance is connected, in order and without a gap or an unexplained repetition."""
-    for seen in (await fleet.check(calm, [])).values():
+    for seen in (await fleet.check(calm, [], frozen=frozen)).values():
         assert seen.state["connection"] == "connected"
         assert not seen.gaps
         assert not seen.reordered
@@ -92,16 +92,23 @@ async def test_a_predecessor_that_does_not_answer_is_fenced_and_its_session_lock
         move = asyncio.create_task(fleet.move(one, target))
         await asyncio.wait_for(hold.reached.wait(), 60)
         # With its engine: neither of them lets go of anything.
-        frozen = [*fleet.actors(source), *fleet.engines(source)]
+        engines = fleet.engines(source)
+        frozen = [*fleet.actors(source), *engines]
         fleet.signal(frozen, signal.SIGSTOP)
         fleet.proxy.release()
         ended = await move
         assert ended is not None
         assert ended["outcome"] == "moved"
+
         # The others are frozen, too; nobody moves them, and their leases run out.
+        async def replaced() -> bool:
+            return all(now.epoch > calm.owners[name].epoch for name, now in (await fleet.owners()).items())
+
+        await until(replaced, timeout=PATIENCE, what="other owners")
+        assert await fleet.world.connected() == len(calm.owners)
+        fleet.signal(frozen, signal.SIGCONT)
         await fleet.recover()
-    await nothing_lost(fleet, calm)
-    assert all(after.epoch > calm.owners[name].epoch for name, after in (await fleet.owners()).items())
+    await nothing_lost(fleet, calm, frozen=len(engines))
 
 
 async def test_a_successor_that_cannot_connect_is_replaced(fleet: Fleet) -> None:
@@ -143,7 +150,7 @@ async def test_a_head_that_is_killed_and_comes_back_costs_no_connection(fleet: F
             ended = await fleet.move(one, target)
             return ended is not None and ended["outcome"] == "moved"
 
-        await until(moves_again, timeout=PATIENCE, what="handoffs again")
+        await until(moves_again, timeout=PATIENCE, what=f"handoffs again: {fleet.refusals[-3:]}")
     await nothing_lost(fleet, calm)
 
 
