@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 SUPERVISOR = "supervisor"
 HANDLES_KEPT = 10_000
 RECONNECT = 3.0
+STALE_AFTER = 10.0
+"""Seconds for which a supervisor that exists cannot be reached before the connection counts as stale.
+
+A driver that lived through a restart of the head may go on calling an actor where it was before: Ray does not
+always tell it that the actor has moved (seen with 2.60). Only a new connection learns that.
+"""
 PING_TIMEOUT = 3.0
 SHUTDOWN_TIMEOUT = 5.0
 MOVE_TIMEOUT = 300.0
@@ -44,11 +50,21 @@ class RayCalls:
         self._connected = False
         self._handles: OrderedDict[str, tuple[int, cluster.Handle]] = OrderedDict()
         self._supervisor: cluster.Handle | None = None
+        self._unreached_since: float | None = None
+        self._stale = asyncio.Event()
 
     # ---- the connection to the cluster ----
 
     async def run(self) -> None:
-        """Connect to the cluster, trying until it is there."""
+        """Stay connected to the cluster: tries until it is there, and again when the connection is stale."""
+        while True:
+            await self._connect()
+            await self._stale.wait()
+            log.warning("connecting to the cluster anew", extra={"reason": "the supervisor is not reached"})
+            await self.close()
+            self._forget()
+
+    async def _connect(self) -> None:
         address = self._settings.ray_address or "auto"
 
         def connect() -> None:
@@ -78,6 +94,20 @@ class RayCalls:
             async with asyncio.timeout(SHUTDOWN_TIMEOUT):
                 await in_thread(ray.shutdown)
 
+    def _forget(self) -> None:
+        """Nothing that was known through the old connection holds in a new one."""
+        self._handles.clear()
+        self._supervisor = None
+        self._unreached_since = None
+        self._stale.clear()
+
+    def _note_unreached(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._unreached_since is None:
+            self._unreached_since = now
+        elif now - self._unreached_since > STALE_AFTER:
+            self._stale.set()
+
     async def missing(self) -> list[str]:
         """What of the cluster is not there."""
         if not self._connected:
@@ -88,8 +118,10 @@ class RayCalls:
                 if handle is None:
                     return ["the supervisor does not run"]
                 running = await cluster.call(handle, "ping") == "running"
+            self._unreached_since = None
         except Exception as error:
             self._supervisor = None
+            self._note_unreached()
             log.warning("supervisor does not answer", extra={"error": str(error)})
             return ["the supervisor does not answer"]
         return [] if running else ["the supervisor has stopped"]
@@ -141,7 +173,9 @@ class RayCalls:
                 handle = await self._find_supervisor()
                 if handle is None:
                     raise SupervisorUnavailable("The supervisor does not run.")
-                return await cluster.call(handle, method, *args)
+                answer = await cluster.call(handle, method, *args)
+            self._unreached_since = None
+            return answer
         except ValueError as error:
             raise SupervisorRefused(f"The supervisor refused: {error}.") from error
         except TimeoutError as error:
@@ -153,6 +187,7 @@ class RayCalls:
             raise SupervisorUnavailable(f"It was cut short: {error}.") from error
         except (cluster.ActorGone, ray.exceptions.RayError) as error:
             self._supervisor = None
+            self._note_unreached()
             log.warning("supervisor does not answer", extra={"error": str(error)})
             raise SupervisorUnavailable("The supervisor is being started again.") from error
 

@@ -33,6 +33,9 @@ LONGEST_SOCKET_PATH = 107
 # What Ray puts behind its temporary directory to name a socket, at its longest.
 SOCKET_SUFFIX = "/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 
+STALE_AFTER = 5
+"""Looks in a row that find no supervisor before the connection to a cluster that is not ours is given up."""
+
 NOT_IN_TIME = os.EX_TEMPFAIL
 """Exit status if Ray itself did not come up: on a busy machine it gives up after 30 s of its own."""
 
@@ -143,6 +146,7 @@ def main(arguments: Sequence[str]) -> int:
         settings.data_dir / "ray.json",
         json.dumps({"address": address, "dashboard_url": dashboard_url, "pid": os.getpid()}),
     )
+    unreached = 0
     while not stopping.wait(1.0):
         dead = [part.name for part in parts if not alive(part)]
         if dead:
@@ -152,8 +156,14 @@ def main(arguments: Sequence[str]) -> int:
         try:
             # Ray restarts a supervisor that died; this makes one that was ended for good.
             start_supervisor(settings)
+            unreached = 0
         except RayError as error:
             log.warning("no supervisor answers: %s", error)
+            unreached += 1
+        if settings.ray_address and unreached >= STALE_AFTER:
+            # Perhaps only this process looks for it where it was before the head was started again, as in
+            # api.ray_calls: a new one finds it.
+            return NOT_IN_TIME
     try:
         stop_everything(settings)
     except RayError as error:

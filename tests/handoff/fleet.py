@@ -114,7 +114,6 @@ class Fleet:
         self.world: World
         self.traffic: Traffic
         self.registry: Registry
-        self.refusals: list[str] = []
         self._options = read(["--instances", str(instances), "--nodes", str(nodes), "--contacts", "1"])
         self._directory = directory
         self._said: list[str] = []
@@ -215,8 +214,7 @@ class Fleet:
             ended: Mapping[str, Any] = await self.world.api.call(
                 "POST", f"/v1/instances/{instance}/move", order
             )
-        except (Refused, ClientError, TimeoutError) as error:
-            self.refusals.append(f"{instance} to {node}: {error!r}")
+        except (Refused, ClientError, TimeoutError):
             return None
         return ended
 
