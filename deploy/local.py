@@ -241,9 +241,11 @@ class Local:
         self._lock.note(dashboard_url=self.dashboard_url)
 
     async def _after_ray(self, address: Path) -> None:
-        """The new cluster has another address: the gateway has to learn it."""
+        """A new cluster has another address: the gateway has to learn it."""
+        before = self._ray_address
         self._read_ray(address)
-        if self._gateway is not None and self._gateway.pid is not None:
+        changed = self._ray_address != before
+        if changed and self._gateway is not None and self._gateway.pid is not None:
             os.kill(self._gateway.pid, signal.SIGTERM)
 
     # ---- the gateway ----

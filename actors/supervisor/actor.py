@@ -207,9 +207,9 @@ class SupervisorActor:
             if reason == "leaving":
                 # Ray starts it again, on a node that is not draining.
                 os._exit(1)
-            # Deposed, for good: were it merely to die, Ray would start it again, to depose the other.
-            # Not awaited: it never answers, and what came instead would end this process the wrong way.
-            ray.get_runtime_context().current_actor.leave.remote()
+            # Deposed, for good: were it merely to die, Ray would start it again, to depose the other. Not by
+            # `leave`: Ray lets an actor exit only when all calls that it made are answered; a watch is not.
+            cluster.kill(ray.get_runtime_context().current_actor)
         except Exception:
             log.exception("supervisor failed")
             # Ray starts it again.

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,6 +254,18 @@ class Fleet:
             )
 
         return self.proxy.hold(picks, carried_out=recorded)
+
+    async def stopped(self, holds: Collection[Hold]) -> None:
+        """Wait until every one of these has stopped a handoff."""
+
+        def all_reached() -> bool:
+            return all(hold.reached.is_set() for hold in holds)
+
+        try:
+            await until(all_reached, timeout=PATIENCE, what="every handoff in its step")
+        except AssertionError as error:
+            running = await self.world.api.call("GET", "/v1/handoffs?limit=12")
+            raise AssertionError(f"{error}: {json.dumps(running, indent=1)}") from None
 
     @contextlib.asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:

@@ -65,8 +65,7 @@ async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> AsyncIterator[
         }
         moves = [asyncio.create_task(fleet.move(one, target)) for one in instances.values()]
         try:
-            async with asyncio.timeout(90):
-                await asyncio.gather(*(hold.reached.wait() for hold in holds.values()))
+            await fleet.stopped(holds.values())
             death = await _strike(fleet, victim, source, target)
         finally:
             fleet.proxy.release()

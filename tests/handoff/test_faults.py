@@ -103,7 +103,7 @@ async def test_a_predecessor_that_does_not_answer_is_fenced_and_its_session_lock
     async with fleet.flowing():
         hold = fleet.hold(one, Step.QUIESCE, recorded=True)
         move = asyncio.create_task(fleet.move(one, target))
-        await asyncio.wait_for(hold.reached.wait(), 60)
+        await fleet.stopped([hold])
         # With its engine: neither of them lets go of anything.
         engines = fleet.engines(source)
         frozen = [*fleet.actors(source), *engines]
@@ -130,7 +130,7 @@ async def test_a_successor_that_cannot_connect_is_replaced(fleet: Fleet) -> None
     async with fleet.flowing():
         hold = fleet.hold(one, Step.ACTIVATE, recorded=True)
         move = asyncio.create_task(fleet.move(one, target))
-        await asyncio.wait_for(hold.reached.wait(), 60)
+        await fleet.stopped([hold])
         fault = await fleet.world.lab.call("POST", "/faults", {"kind": "refuse_login", "phone": phone})
         fleet.proxy.release()
 
@@ -177,7 +177,7 @@ async def test_a_second_supervisor_started_by_mistake(fleet: Fleet) -> None:
             for one, step in zip(fleet.world.instances, STEPS, strict=True)
         ]
         moves = [asyncio.create_task(fleet.move(one, target)) for one in fleet.world.instances]
-        await asyncio.wait_for(asyncio.gather(*(hold.reached.wait() for hold in holds)), 90)
+        await fleet.stopped(holds)
         assert fleet.world.local is not None
         driver = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", SECOND_SUPERVISOR),
