@@ -247,6 +247,9 @@ class LocalCluster:
         self._keepers.append(keeper)
         try:
             return await self._joined(name, slots, keeper, log, dashboard_port)
+        except NodeFailed as failure:
+            await _end(keeper)
+            raise NodeFailed(f"{failure}{_fatal(temporary)}") from None
         except BaseException:
             await _end(keeper)
             raise
@@ -392,6 +395,15 @@ async def _end(keeper: asyncio.subprocess.Process) -> None:
 
 def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:]
+
+
+def _fatal(temporary: Path) -> str:
+    """What a raylet that ended itself said about it, which ``ray start`` does not print."""
+    found: list[str] = []
+    for log in sorted(temporary.glob("session_*/logs/raylet*")):
+        lines = log.read_text(errors="replace").splitlines()
+        found += [line for line in lines if "Check failed" in line or " C " in line][:3]
+    return "".join(f"\n{line[:500]}" for line in found)
 
 
 def _free_port() -> int:
