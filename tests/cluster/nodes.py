@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
+import logging
 import os
 import random
 import re
@@ -21,6 +23,8 @@ from urllib.parse import unquote, urlsplit
 from deploy.processes import Process, alive, command_line, descendants, end
 from deploy.ray_local import LONGEST_SOCKET_PATH, OBJECT_STORE_BYTES, SOCKET_SUFFIX
 from deploy.valkey import is_free
+
+log = logging.getLogger(__name__)
 
 HEAD = "head"
 INSTANCE_SLOT = "instance_slot"
@@ -207,6 +211,7 @@ class LocalCluster:
             except NodeFailed as failure:
                 if TOO_SLOW not in str(failure) or attempt == START_ATTEMPTS:
                     raise
+                log.warning("%s is started again", name, exc_info=failure)
         return self.nodes[name]
 
     async def _start(self, name: str, slots: int) -> Node:
@@ -388,7 +393,8 @@ async def _end(keeper: asyncio.subprocess.Process) -> None:
     if keeper.returncode is not None:
         return
     family = descendants(keeper.pid)
-    os.kill(keeper.pid, signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):  # it ended just now
+        os.kill(keeper.pid, signal.SIGINT)
     await asyncio.wait_for(keeper.wait(), END_TIMEOUT)
     await asyncio.to_thread(end, family, patience=5.0)
 
