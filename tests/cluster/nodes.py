@@ -33,7 +33,7 @@ HOST = "127.0.0.2"
 """Of the head; the others follow. ``ray start`` would replace 127.0.0.1 by the machine's outer address."""
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT = 90.0
-START_ATTEMPTS = 3
+START_ATTEMPTS = 6
 TOO_SLOW = "The current node timed out during startup"
 """What ``ray start`` says on a machine so busy that its own fixed 30 s were not enough."""
 END_TIMEOUT = 30.0

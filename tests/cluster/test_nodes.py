@@ -122,8 +122,8 @@ async def test_a_killed_node_dies_by_itself_and_is_replaced(cluster: LocalCluste
     actors = [process for process in node.processes() if process.name.startswith("ray::Sleeper")]
     assert actors
     await cluster.kill_node("node-1")
-    assert not node.alive
     await cluster.ended("node-1")
+    assert not node.alive
     assert not [actor for actor in actors if alive(actor)]
     again = await cluster.add_node("node-1")
     assert again.id != node.id

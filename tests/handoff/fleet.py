@@ -241,16 +241,19 @@ class Fleet:
             recorded: the step is written down and not yet followed; otherwise it is done, and that is not
                 yet written down.
         """
-        at = step if recorded else next_step(step)
+        at = {step if recorded else next_step(step)}
+        if step is Step.RETIRE:
+            # A fenced predecessor may end by itself before it is told to: then there is nobody to retire.
+            at.add(Step.DONE)
 
         def picks(request: bytes) -> bool:
             handoff = record_in(request)
             return (
                 handoff is not None
                 and handoff.instance_id == instance
-                and handoff.step is at
+                and handoff.step in at
                 # In `prepare` there are two records: before a node was chosen, and after.
-                and (at is not Step.PREPARE or handoff.successor is not None)
+                and (handoff.step is not Step.PREPARE or handoff.successor is not None)
             )
 
         return self.proxy.hold(picks, carried_out=recorded)
