@@ -266,10 +266,12 @@ class Registry:
         redis = self.store.redis
         return int(await self.store.run(lambda: redis.incr(self.keys.shared("leader")), timeout=30))
 
-    async def leader(self) -> int:
-        """The number of the supervisor that became the leading one last."""
+    async def ensure_leading(self, leader: int) -> None:
+        """Raise Deposed if a supervisor with a greater number leads."""
         redis = self.store.redis
-        return int(await self.store.run(lambda: redis.get(self.keys.shared("leader")), timeout=5) or 0)
+        newest = int(await self.store.run(lambda: redis.get(self.keys.shared("leader")), timeout=5) or 0)
+        if newest > leader:
+            raise Deposed(f"supervisor {leader}, {newest} leads")
 
     async def owner(self, instance_id: str) -> Owner | None:
         """Who owns an instance now."""

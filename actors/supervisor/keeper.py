@@ -204,8 +204,7 @@ class Keeper:
 
         async def confirm() -> None:
             # The new owner does not exist yet. If nobody else leads, there is none from elsewhere either.
-            if (leader := await self._registry.leader()) > self.leader:
-                raise Deposed(f"supervisor {self.leader}, {leader} leads")
+            await self._registry.ensure_leading(self.leader)
 
         try:
             if await self._cluster.break_lock(kept.record.id, confirm):

@@ -286,8 +286,7 @@ class Move:
         async def confirm() -> None:
             # If no other supervisor leads, none has let a successor in, and if this handoff still stands at
             # the fence, it has not either: then whoever was seen with the lock before is not the successor.
-            if (leader := await self._registry.leader()) > self._leader:
-                raise Deposed(f"supervisor {self._leader}, {leader} leads")
+            await self._registry.ensure_leading(self._leader)
             if (self.handoff.step, self.handoff.attempt) != (Step.FENCE, attempt):
                 raise LockStands(f"attempt {attempt} is past its fence")
 

@@ -161,8 +161,7 @@ class Supervisor:
         """
         if self._stopping:
             return None
-        if (leader := await self._registry.leader()) > self._leader:
-            raise Deposed(f"supervisor {self._leader}, {leader} leads")
+        await self._registry.ensure_leading(self._leader)
         records = {record.id: record for record in await self._registry.list()}
         for instance_id, record in records.items():
             kept = self._kept.get(instance_id)
