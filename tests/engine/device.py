@@ -142,6 +142,11 @@ class Device:
         await until(lambda: len(self.texts()) >= count, timeout=timeout, what=f"{count} messages")
         return self.texts()
 
+    async def acknowledged(self) -> None:
+        """Wait until all that it was sent is acknowledged: after a kill, nothing of it comes again."""
+        queue = self.lab.device(self.phone, 1).queue
+        await until(lambda: not len(queue), what=f"{self.phone} to acknowledge everything")
+
     async def exited(self) -> int:
         """Wait for the engine's end; its exit code."""
         return (await self.signal(Gone, count=len(self.signals_of(Gone)) or 1)).exit_code

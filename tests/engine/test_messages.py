@@ -119,6 +119,7 @@ async def test_a_backlog_beyond_the_queue_keeps_its_order(device: MakeDevice) ->
     ana, bia = await device(ANA), await device(BIA)
     await ana.send(BIA, "first", "F")
     await bia.received(1)
+    await bia.acknowledged()
     await bia.engine.disconnect()
     texts = numbered(3000)
     await ana.write(BIA, texts)

@@ -72,6 +72,7 @@ async def test_a_frozen_engine_loses_its_session_to_another_one(
     ana, bia = await device(ANA), await device(BIA, store=store, name=NAME)
     await ana.send(BIA, "before", "B")
     await bia.received(1)
+    await bia.acknowledged()
     stop(bia)
     try:
         texts = numbered(20)
@@ -98,6 +99,7 @@ async def test_a_thawed_engine_acknowledges_nothing_although_nobody_took_its_pla
     ana, bia = await device(ANA), await device(BIA, store=store, name=NAME)
     await ana.send(BIA, "before", "B")
     await bia.received(1)
+    await bia.acknowledged()
     stop(bia)
     try:
         texts = numbered(20)
