@@ -45,11 +45,19 @@ local function log_attempt(key, attempt, kept)
   redis.call('XADD', key, 'MAXLEN', kept, '*', 'a', attempt)
 end
 
+-- A score for what dies now: two of one millisecond keep their order, as of clocks that differ a little.
+local function later(index, at)
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2]
+  local score = last and tonumber(last) + 0.0001 or at
+  if score < at or score > at + 60 then score = at end
+  return string.format('%.4f', score)
+end
+
 -- A dead letter holds the whole event: the mailbox is free to forget it.
 local function bury(keys, event_id, seq, event, letter, at, kept)
   redis.call('HSET', keys.dead, event_id,
     '{"seq":' .. text(seq) .. ',"letter":' .. letter .. ',"event":' .. event .. '}')
-  redis.call('ZADD', keys.dead_index, at, event_id)
+  redis.call('ZADD', keys.dead_index, later(keys.dead_index, tonumber(at)), event_id)
   redis.call('HINCRBY', keys.state, 'dead', 1)
   local excess = redis.call('ZCARD', keys.dead_index) - kept
   if excess > 0 then
