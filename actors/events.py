@@ -26,6 +26,9 @@ class EventType(StrEnum):
     GROUP_CHANGED = "group.changed"
     CALL_RECEIVED = "call.received"
     HISTORY_RECEIVED = "history.received"
+    WEBHOOK_FAILING = "webhook.failing"
+    WEBHOOK_RECOVERED = "webhook.recovered"
+    WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"
     UNKNOWN = "unknown"
 

@@ -84,6 +84,10 @@ class CourierSettings(BaseSettings):
     concurrency: Count = Field(4, description="Attempts to one endpoint at a time, at first")
     concurrency_max: Count = Field(32, description="Attempts to one endpoint at a time while all goes well")
     concurrency_total: Count = Field(500, description="Attempts of one courier at a time")
+    concurrency_reserved: int = Field(
+        50, ge=0, description="Of these, how many only endpoints get that have no other attempt open"
+    )
+    rate: float | None = Field(None, gt=0, description="Attempts per second to one endpoint; unset: no bound")
     window: Count = Field(1_000, description="Unfinished events of an endpoint that its courier knows of")
     reach: Count = Field(10_000, description="Events past the first unfinished one that are looked at")
     body_cache_bytes: Count = Field(32 * 1024 * 1024, description="Bodies a courier keeps in memory")
@@ -100,6 +104,9 @@ class CourierSettings(BaseSettings):
     disable_after: Seconds = Field(
         5 * 86_400, description="Seconds of nothing but failures after which an endpoint is switched off"
     )
+    breaker_failures: Count = Field(5, description="Failures in a row after which an endpoint counts as down")
+    breaker_first: Seconds = Field(30.0, description="Seconds until it is probed, doubled each time")
+    breaker_longest: Seconds = Field(300.0, description="Longest time between two probes")
     attempts_kept: Count = Field(1_000, description="Attempts per endpoint that the log keeps")
     dead_kept: Count = Field(10_000, description="Dead letters per endpoint; above, the oldest is dropped")
     endpoints_max: Count = Field(16, description="Endpoints of one instance")

@@ -12,6 +12,7 @@ from actors.courier.endpoints import Endpoints, EndpointUnknown, TooManyEndpoint
 from actors.courier.records import (
     Attempt,
     DeadLetter,
+    DeliveryOptions,
     Description,
     EndpointChange,
     EndpointRecord,
@@ -51,6 +52,9 @@ class CreateWebhook(Body):
     ordering: Ordering = Field(Ordering.CHAT, description="`chat`: events of a chat wait for each other")
     description: Description = ""
     headers: Headers = Field(default_factory=dict, description="Sent with every request; never shown again")
+    delivery: DeliveryOptions = Field(
+        default_factory=DeliveryOptions, description="What is to be other than configured for all endpoints"
+    )
     secret: SecretValue | None = Field(None, description="`whsec_…` to sign with; unset: a fresh one is made")
     enabled: bool = True
 
@@ -92,6 +96,7 @@ class Webhook(BaseModel):
     disabled_reason: str | None = Field(None, description="Why it is not enabled, for people")
     description: str
     header_names: list[str] = Field(description="Headers sent with every request; their values are not shown")
+    delivery: DeliveryOptions
     created_at: datetime
     revision: int = Field(description="Grows with every change")
     status: EndpointStatus
@@ -175,6 +180,7 @@ async def create(call: Call[CreateWebhook, None]) -> Reply:
             ordering=body.ordering,
             description=body.description,
             headers=body.headers,
+            delivery=body.delivery,
             secret=body.secret,
             enabled=body.enabled,
         )
@@ -218,7 +224,7 @@ async def show(call: Call[None, None]) -> Webhook:
     problems=(p.CHANGED,),
 )
 async def change(call: Call[ChangeWebhook, None]) -> Webhook:
-    """`headers` replaces all of them. Events wait while an endpoint is not enabled."""
+    """`headers` and `delivery` replace all of them. Events wait while an endpoint is not enabled."""
     endpoints = _endpoints(call)
     values = call.body.model_dump(exclude_unset=True, exclude={"revision"})
     if missing := [name for name, value in values.items() if value is None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import secrets
@@ -23,15 +24,17 @@ from actors.courier.assignment import assigned
 from actors.courier.bodies import Bodies
 from actors.courier.egress import Egress
 from actors.courier.endpoints import endpoints_channel
+from actors.courier.fairness import Shares
 from actors.courier.ledger import Ledger
 from actors.courier.line import Line
 from actors.courier.records import EndpointRecord
+from actors.courier.slots import Slots
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable, connect
 
 log = logging.getLogger(__name__)
 
-SLOTS = 64
+STEPS = 64
 """Steps in Redis that a courier takes at a time."""
 PAGE = 500
 """Instances looked at in one round trip."""
@@ -77,8 +80,8 @@ class Courier:
         self._dice = dice
         self._token = secrets.token_hex(8)
         self._name = f"courier-{index}"
-        self._slots = asyncio.Semaphore(SLOTS)
-        self._permits = asyncio.Semaphore(settings.courier.concurrency_total)
+        self._steps = asyncio.Semaphore(STEPS)
+        self._slots = Slots(Shares(settings.courier.concurrency_total, settings.courier.concurrency_reserved))
         self._bodies = Bodies(settings.courier.body_cache_bytes)
         self._lines: dict[Place, Line] = {}
         self._tasks: dict[Place, asyncio.Task[None]] = {}
@@ -254,7 +257,16 @@ class Courier:
     async def _refresh(self, instance_id: str) -> None:
         redis = self.store.redis
         key = self.store.keys.instance(instance_id, "endpoints")
-        raw: dict[str, str] = await self.store.run(lambda: redis.hgetall(key), timeout=5)
+
+        async def look() -> tuple[dict[str, str], str | None]:
+            pipe = redis.pipeline(transaction=False)
+            pipe.hgetall(key)
+            pipe.hget(self.store.keys.shared("instances"), instance_id)
+            endpoints, instance = await pipe.execute()
+            return endpoints, instance
+
+        raw, instance = await self.store.run(look, timeout=5)
+        tenant = (json.loads(instance).get("tenant") if instance else None) or instance_id
         mine: dict[Place, EndpointRecord] = {}
         for endpoint_id, value in raw.items():
             if assigned(f"{instance_id}/{endpoint_id}", self._council) != self.index:
@@ -270,23 +282,24 @@ class Courier:
             if place in self._lines:
                 self._lines[place].update(record)
             elif self._cooling.get(place, 0.0) <= time.monotonic():
-                self._adopt(place, record)
+                self._adopt(place, record, tenant)
             else:
                 self._stale.add(instance_id)
 
     # ---- lines ----
 
-    def _adopt(self, place: Place, record: EndpointRecord) -> None:
+    def _adopt(self, place: Place, record: EndpointRecord, tenant: str) -> None:
         assert self._egress is not None
         if self._stopping:
             return
         line = Line(
-            Ledger(self.store, self.settings, *place, self._slots),
+            Ledger(self.store, self.settings, *place, self._steps),
             record,
+            tenant=tenant,
             courier=self._name,
             egress=self._egress,
             bodies=self._bodies,
-            permits=self._permits,
+            slots=self._slots,
             clock=self._clock,
             dice=self._dice,
         )

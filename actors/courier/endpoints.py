@@ -15,6 +15,7 @@ from actors.courier.addresses import Guard
 from actors.courier.records import (
     Attempt,
     DeadLetter,
+    DeliveryOptions,
     EndpointChange,
     EndpointRecord,
     EndpointStatus,
@@ -100,6 +101,7 @@ class Endpoints:
         ordering: Ordering = Ordering.CHAT,
         description: str = "",
         headers: dict[str, str] | None = None,
+        delivery: DeliveryOptions | None = None,
         secret: str | None = None,
         enabled: bool = True,
     ) -> EndpointRecord:
@@ -122,6 +124,7 @@ class Endpoints:
             disabled_reason=None if enabled else "created disabled",
             description=description,
             headers=headers or {},
+            delivery=delivery or DeliveryOptions(),
             secrets=(Secret(value=secret or new_secret()),),
             created_at=now(),
         )
@@ -255,6 +258,8 @@ class Endpoints:
 
         state, floor, seq, retrying, dead, replaying = await self.store.run(look, timeout=5)
 
+        circuit = json.loads(state["circuit"]) if "circuit" in state else None
+
         def at(name: str) -> datetime | None:
             return moment(float(state[name])) if name in state else None
 
@@ -268,6 +273,8 @@ class Endpoints:
             failed_attempts=int(state.get("failed_attempts", 0)),
             last_success_at=at("last_success"),
             failing_since=at("failing_since"),
+            circuit="open" if circuit else "closed",
+            probe_at=moment(circuit["until"]) if circuit else None,
         )
 
     async def attempts(self, endpoint_id: str, *, limit: int = 100, before: str | None = None) -> Attempts:

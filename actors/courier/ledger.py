@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from actors.courier.bodies import Parcel
+from actors.courier.breaker import Memory
 from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_channel
+from actors.courier.news import NEWS, News
 from actors.courier.queue import Retry
 from actors.courier.records import Attempt, EndpointRecord
-from actors.instance.mailbox import decode
+from actors.instance.mailbox import APPEND, Mailbox, decode
 from actors.settings import Settings
 from actors.store import Store
 
@@ -44,6 +46,8 @@ class Entry:
     position: int
     chat: str
     test: bool
+    about: str | None
+    """The endpoint that it tells of, for events about webhooks."""
     parcel: Parcel
 
 
@@ -57,6 +61,10 @@ class Claim:
     retries: Mapping[int, Retry]
     replay_retries: Mapping[int, Retry]
     last_success: float
+    failing_since: float | None
+    circuit: Memory | None
+    told: str
+    """The last news of the endpoint that was announced, "" if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +91,18 @@ class Ledger:
     """One endpoint's books.
 
     Args:
-        slots: bounds the steps that a courier takes at a time.
+        steps: bounds the steps that a courier takes at a time.
     """
 
     def __init__(
-        self, store: Store, settings: Settings, instance_id: str, endpoint_id: str, slots: asyncio.Semaphore
+        self, store: Store, settings: Settings, instance_id: str, endpoint_id: str, steps: asyncio.Semaphore
     ) -> None:
         self.store = store
         self.settings = settings
         self.instance_id = instance_id
         self.endpoint_id = endpoint_id
-        self._slots = slots
+        self._steps = steps
+        self._mailbox = Mailbox(store, instance_id, settings.mailbox)
         self._keys = {
             **{
                 name: store.keys.instance(instance_id, name)
@@ -116,14 +125,18 @@ class Ledger:
         )
         if answer[0] == "gone":
             raise Lost(self.endpoint_id)
-        _, token, floor, finished, retries, replay_retries, last_success = answer
+        _, token, floor, finished, retries, replay_retries, state = answer
+        last_success, failing_since, circuit, told = state
         return Claim(
             token=token,
             floor=int(floor),
             finished=tuple(int(seq) for seq in finished),
             retries=_retries(retries),
             replay_retries=_retries(replay_retries),
-            last_success=float(last_success),
+            last_success=float(last_success or 0),
+            failing_since=float(failing_since) if failing_since else None,
+            circuit=Memory(**json.loads(circuit)) if circuit else None,
+            told=told or "",
         )
 
     async def record(self) -> EndpointRecord:
@@ -133,7 +146,7 @@ class Ledger:
             Lost: there is none.
         """
         redis = self.store.redis
-        async with self._slots:
+        async with self._steps:
             raw = await self.store.run(
                 lambda: redis.hget(self._keys["endpoints"], self.endpoint_id), timeout=5
             )
@@ -144,7 +157,7 @@ class Ledger:
     async def read(self, lane: Lane, *, after: int, count: int) -> list[Entry]:
         """What stands in a lane past a position, in order, at most ``count``."""
         redis = self.store.redis
-        async with self._slots:
+        async with self._steps:
             found = await self.store.run(
                 lambda: redis.xrange(self._keys[lane], min=f"{after + 1}-0", count=count), timeout=5
             )
@@ -175,8 +188,13 @@ class Ledger:
             )
         )
 
-    async def settle(self, lane: Lane, claim: Claim, results: Sequence[Settlement]) -> float | None:
+    async def settle(
+        self, lane: Lane, claim: Claim, results: Sequence[Settlement], circuit: Memory | None = None
+    ) -> float | None:
         """Write down the results of attempts, in one step.
+
+        Args:
+            circuit: what the endpoint's gate has to remember after them, None if it stands open.
 
         Returns:
             Since when there were only failures (seconds since 1970), None if the last attempt succeeded.
@@ -186,7 +204,11 @@ class Ledger:
             Changed: what was still the same is written down, the rest has to be read again.
         """
         bounds = self.settings.courier
-        kept: list[str | int | float | bytes] = [bounds.attempts_kept, bounds.dead_kept]
+        kept: list[str | int | float | bytes] = [
+            bounds.attempts_kept,
+            bounds.dead_kept,
+            json.dumps({"until": circuit.until, "trips": circuit.trips}) if circuit else "",
+        ]
         lines: list[str | int | float | bytes] = [_line(result) for result in results]
         if lane is Lane.MAILBOX:
             keys = ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"]
@@ -198,14 +220,37 @@ class Ledger:
         _judge(answer)
         return float(answer[1]) if answer[1] else None
 
+    async def announce(self, claim: Claim, news: News) -> None:
+        """Put news of the endpoint into the instance's mailbox, once.
+
+        Raises:
+            Lost
+        """
+        answer = await self.store.script(
+            APPEND,
+            COMMON,
+            LUA / "announce.lua",
+            keys=[*self._mailbox.append_keys(), self._keys["state"]],
+            args=[claim.token, news.told, *self._news_args(news)],
+        )
+        if answer == "stale":
+            raise Lost(self.endpoint_id)
+
     async def disable(
-        self, claim: Claim, before: EndpointRecord, after: EndpointRecord, log: Attempt | None, at: float
+        self,
+        claim: Claim,
+        before: EndpointRecord,
+        after: EndpointRecord,
+        log: Attempt | None,
+        at: float,
+        news: News,
     ) -> bool:
         """Replace the endpoint's record by one that is switched off.
 
         Args:
             log: the attempt that is the cause, None if it is written down already.
             at: seconds since 1970.
+            news: what is announced of it.
 
         Returns:
             False if it was changed since it was read.
@@ -213,11 +258,18 @@ class Ledger:
         Raises:
             Lost
         """
-        answer = await self._script(
-            "disable",
-            ["state", "endpoints", "meta", "attempts"],
-            [
+        answer = await self.store.script(
+            APPEND,
+            COMMON,
+            LUA / "disable.lua",
+            keys=[
+                *self._mailbox.append_keys(),
+                *(self._keys[key] for key in ("state", "endpoints", "attempts")),
+            ],
+            args=[
                 claim.token,
+                news.told,
+                *self._news_args(news),
                 self.endpoint_id,
                 before.revision,
                 after.model_dump_json(),
@@ -225,15 +277,27 @@ class Ledger:
                 self.settings.courier.attempts_kept,
                 f"{at:.3f}",
                 endpoints_channel(self.store),
-                self.instance_id,
             ],
         )
         if answer == "stale":
             raise Lost(self.endpoint_id)
         return bool(answer == "ok")
 
+    def _news_args(self, news: News) -> list[str | int | float | bytes]:
+        bounds = self.settings.mailbox
+        return [
+            news.dedupe_key,
+            news.event_id,
+            news.type.value,
+            *news.json(self.instance_id),
+            bounds.dedupe_window,
+            bounds.keep,
+            self.store.keys.ring,
+            self.instance_id,
+        ]
+
     async def _script(self, name: str, keys: list[str], args: list[str | int | float | bytes]) -> Any:
-        async with self._slots:
+        async with self._steps:
             return await self.store.script(
                 COMMON, LUA / f"{name}.lua", keys=[self._keys[key] for key in keys], args=args
             )
@@ -254,6 +318,7 @@ def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
         position=int(entry_id.partition("-")[0]),
         chat=fields["c"],
         test=fields.get("k") == "test",
+        about=event.data.get("endpoint_id") if event.type in NEWS else None,
         parcel=Parcel(event.id, event.seq, event.type, event.model_dump_json().encode()),
     )
 
@@ -274,11 +339,18 @@ def _line(result: Settlement) -> str:
 
 
 def _encode(retry: Retry) -> str:
-    return json.dumps({"attempts": retry.attempts, "due": retry.due, "first": retry.first})
+    return json.dumps(
+        {"attempts": retry.attempts, "due": retry.due, "first": retry.first, "counted": retry.counted}
+    )
 
 
 def _retries(flat: list[str]) -> dict[int, Retry]:
     return {
-        int(position): Retry(**json.loads(value))
+        int(position): _decode(json.loads(value))
         for position, value in zip(flat[::2], flat[1::2], strict=True)
     }
+
+
+def _decode(value: dict[str, Any]) -> Retry:
+    # Before attempts could be spared all of them counted.
+    return Retry(value["attempts"], value["due"], value["first"], value.get("counted", value["attempts"]))

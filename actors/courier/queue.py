@@ -24,11 +24,13 @@ class Retry:
         attempts: so far.
         due: seconds since 1970; not tried again before.
         first: seconds since 1970, start of the first attempt.
+        counted: of the attempts, those that are held against the event.
     """
 
     attempts: int
     due: float
     first: float
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Queue:
         self._items: dict[int, Item] = {}
         self._tracks: dict[Track, deque[int]] = {}
         self._under_way: set[int] = set()
-        self._ready: list[int] = []
+        self._fresh: list[int] = []
+        self._again: list[tuple[float, int]] = []
         self._due: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
@@ -79,10 +82,9 @@ class Queue:
         """Attempts that are open."""
         return len(self._under_way)
 
-    @property
-    def ready(self) -> int:
-        """Events that could be started now, as of the last `promote`."""
-        return len(self._ready)
+    def ready(self, *, again: bool) -> int:
+        """Events that could be started now: for the first time, or again as of the last `promote`."""
+        return len(self._again if again else self._fresh)
 
     def skip(self, last: int) -> list[tuple[int, int]]:
         """Pass over everything up to ``last``: it is not for this endpoint.
@@ -120,13 +122,21 @@ class Queue:
     def promote(self, now: float) -> None:
         """Let retries whose time has come be started."""
         while self._due and self._due[0][0] <= now:
-            heapq.heappush(self._ready, heapq.heappop(self._due)[1])
+            heapq.heappush(self._again, heapq.heappop(self._due))
 
-    def start(self) -> Item | None:
-        """Take the oldest event that may be attempted, None if there is none."""
-        if not self._ready:
+    def start(self, *, again: bool) -> Item | None:
+        """Take an event that may be attempted, None if there is none.
+
+        Args:
+            again: one that was refused before, the one that is due the longest; else the oldest of those
+                that were not.
+        """
+        if again:
+            position = heapq.heappop(self._again)[1] if self._again else None
+        else:
+            position = heapq.heappop(self._fresh) if self._fresh else None
+        if position is None:
             return None
-        position = heapq.heappop(self._ready)
         self._under_way.add(position)
         return self._items[position]
 
@@ -165,7 +175,7 @@ class Queue:
     def _offer(self, position: int) -> None:
         retry = self._retries.get(position)
         if retry is None:
-            heapq.heappush(self._ready, position)
+            heapq.heappush(self._fresh, position)
         else:
             heapq.heappush(self._due, (retry.due, position))
 

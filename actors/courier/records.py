@@ -63,6 +63,7 @@ Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
 Patterns = Annotated[tuple[str, ...], Field(min_length=1, max_length=50), AfterValidator(_check_patterns)]
 SecretValue = Annotated[str, AfterValidator(_check_secret)]
 Description = Annotated[str, Field(max_length=500)]
+Delay = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Ordering(StrEnum):
@@ -81,6 +82,26 @@ class Secret(BaseModel):
     expires_at: datetime | None = Field(None, description="It was rotated and signs until then")
 
 
+class DeliveryOptions(BaseModel):
+    """How one endpoint is treated; what is not set is as configured for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout: float | None = Field(None, gt=0, le=60, description="Seconds for an attempt, in all")
+    connect_timeout: float | None = Field(None, gt=0, le=15, description="Seconds to connect")
+    concurrency: int | None = Field(None, ge=1, le=100, description="Attempts at a time, at most")
+    rate: float | None = Field(None, gt=0, le=1000, description="Attempts per second, at most")
+    schedule: tuple[Delay, ...] | None = Field(
+        None, max_length=20, description="Seconds before each retry; `[]` for none", examples=[[5, 60, 600]]
+    )
+    poison_attempts: int | None = Field(
+        None, ge=1, le=100, description="Attempts after which an event is given up if others are taken"
+    )
+    disable_after: float | None = Field(
+        None, gt=0, le=30 * 86_400, description="Seconds of nothing but failures until it is switched off"
+    )
+
+
 class EndpointRecord(BaseModel):
     """A webhook URL that is subscribed to an instance's events."""
 
@@ -94,6 +115,7 @@ class EndpointRecord(BaseModel):
     disabled_reason: str | None = Field(None, description="Why it is not enabled, for people")
     description: Description = ""
     headers: Headers = Field(default_factory=dict, description="Sent with every request")
+    delivery: DeliveryOptions = DeliveryOptions()
     secrets: tuple[Secret, ...] = Field(description="The current one first; never shown after creation")
     created_at: datetime
     revision: int = Field(0, description="Grows with every change")
@@ -121,6 +143,7 @@ class EndpointChange(BaseModel):
     enabled: bool | None = None
     description: Description | None = None
     headers: Headers | None = None
+    delivery: DeliveryOptions | None = None
 
 
 class EndpointStatus(BaseModel):
@@ -135,6 +158,10 @@ class EndpointStatus(BaseModel):
     failed_attempts: int
     last_success_at: datetime | None
     failing_since: datetime | None = Field(description="First failure after the last success")
+    circuit: Literal["closed", "open"] = Field(
+        description="`open`: it is down or asked for a pause, and only probes are sent now and then"
+    )
+    probe_at: datetime | None = Field(description="When the next probe may be sent, if the circuit is open")
 
 
 class Attempt(BaseModel):

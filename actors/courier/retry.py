@@ -11,6 +11,10 @@ from enum import StrEnum
 GONE = 410
 BUSY = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that speak of the endpoint's state, not of the event."""
+CLOSED = frozenset({401, 403, 404, 405})
+"""Statuses below 500 that an endpoint gives to whatever comes, if it is set up wrongly."""
+SPARED_DELAY = 5.0
+"""Seconds, at most, until an event is tried again that was spared."""
 
 
 class Failure(StrEnum):
@@ -24,6 +28,7 @@ class Failure(StrEnum):
     FORBIDDEN = "forbidden_address"
     TLS = "tls"
     PROTOCOL = "protocol"
+    PROXY = "proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,32 @@ class Outcome:
     def ok(self) -> bool:
         """True if the endpoint took the event."""
         return self.failure is None
+
+
+class Blame(StrEnum):
+    """Whose fault a failed attempt was, as far as can be told."""
+
+    ENDPOINT = "endpoint"
+    """It is down or overloaded."""
+    UNCLEAR = "unclear"
+    """It answered with an error that may be the event's or its own."""
+    EVENT = "event"
+    """It refused this event."""
+    NOBODY = "nobody"
+    """The way to it failed."""
+
+
+def blame(outcome: Outcome) -> Blame | None:
+    """Whose fault the end of an attempt was, None if the endpoint took the event."""
+    if outcome.ok:
+        return None
+    if outcome.failure is Failure.PROXY:
+        return Blame.NOBODY
+    if outcome.failure is not Failure.STATUS or outcome.status is None or outcome.status in BUSY:
+        return Blame.ENDPOINT
+    if 400 <= outcome.status < 500 and outcome.status not in CLOSED:
+        return Blame.EVENT
+    return Blame.UNCLEAR
 
 
 class Verdict(StrEnum):
@@ -79,6 +110,7 @@ def judge(
     now: float,
     dice: float,
     others_succeed: bool = False,
+    spared: bool = False,
 ) -> tuple[Verdict, float]:
     """Decide what follows an attempt.
 
@@ -86,10 +118,11 @@ def judge(
     event, and its chat waits behind it.
 
     Args:
-        attempt: number of this attempt, from 1.
+        attempt: number of this attempt among those that count, from 1.
         now: seconds since 1970.
         dice: a random number of [0, 1) for the jitter.
         others_succeed: the endpoint took another event since this one was tried for the first time.
+        spared: a failure is not held against the event.
 
     Returns:
         The verdict, and for RETRY the time (seconds since 1970) before which it must not be tried again.
@@ -98,14 +131,23 @@ def judge(
         return Verdict.DONE, 0.0
     if outcome.status == GONE:
         return Verdict.DISABLE, 0.0
+    hint = min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
+    if spared:
+        return Verdict.RETRY, now + max(min((SPARED_DELAY, *policy.schedule[:1])), hint)
     if attempt > len(policy.schedule):
         return Verdict.DEAD, 0.0
-    blames_event = outcome.failure in (Failure.STATUS, Failure.TIMEOUT) and outcome.status not in BUSY
+    blames_event = blame(outcome) is not Blame.ENDPOINT or outcome.failure is Failure.TIMEOUT
     if others_succeed and blames_event and attempt >= policy.poison_attempts:
         return Verdict.DEAD, 0.0
     delay = policy.schedule[attempt - 1] * (1 + policy.jitter * dice)
-    hint = min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
     return Verdict.RETRY, now + max(delay, hint)
+
+
+def pause_of(outcome: Outcome, policy: Policy, now: float) -> float:
+    """Seconds for which an endpoint asks to be left alone: a busy one that says how long."""
+    if outcome.status not in BUSY:
+        return 0.0
+    return min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:

@@ -89,6 +89,8 @@ def make_settings() -> MakeSettings:
             "allow_private": True,
             "schedule": (0.05,) * 4,
             "jitter": 0.0,
+            "breaker_first": 0.05,
+            "breaker_longest": 0.2,
             "sweep": 0.2,
             "timeout": 10.0,
             "drain_timeout": 10.0,

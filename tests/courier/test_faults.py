@@ -13,6 +13,7 @@ from aiohttp import web
 
 from actors.courier.courier import Deposed
 from actors.courier.ledger import Changed, Lane, Ledger, Lost, Settlement
+from actors.courier.news import disabled, recovered
 from actors.courier.queue import Retry
 from actors.courier.records import Attempt
 from actors.registry import now
@@ -136,17 +137,21 @@ async def test_a_stale_courier_is_refused_every_step(
     event_id = entries[0].parcel.event_id
 
     def result(verdict: str) -> Settlement:
-        return Settlement(1, event_id, verdict, 1.0, log_entry(event_id), Retry(1, 2.0, 1.0), {"attempts": 1})
+        return Settlement(
+            1, event_id, verdict, 1.0, log_entry(event_id), Retry(1, 2.0, 1.0, 1), {"attempts": 1}
+        )
 
     for verdict in ("done", "retry", "dead"):
         with pytest.raises(Lost):
             await ledger.settle(Lane.MAILBOX, old, [result(verdict)])
     with pytest.raises(Lost):
         await ledger.skip(old, [(1, 3)], entries[-1])
+    off = endpoint.model_copy(update={"revision": 1})
     with pytest.raises(Lost):
-        await ledger.disable(
-            old, endpoint, endpoint.model_copy(update={"revision": 1}), log_entry(event_id), 1.0
-        )
+        await ledger.disable(old, endpoint, off, log_entry(event_id), 1.0, disabled(off))
+    with pytest.raises(Lost):
+        await ledger.announce(old, recovered(endpoint, "1"))
+    assert (await account.mailbox.extent())[1] == 3
     assert await account.floor(endpoint.id) == 0
     assert await account.endpoints.attempts(endpoint.id) == []
     await ledger.settle(Lane.MAILBOX, new, [result("done")])
@@ -325,11 +330,13 @@ async def test_every_step_can_be_repeated(
     for _ in range(2):
         await ledger.settle(Lane.MAILBOX, claim, [Settlement(2, ids[1], "done", 1.0, log_entry(ids[1]))])
         await ledger.settle(
-            Lane.MAILBOX, claim, [Settlement(1, ids[0], "retry", 2.0, log_entry(ids[0]), Retry(1, 9.0, 1.0))]
+            Lane.MAILBOX,
+            claim,
+            [Settlement(1, ids[0], "retry", 2.0, log_entry(ids[0]), Retry(1, 9.0, 1.0, 1))],
         )
         assert await account.floor(endpoint.id) == 0
     again = await ledger.claim("c")
-    assert (again.floor, again.finished, dict(again.retries)) == (0, (2,), {1: Retry(1, 9.0, 1.0)})
+    assert (again.floor, again.finished, dict(again.retries)) == (0, (2,), {1: Retry(1, 9.0, 1.0, 1)})
     for _ in range(2):
         await ledger.settle(
             Lane.MAILBOX, again, [Settlement(1, ids[0], "dead", 3.0, log_entry(ids[0], 2), letter=letter)]

@@ -62,7 +62,7 @@ def settlement(seq: int, event_id: str, verdict: str, attempt: int = 1) -> Settl
         event_id=event_id, seq=seq, type="t", attempt=attempt, kind="delivery", at=now(), duration_ms=1,
         result="retry",
     )  # fmt: skip
-    retry = Retry(attempt, 9.0, 1.0) if verdict == "retry" else None
+    retry = Retry(attempt, 9.0, 1.0, attempt) if verdict == "retry" else None
     letter = {
         "attempts": attempt, "first_attempt_at": now().isoformat(), "died_at": now().isoformat(),
         "status": None, "error": None,

@@ -19,8 +19,9 @@ def fill(queue: Queue, chats: str) -> None:
 
 def started(queue: Queue) -> list[int]:
     found = []
-    while (item := queue.start()) is not None:
-        found.append(item.position)
+    for again in (False, True):
+        while (item := queue.start(again=again)) is not None:
+            found.append(item.position)
     return found
 
 
@@ -55,7 +56,7 @@ def test_a_retry_waits_for_its_time_and_its_chat_with_it() -> None:
     queue = Queue()
     fill(queue, "ab")
     assert started(queue) == [1, 2]
-    queue.postpone(1, Retry(1, due=50.0, first=0.0))
+    queue.postpone(1, Retry(1, due=50.0, first=0.0, counted=1))
     queue.finish(2)
     fill(queue, "a")
     queue.promote(49.9)
@@ -69,14 +70,26 @@ def test_a_retry_waits_for_its_time_and_its_chat_with_it() -> None:
     assert started(queue) == [3]
 
 
+def test_of_what_was_refused_the_one_that_is_due_the_longest_goes_first() -> None:
+    queue = Queue()
+    fill(queue, "abc")
+    assert started(queue) == [1, 2, 3]
+    for position, due in ((1, 30.0), (2, 10.0), (3, 20.0)):
+        queue.postpone(position, Retry(1, due, 0.0, 1))
+    fill(queue, "d")
+    queue.promote(40.0)
+    assert (queue.ready(again=False), queue.ready(again=True)) == (1, 3)
+    assert started(queue) == [4, 2, 3, 1]
+
+
 def test_what_is_finished_is_not_started_again_after_a_restart() -> None:
-    queue = Queue(10, finished=[12, 13, 15], retries={14: Retry(2, due=5.0, first=1.0)})
+    queue = Queue(10, finished=[12, 13, 15], retries={14: Retry(2, due=5.0, first=1.0, counted=2)})
     fill(queue, "aabba")
     assert queue.cursor == 15
     assert started(queue) == [11]
     queue.promote(5.0)
     assert started(queue) == [14]
-    assert queue.retry_of(14) == Retry(2, 5.0, 1.0)
+    assert queue.retry_of(14) == Retry(2, 5.0, 1.0, 2)
     queue.finish(11)
     assert queue.floor == 13
     queue.finish(14)
@@ -142,12 +155,13 @@ class Model(RuleBasedStateMachine):
                         assert skipped not in self.finished
                         self.settle(skipped)
 
-    @rule()
-    def start(self) -> None:
+    @rule(again=st.booleans())
+    def start(self, again: bool) -> None:
         self.queue.promote(self.now)
-        item = self.queue.start()
+        item = self.queue.start(again=again)
         if item is None:
             return
+        assert again == (item.position in self.retries)
         chat, wanted = self.log[item.position - 1]
         assert wanted
         assert item.position > self.floor
@@ -175,7 +189,8 @@ class Model(RuleBasedStateMachine):
         position = data.draw(st.sampled_from(sorted(self.under_way)))
         del self.under_way[position]
         before = self.retries.get(position)
-        retry = Retry((before.attempts if before else 0) + 1, self.now + delay, 0.0)
+        tries = (before.attempts if before else 0) + 1
+        retry = Retry(tries, self.now + delay, 0.0, tries)
         self.retries[position] = retry
         self.queue.postpone(position, retry)
 
@@ -211,7 +226,8 @@ class Model(RuleBasedStateMachine):
         self.now += 1_000
         for _ in range(2 * len(self.log) + 2):
             self.read(8)
-            self.start()
+            self.start(False)
+            self.start(True)
             for position in sorted(self.under_way):
                 del self.under_way[position]
                 self.taken.append(position)
@@ -234,7 +250,7 @@ def test_the_floor_never_falls(chats: list[str], seed: int) -> None:
     queue = Queue()
     fill(queue, "".join(chats))
     floor = queue.floor
-    while (item := queue.start()) is not None:
+    while (item := queue.start(again=False)) is not None:
         queue.finish(item.position)
         assert queue.floor >= floor
         floor = queue.floor

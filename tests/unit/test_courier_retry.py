@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.courier.retry import Failure, Outcome, Policy, Verdict, judge, retry_after_seconds
+from actors.courier.retry import (
+    Blame,
+    Failure,
+    Outcome,
+    Policy,
+    Verdict,
+    blame,
+    judge,
+    pause_of,
+    retry_after_seconds,
+)
 
 POLICY = Policy(schedule=(5.0, 30.0, 120.0), jitter=0.1, retry_after_max=3600.0, poison_attempts=3)
 NOW = 1_700_000_000.0
@@ -118,3 +128,41 @@ def test_an_event_refused_while_others_are_taken_is_given_up_early(
     assert at(3, True) is (Verdict.DEAD if poison else Verdict.RETRY)
     assert at(2, True) is Verdict.RETRY
     assert at(3, False) is Verdict.RETRY
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "whose"),
+    [
+        (200, None, None),
+        (500, Failure.STATUS, Blame.UNCLEAR),
+        (404, Failure.STATUS, Blame.UNCLEAR),
+        (302, Failure.STATUS, Blame.UNCLEAR),
+        (400, Failure.STATUS, Blame.EVENT),
+        (422, Failure.STATUS, Blame.EVENT),
+        (429, Failure.STATUS, Blame.ENDPOINT),
+        (503, Failure.STATUS, Blame.ENDPOINT),
+        (None, Failure.TIMEOUT, Blame.ENDPOINT),
+        (None, Failure.CONNECT, Blame.ENDPOINT),
+        (None, Failure.PROXY, Blame.NOBODY),
+    ],
+)
+def test_whose_fault_it_was(status: int | None, failure: Failure | None, whose: Blame | None) -> None:
+    assert blame(outcome(status, failure)) is whose
+
+
+def test_a_spared_event_is_never_given_up_and_tried_again_soon() -> None:
+    verdict, due = judge(
+        outcome(), attempt=99, policy=POLICY, now=NOW, dice=0, others_succeed=True, spared=True
+    )
+    assert (verdict, due) == (Verdict.RETRY, NOW + 5.0)
+    busy = outcome(429, retry_after="90")
+    assert judge(busy, attempt=99, policy=POLICY, now=NOW, dice=0, spared=True) == (Verdict.RETRY, NOW + 90)
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "pause"), [(429, "60", 60), (503, "99999", 3600), (500, "60", 0), (429, None, 0)]
+)
+def test_only_who_is_busy_and_says_how_long_is_left_alone(
+    status: int, header: str | None, pause: float
+) -> None:
+    assert pause_of(outcome(status, retry_after=header), POLICY, NOW) == pause

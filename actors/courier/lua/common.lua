@@ -80,3 +80,20 @@ local function note(state, success, at)
     redis.call('HINCRBY', state, 'failed_attempts', 1)
   end
 end
+
+-- What the endpoint's gate has to remember, as JSON; '' if it stands open.
+local function remember(state, circuit)
+  if circuit == '' then redis.call('HDEL', state, 'circuit') else redis.call('HSET', state, 'circuit', circuit) end
+end
+
+-- Append an event about an endpoint. Needs append.lua before this; above the hard bound too.
+-- keys: owner meta mailbox seen floors chats; args from `at`: dedupe event_id type head tail window keep ring instance
+local function news(keys, args, at)
+  local dedupe, event_id, type_, head, tail, window, keep, ring, instance_id = unpack(args, at, at + 8)
+  local epoch = redis.call('HGET', keys[1], 'epoch')
+  append({owner = keys[1], meta = keys[2], mailbox = keys[3], seen = keys[4], floors = keys[5], chats = keys[6]},
+    epoch,
+    {dedupe = dedupe, event_id = event_id, type = type_, chat_id = '', json = head .. (epoch or '0') .. tail,
+     ephemeral = false, force = true},
+    {soft = 0, hard = 0, window = tonumber(window), keep = tonumber(keep)}, ring, instance_id)
+end

@@ -1,6 +1,6 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
--- ARGV claim endpoint keep attempts_kept dead_kept result [result …]
+-- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
 -- result: JSON array {seq, event_id, verdict, attempt, retry, at, attempt_log, letter}
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
@@ -30,6 +30,7 @@ local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, l
   log_attempt(KEYS[7], attempt_log, ARGV[4])
 end
 
-for i = 6, #ARGV do settle(unpack(cjson.decode(ARGV[i]))) end
+for i = 7, #ARGV do settle(unpack(cjson.decode(ARGV[i]))) end
+remember(keys.state, ARGV[6])
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))
 return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}

@@ -1,0 +1,342 @@
+"""What a broken endpoint costs: itself little, its events nothing, and others neither time nor slots."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from actors.courier.ledger import Ledger
+from actors.courier.news import failing, recovered
+from actors.courier.records import DeliveryOptions, EndpointChange
+from actors.events import Event, EventType
+from actors.settings import Settings
+from tests.courier.conftest import Account, MakeAccount, MakeSettings, Running, StartCourier, eventually
+from tests.courier.receiver import Answer, Got, Receiver
+
+
+def answering(status: int, **headers: str) -> Answer:
+    async def answer(got: Got, request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={name.replace("_", "-"): v for name, v in headers.items()})
+
+    return answer
+
+
+async def hang(got: Got, request: web.Request) -> None:
+    await asyncio.Event().wait()
+
+
+async def news(account: Account) -> list[tuple[str, dict[str, Any]]]:
+    """What was said about endpoints, in order."""
+    events: list[Event] = await account.mailbox.read(limit=10_000)
+    return [
+        (str(e.type).removeprefix("webhook."), e.data) for e in events if str(e.type).startswith("webhook.")
+    ]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_an_endpoint_that_is_down_burns_no_attempts_and_loses_nothing(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    status: int,
+) -> None:
+    """It is down for many times the schedule of an event, and then gets all of them in order."""
+    settings = make_settings(schedule=(0.01,) * 4, breaker_first=0.02, breaker_longest=0.02)
+    endpoint = await account.endpoints.create(receiver.url(), events=["message.*"])
+    witness = await account.endpoints.create(receiver.url("/witness"), events=["webhook.*"])
+    receiver.answer(answering(status))
+    for number in range(60):
+        await account.append(f"chat{number % 6}")
+    await start_courier(by=settings)
+    await receiver.wait_got(100)
+
+    now = await account.endpoints.status(endpoint.id)
+    assert (now.dead_letters, now.circuit) == (0, "open")
+    assert now.probe_at is not None
+    attempts = await account.endpoints.attempts(endpoint.id, limit=1000)
+    assert len({attempt.event_id for attempt in attempts}) > 4, "the probes go from chat to chat"
+
+    receiver.obey()
+    await account.settled(endpoint.id, 60)
+    for chat in range(6):
+        seqs = [got.seq for got in receiver.taken if got.event["chat_id"] == f"chat{chat}"]
+        assert seqs == sorted(seqs)
+    assert set(receiver.seqs()) == set(range(1, 61))
+    assert (await account.endpoints.status(endpoint.id)).circuit == "closed"
+
+    await receiver.wait(lambda: len(receiver.seqs("/witness")) == 2)
+    said = await news(account)
+    assert [what for what, _ in said] == ["failing", "recovered"]
+    assert {data["endpoint_id"] for _, data in said} == {endpoint.id}
+    assert str(status) in said[0][1]["error"]
+    told = [got.event["type"] for got in receiver.taken if got.path == "/witness"]
+    assert told == ["webhook.failing", "webhook.recovered"]
+    assert witness.id != endpoint.id
+
+
+async def test_an_endpoint_is_not_told_about_itself(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(503))
+    await account.append()
+    await start_courier()
+    await receiver.wait_got(8)
+    receiver.obey()
+
+    async def recovered() -> bool:
+        return [what for what, _ in await news(account)] == ["failing", "recovered"]
+
+    await eventually(recovered)
+    await account.append()
+    await account.settled(endpoint.id, 4)
+    assert [got.event["type"] for got in receiver.taken] == ["message.received"] * 2
+
+
+async def test_an_endpoint_that_is_switched_off_is_in_the_news(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    other = await account.endpoints.create(receiver.url("/other"))
+    receiver.answer(answering(410))
+    await start_courier()
+    await account.append()
+    await account.settled(other.id, 2)
+    [got] = [got for got in receiver.taken if got.event["type"] == "webhook.disabled"]
+    assert (got.path, got.event["data"]["endpoint_id"]) == ("/other", endpoint.id)
+    assert "410" in got.event["data"]["reason"]
+
+    receiver.obey()
+    await account.endpoints.enable(endpoint.id)
+    await account.settled(other.id, 3)
+    assert [what for what, _ in await news(account)] == ["disabled", "recovered"]
+
+
+async def test_a_new_courier_keeps_an_open_circuit(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
+) -> None:
+    settings = make_settings(schedule=(0.01,) * 50, breaker_first=1000.0, breaker_longest=1000.0)
+    time_ = [1_700_000_000.0]
+
+    def clock() -> float:
+        time_[0] += 0.001
+        return time_[0]
+
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(503))
+    for number in range(20):
+        await account.append(f"chat{number}")
+    courier = await start_courier(by=settings, clock=clock)
+
+    async def is_open() -> bool:
+        return (await account.endpoints.status(endpoint.id)).circuit == "open"
+
+    await eventually(is_open)
+    await running.drain(courier)
+    before = len(receiver.got)
+    assert before <= 5 + 4, "what opened it, and what was under way"
+
+    other = await account.endpoints.create(receiver.url("/other"))
+    courier = await start_courier(by=settings, clock=clock)
+    await account.append("x")
+    await account.settled(other.id, 22)
+    assert len([got for got in receiver.got if got.path == "/"]) == before
+
+    time_[0] += 1000
+    receiver.obey()
+    await account.append("x")
+    await account.settled(endpoint.id, 22)
+    assert set(receiver.seqs()) >= set(range(1, 21))
+
+
+async def test_a_change_has_a_dead_endpoint_tried_at_once(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(breaker_first=10_000.0, breaker_longest=10_000.0)
+    endpoint = await account.endpoints.create(receiver.url("/wrong"))
+    receiver.answer(answering(404), "/wrong")
+    for number in range(20):
+        await account.append(f"chat{number}")
+    await start_courier(by=settings)
+
+    async def is_open() -> bool:
+        return (await account.endpoints.status(endpoint.id)).circuit == "open"
+
+    await eventually(is_open)
+    await account.endpoints.change(endpoint.id, EndpointChange(url=receiver.url("/right")))
+    await receiver.wait(lambda: len(set(receiver.seqs("/right"))) == 20)
+
+
+async def test_a_busy_endpoint_that_says_how_long_gets_nothing_at_all_for_so_long(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    time_ = [1_700_000_000.0]
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(429, retry_after="600"))
+    await account.append("a")
+    courier = await start_courier(by=make_settings(schedule=()), clock=lambda: time_[0])
+    await receiver.wait_got(1)
+
+    async def paused() -> bool:
+        return (await account.endpoints.status(endpoint.id)).circuit == "open"
+
+    await eventually(paused)
+    receiver.obey()
+    other = await account.endpoints.create(receiver.url("/other"))
+    await account.append("b")
+    await account.settled(other.id, 2)
+    assert receiver.seqs() == []
+    time_[0] += 601
+    await account.append("c")
+    await account.settled(endpoint.id, 3)
+    assert set(receiver.seqs()) == {1, 2, 3}, "although its schedule has no second attempt"
+    assert courier.describe()["endpoints"] == 2
+
+
+async def test_a_rate_is_kept(account: Account, receiver: Receiver, start_courier: StartCourier) -> None:
+    time_ = [1_700_000_000.0]
+    endpoint = await account.endpoints.create(receiver.url(), delivery=DeliveryOptions(rate=3))
+    other = await account.endpoints.create(receiver.url("/other"))
+    for number in range(10):
+        await account.append(f"chat{number}")
+    await start_courier(clock=lambda: time_[0])
+    await account.settled(other.id, 10)
+    await account.settled(endpoint.id, 3)
+    assert receiver.seqs() == [1, 2, 3]
+    time_[0] += 1
+    await account.append("x")
+    await account.settled(other.id, 11)
+    await account.settled(endpoint.id, 6)
+    assert receiver.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+async def test_retries_leave_room_for_first_tries(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """Twenty events hang in their second attempt: others pass them by."""
+    retrying: set[int] = set()
+    release = asyncio.Event()
+
+    async def second_hangs(got: Got, request: web.Request) -> web.Response | None:
+        if got.event["data"]["n"] > 20:
+            return None
+        if got.attempt == 1:
+            return web.Response(status=400)
+        retrying.add(got.seq)
+        await release.wait()
+        return None
+
+    receiver.answer(second_hangs)
+    endpoint = await account.endpoints.create(receiver.url())
+    for number in range(20):
+        await account.append(f"bad{number}")
+    await start_courier(by=make_settings(concurrency=4, concurrency_max=4, schedule=(0.01,) * 4))
+    await receiver.wait(lambda: len(retrying) == 4)
+    release.set()
+    await account.settled(endpoint.id, 20)
+
+    release.clear()
+    retrying.clear()
+    for number in range(20):
+        await account.append(f"good{number}")
+    await account.settled(endpoint.id, 40)
+
+
+async def test_slots_are_shared_by_time_and_the_last_ones_are_kept_for_others(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """A tenant's endpoints that hang take all the slots they can get, and another's events go through."""
+    settings = make_settings(
+        concurrency=8, concurrency_max=8, concurrency_total=8, concurrency_reserved=2, timeout=30.0
+    )
+    slow, quick = await make_account(by=settings), await make_account(by=settings)
+    receiver.answer(hang, "/hung")
+    await slow.endpoints.create(receiver.url("/hung"))
+    for number in range(30):
+        await slow.append(f"chat{number}")
+    courier = await start_courier(by=settings)
+    await receiver.wait(lambda: receiver.open == 6)
+    endpoint = await quick.endpoints.create(receiver.url("/quick"))
+    for number in range(30):
+        await quick.append(f"chat{number}")
+    await quick.settled(endpoint.id, 30)
+    assert receiver.open == 6
+    assert sorted(receiver.seqs("/quick")) == list(range(1, 31))
+    courier.drain()
+
+
+async def test_a_drain_does_not_wait_for_attempts_that_have_no_slot(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
+) -> None:
+    settings = make_settings(concurrency=8, concurrency_max=8, concurrency_total=2, concurrency_reserved=0)
+    release = asyncio.Event()
+
+    async def until_released(got: Got, request: web.Request) -> None:
+        await release.wait()
+
+    receiver.answer(until_released)
+    endpoint = await account.endpoints.create(receiver.url())
+    for number in range(20):
+        await account.append(f"chat{number}")
+    courier = await start_courier(by=settings)
+    await receiver.wait(lambda: receiver.open == 2)
+    draining = asyncio.create_task(running.drain(courier))
+    await asyncio.sleep(0)
+    release.set()
+    await draining
+    assert len(receiver.got) == 2
+    await start_courier(by=settings)
+    await account.settled(endpoint.id, 20)
+    assert sorted(receiver.seqs()) == list(range(1, 21))
+
+
+async def test_an_endpoint_has_options_of_its_own(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    impatient = await account.endpoints.create(
+        receiver.url("/impatient"), delivery=DeliveryOptions(timeout=0.2, schedule=())
+    )
+    single = await account.endpoints.create(receiver.url("/single"), delivery=DeliveryOptions(concurrency=1))
+    receiver.answer(hang, "/impatient")
+    open_: list[int] = []
+
+    async def one_at_a_time(got: Got, request: web.Request) -> None:
+        open_.append(1)
+        assert len(open_) == 1
+        await asyncio.sleep(0.01)
+        open_.pop()
+
+    receiver.answer(one_at_a_time, "/single")
+    await start_courier()
+    for number in range(4):
+        await account.append(f"chat{number}")
+    await account.settled(single.id, 4)
+    await account.settled(impatient.id, 4)
+    letters = await account.endpoints.dead_letters(impatient.id)
+    assert len(letters) == 4
+    assert all("0.2 s" in (letter.error or "") for letter in letters)
+
+
+async def test_news_are_announced_once_although_a_reply_is_lost(account: Account) -> None:
+    endpoint = await account.endpoints.create("http://127.0.0.1:9/")
+    ledger = Ledger(account.store, Settings(), account.id, endpoint.id, asyncio.Semaphore(4))
+    claim = await ledger.claim("c")
+    for item in (failing(endpoint, 1.0, "e"), recovered(endpoint, "2"), failing(endpoint, 3.0, "e")):
+        await ledger.announce(claim, item)
+        await ledger.announce(claim, item)
+    assert [what for what, _ in await news(account)] == ["failing", "recovered", "failing"]
+    epochs = {event.epoch for event in await account.mailbox.read()}
+    assert epochs == {account.epoch}
+    assert EventType.WEBHOOK_FAILING in {event.type for event in await account.mailbox.read()}
