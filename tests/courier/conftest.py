@@ -63,8 +63,8 @@ class Account:
         return seq
 
     async def floor(self, endpoint_id: str) -> int:
-        raw = await self.store.redis.hget(self.store.keys.instance(self.id, "floors"), endpoint_id)
-        return int(raw)
+        redis, key = self.store.redis, self.store.keys.instance(self.id, "floors")
+        return int(await self.store.run(lambda: redis.hget(key, endpoint_id), timeout=10))
 
     async def settled(self, endpoint_id: str, seq: int, seconds: float = 60.0) -> None:
         """Wait until everything up to ``seq`` is finished for the endpoint."""
