@@ -38,6 +38,7 @@ class InstanceRecord(BaseModel):
     desired: Desired = Desired.CONNECTED
     created_at: datetime
     proxy: str | None = None
+    tenant: str | None = Field(None, description="Whose it is; unset: nobody else's")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 

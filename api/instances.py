@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from actors.courier.endpoints import Endpoints
 from actors.registry import (
     ConnectionState,
     Desired,
@@ -58,6 +59,15 @@ Proxy = Annotated[
         examples=["socks5://user:password@proxy.example.com:1080"],
     ),
 ]
+Tenant = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$",
+        description="Whose instance it is: deliveries are shared out fairly between tenants; admin key only",
+        examples=["acme"],
+    ),
+]
+ADMIN_ONLY = ("proxy", "tenant")
 
 
 class CreateInstance(Body):
@@ -70,6 +80,7 @@ class CreateInstance(Body):
         description="Unset: one is made. Your own makes creation repeatable: the second is a 409",
     )
     proxy: Proxy | None = None
+    tenant: Tenant | None = None
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -78,6 +89,7 @@ class ChangeInstance(Body):
 
     name: Name | None = None
     proxy: Proxy | None = Field(None, description="null removes it")
+    tenant: Tenant | None = Field(None, description="null: it is its own tenant")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -105,6 +117,7 @@ class Instance(BaseModel):
     desired: Desired
     created_at: datetime
     proxy: str | None = Field(None, description="Without its password")
+    tenant: str | None = Field(None, description="null: it is its own tenant")
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -154,6 +167,7 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         desired=call.body.desired,
         created_at=now(),
         proxy=call.body.proxy,
+        tenant=call.body.tenant,
     )
     try:
         await call.services.registry.create(record, token)
@@ -209,12 +223,15 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
     """A changed proxy is used from the next connect on."""
     body = call.body
     sent = body.model_fields_set
-    if "proxy" in sent and (call.caller is None or not call.caller.admin):
-        raise Problem(p.FORBIDDEN, "A proxy is set with the admin key.")
+    for name in ADMIN_ONLY:
+        if name in sent and (call.caller is None or not call.caller.admin):
+            raise Problem(p.FORBIDDEN, f"A {name} is set with the admin key.")
     if "name" in sent and body.name is None:
         raise p.invalid("an instance has a name", pointer="#/name")
     changes: dict[str, Any] = {name: getattr(body, name) for name in sent - {"revision"}}
     record = await change_record(call.services, call.record, changes, revision=body.revision)
+    if "tenant" in sent:
+        await Endpoints(call.services.store, record.id, call.services.settings).announce()
     return await show_instance(call.services, record)
 
 

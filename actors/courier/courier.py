@@ -280,6 +280,7 @@ class Courier:
             self._lines[place].stop()
         for place, record in mine.items():
             if place in self._lines:
+                self._lines[place].charge(tenant)
                 self._lines[place].update(record)
             elif self._cooling.get(place, 0.0) <= time.monotonic():
                 self._adopt(place, record, tenant)

@@ -234,6 +234,13 @@ class Endpoints:
         )
         return bool(existed)
 
+    async def announce(self) -> None:
+        """Tell the couriers to look at these endpoints anew. A sweep does not do that by itself."""
+        redis = self.store.redis
+        await self.store.run(
+            lambda: redis.publish(endpoints_channel(self.store), self.instance_id), timeout=5
+        )
+
     # ---- how it is doing ----
 
     async def status(self, endpoint_id: str) -> EndpointStatus:

@@ -121,6 +121,10 @@ class Line:
         self._mailbox.more = self._replays.more = True
         self._wake.set()
 
+    def charge(self, tenant: str) -> None:
+        """Charge its slots to this tenant from now on."""
+        self._party = self._party._replace(tenant=tenant)
+
     def update(self, record: EndpointRecord) -> None:
         """Go on with a newer configuration."""
         if record.revision <= self.record.revision:
@@ -314,9 +318,10 @@ class Line:
     # ---- one attempt ----
 
     async def _deliver(self, source: Source, item: Item, probe: bool) -> None:
+        party = self._party
         try:
             parcel = await self._scribe.until_done(lambda: self._parcel(source.name, item))
-            await self._slots.take(self._party)
+            await self._slots.take(party)
         except asyncio.CancelledError:
             self._gate.abandon(probe=probe)
             source.queue.give_back(item.position)
@@ -334,7 +339,7 @@ class Line:
         except Lost:
             self._scribe.lost = True
         finally:
-            self._slots.give(self._party)
+            self._slots.give(party)
 
     async def _post(self, source: Source, item: Item, parcel: Parcel, probe: bool) -> None:
         record, terms_ = self.record, self._terms

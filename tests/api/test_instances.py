@@ -134,6 +134,16 @@ async def test_a_proxy_takes_the_admin_key(world: World, iid: str) -> None:
     assert (await world.ask("PATCH", path, key=world.tokens[iid], json={"name": "Mine"})).status == 200
 
 
+async def test_a_tenant_is_set_with_the_admin_key_and_named_plainly(world: World, iid: str) -> None:
+    path = f"/v1/instances/{iid}"
+    assert (await world.ask("PATCH", path, json={"tenant": "acme"})).json["tenant"] == "acme"
+    answer = await world.ask("PATCH", path, key=world.tokens[iid], json={"tenant": "other"})
+    answer.problem("forbidden")
+    bad = await world.ask("PATCH", path, json={"tenant": "a b"})
+    assert bad.problem("invalid")["errors"][0]["pointer"] == "#/tenant"
+    assert (await world.ask("PATCH", path, json={"tenant": None})).json["tenant"] is None
+
+
 async def test_a_name_cannot_be_removed(world: World, iid: str) -> None:
     answer = await world.ask("PATCH", f"/v1/instances/{iid}", json={"name": None})
     assert answer.problem("invalid")["errors"][0]["pointer"] == "#/name"

@@ -12,7 +12,9 @@ from actors.courier.ledger import Ledger
 from actors.courier.news import failing, recovered
 from actors.courier.records import DeliveryOptions, EndpointChange
 from actors.events import Event, EventType
+from actors.registry import Registry
 from actors.settings import Settings
+from actors.store import Store
 from tests.courier.conftest import Account, MakeAccount, MakeSettings, Running, StartCourier, eventually
 from tests.courier.receiver import Answer, Got, Receiver
 
@@ -271,6 +273,39 @@ async def test_slots_are_shared_by_time_and_the_last_ones_are_kept_for_others(
     assert receiver.open == 6
     assert sorted(receiver.seqs("/quick")) == list(range(1, 31))
     courier.drain()
+
+
+async def test_the_endpoints_of_a_tenant_share_what_is_its(
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    store: Store,
+) -> None:
+    """Three busy accounts of one tenant get as much as the one account of another."""
+    settings = make_settings(
+        concurrency=4, concurrency_max=4, concurrency_total=1, concurrency_reserved=0, timeout=30.0
+    )
+    registry = Registry(store)
+    accounts = [await make_account(by=settings) for _ in range(4)]
+    for number, account in enumerate(accounts):
+        tenant = "many" if number < 3 else "one"
+        record = await registry.get(account.id)
+        await registry.change(record.model_copy(update={"tenant": tenant}))
+        await account.endpoints.create(receiver.url(f"/{tenant}"))
+        for chat in range(20):
+            await account.append(f"chat{chat}")
+
+    async def take_a_while(got: Got, request: web.Request) -> None:
+        await asyncio.sleep(0.01)
+
+    for path in ("/many", "/one"):
+        receiver.answer(take_a_while, path)
+    await start_courier(by=settings)
+    await receiver.wait(lambda: len(receiver.seqs("/one")) == 20)
+    # One after the other, but for the first few and for how long each took.
+    assert len(receiver.seqs("/many")) <= 30
+    await receiver.wait(lambda: len(receiver.seqs("/many")) == 60)
 
 
 async def test_a_drain_does_not_wait_for_attempts_that_have_no_slot(
