@@ -89,6 +89,11 @@ class CourierSettings(BaseSettings):
     )
     rate: float | None = Field(None, gt=0, description="Attempts per second to one endpoint; unset: no bound")
     window: Count = Field(1_000, description="Unfinished events of an endpoint that its courier knows of")
+    backlog: Count = Field(
+        40_000,
+        description="Waiting events of an endpoint that is down or switched off; above, the oldest become "
+        "dead letters, or it would hold the mailbox up until the instance parks",
+    )
     reach: Count = Field(10_000, description="Events past the first unfinished one that are looked at")
     body_cache_bytes: Count = Field(32 * 1024 * 1024, description="Bodies a courier keeps in memory")
     sweep: Seconds = Field(2.0, description="Seconds between two looks at every mailbox, rings or not")

@@ -56,7 +56,7 @@ class Breaker:
     """
 
     def __init__(self, rules: Rules, memory: Memory | None = None) -> None:
-        self._rules = rules
+        self.rules = rules
         self.memory = memory
         self._probing = False
         self._in_a_row = 0
@@ -73,6 +73,11 @@ class Breaker:
         if self.memory is None:
             return now
         return None if self._probing else self.memory.until
+
+    def try_now(self, now: float) -> None:
+        """Do not wait for the next probe."""
+        if self.memory is not None:
+            self.memory = Memory(min(now, self.memory.until), self.memory.trips)
 
     def started(self) -> bool:
         """An attempt begins. True if it is a probe."""
@@ -116,7 +121,7 @@ class Breaker:
         else:
             # The same event refused again and again says nothing about the endpoint, many events do.
             self._refused.add(event_id)
-        if self._in_a_row + len(self._refused) >= self._rules.failures:
+        if self._in_a_row + len(self._refused) >= self.rules.failures:
             return True
         while self._recent and self._recent[0][0] < now - SPAN:
             self._recent.popleft()
@@ -124,7 +129,7 @@ class Breaker:
         return len(self._recent) >= LEAST and failed >= SHARE * len(self._recent)
 
     def _open(self, now: float, *, trips: int) -> None:
-        pause = min(self._rules.first * 2.0 ** min(trips - 1, 30), self._rules.longest)
+        pause = min(self.rules.first * 2.0 ** min(trips - 1, 30), self.rules.longest)
         self.memory = Memory(now + pause, trips)
         self._recent.clear()
 

@@ -251,8 +251,7 @@ class Courier:
                 self._revisions[instance_id] = int(revision or 0)
             for place in self._of_instance.get(instance_id, ()):
                 line = self._lines[place]
-                if int(seq or 0) != line.cursor:
-                    line.wake()
+                line.look(int(seq or 0))
 
     async def _refresh(self, instance_id: str) -> None:
         redis = self.store.redis

@@ -79,14 +79,18 @@ class Gate:
         self._bucket = _bucket(terms, now)
 
     def change(self, terms: Terms, now: float) -> None:
-        """Go on by other terms. A circuit that is open is tried at once: somebody may have mended it."""
+        """Go on by other terms. The endpoint is tried at once: somebody may have mended it."""
         if terms.rate != self._terms.rate:
             self._bucket = _bucket(terms, now)
         self._terms = terms
         self._limit.bound(terms.concurrency_max)
+        self._breaker.rules = terms.rules
+        self.try_now(now)
+
+    def try_now(self, now: float) -> None:
+        """Allow an attempt now, also if the circuit is open or the endpoint asked for a pause."""
         self._pause = 0.0
-        memory = self._breaker.memory
-        self._breaker = Breaker(terms.rules, Memory(now, memory.trips) if memory else None)
+        self._breaker.try_now(now)
 
     @property
     def down(self) -> bool:

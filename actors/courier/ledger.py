@@ -69,11 +69,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The result of an attempt, to be written down.
+    """What became of an event, to be written down.
 
     Args:
         verdict: ``done``, ``retry``, ``dead`` or ``drop``.
         at: seconds since 1970.
+        log: the attempt; None if it is given up without one.
         retry: for ``retry``.
         letter: for ``dead``, what the dead letter says besides the event.
     """
@@ -82,7 +83,7 @@ class Settlement:
     event_id: str
     verdict: str
     at: float
-    log: Attempt
+    log: Attempt | None
     retry: Retry | None = None
     letter: Mapping[str, Any] | None = None
 
@@ -329,10 +330,10 @@ def _line(result: Settlement) -> str:
             result.position,
             result.event_id,
             result.verdict,
-            result.log.attempt,
+            result.log.attempt if result.log else 0,
             _encode(result.retry) if result.retry else "",
             f"{result.at:.3f}",
-            result.log.model_dump_json(exclude={"id"}, exclude_none=True),
+            result.log.model_dump_json(exclude={"id"}, exclude_none=True) if result.log else "",
             json.dumps(dict(result.letter)) if result.letter else "",
         )
     )

@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Literal
 
 from redis.exceptions import RedisError
 
@@ -21,11 +20,12 @@ from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
 from actors.courier.gate import Gate, terms
-from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost, Settlement
+from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
 from actors.courier.queue import Item, Queue, Retry
-from actors.courier.records import Attempt, EndpointRecord, Ordering, moment
-from actors.courier.retry import Outcome, Verdict, judge
+from actors.courier.records import EndpointRecord, Ordering, moment
+from actors.courier.retry import Verdict, judge
 from actors.courier.scribe import PAUSE, Ended, Scribe, Source
+from actors.courier.settlements import attempted, merged, settled, unsent
 from actors.courier.slots import Slots
 from actors.store import StoreUnavailable
 
@@ -33,12 +33,6 @@ log = logging.getLogger(__name__)
 
 PULL = 64
 """Events read at a time."""
-RESULTS: dict[Verdict, Literal["delivered", "retry", "dead", "disabled"]] = {
-    Verdict.DONE: "delivered",
-    Verdict.RETRY: "retry",
-    Verdict.DEAD: "dead",
-    Verdict.DISABLE: "disabled",
-}
 UNSETTLED = 2
 """Results per permitted attempt that may wait to be written down before no more attempts are started."""
 WORRYING = 4
@@ -86,6 +80,8 @@ class Line:
         self._mailbox = Source(Lane.MAILBOX)
         self._replays = Source(Lane.REPLAY)
         self._turn = 0
+        self._urgent = False
+        self._last = 0
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
@@ -120,6 +116,12 @@ class Line:
         """There may be something new."""
         self._mailbox.more = self._replays.more = True
         self._wake.set()
+
+    def look(self, last: int) -> None:
+        """The mailbox ends with this sequence number."""
+        self._last = last
+        if last != self.cursor:
+            self.wake()
 
     def charge(self, tenant: str) -> None:
         """Charge its slots to this tenant from now on."""
@@ -202,6 +204,8 @@ class Line:
             if self._leaving:
                 if not self.open_attempts:
                     return
+            elif self._too_far_behind:
+                await self._spill()
             elif self.record.enabled:
                 self._start()
                 for source in (self._mailbox, self._replays):
@@ -212,6 +216,36 @@ class Line:
                             self.reload()
                         self._start()
             await self._sleep()
+
+    @property
+    def _too_far_behind(self) -> bool:
+        away = self._gate.down or not self.record.enabled
+        return away and not self.open_attempts and self._waiting > self._settings.backlog
+
+    @property
+    def _waiting(self) -> int:
+        return self._last - self._mailbox.queue.floor
+
+    async def _spill(self) -> None:
+        # The mailbox is bounded, and for this endpoint alone it must not run full.
+        assert self._claim is not None
+        floor = self._mailbox.queue.floor
+        count = min(PULL, self._waiting - self._settings.backlog)
+        entries = await self.ledger.read(Lane.MAILBOX, after=floor, count=count)
+        if not entries:
+            self._last = floor  # until the next look: there is less than there was
+            return
+        now = self._clock()
+        reason = f"given up unsent: more than {self._settings.backlog} events were waiting"
+        results = [unsent(entry, reason, at=now) for entry in entries if self._wanted(entry)]
+        unwanted = [(entry.position, entry.position) for entry in entries if not self._wanted(entry)]
+        with contextlib.suppress(Changed):
+            if unwanted:
+                await self.ledger.skip(self._claim, merged(unwanted), entries[-1])
+            if results:
+                await self.ledger.settle(Lane.MAILBOX, self._claim, results, self._gate.memory())
+        log.warning("events given up unsent", extra={"endpoint": self.record.id, "events": len(results)})
+        self.reload()
 
     @property
     def _leaving(self) -> bool:
@@ -261,13 +295,17 @@ class Line:
             if source.name is Lane.MAILBOX and not self._wanted(entry):
                 skipped += queue.skip(entry.position)
                 continue
+            if entry.test:
+                # Somebody waits for what comes of it.
+                self._urgent = True
+                self._gate.try_now(self._clock())
             self._bodies.put(self._body_key(source.name, entry.position), entry.parcel)
             queue.add(entry.position, entry.parcel.event_id, entry.chat, test=entry.test)
         if len(entries) == count:
             source.more = True
         if skipped and source.name is Lane.MAILBOX:
             assert self._claim is not None
-            await self.ledger.skip(self._claim, _merge(skipped), entries[-1])
+            await self.ledger.skip(self._claim, merged(skipped), entries[-1])
 
     def _wanted(self, entry: Entry) -> bool:
         # News of an endpoint are for the others: it would learn of its failing once it is well.
@@ -294,6 +332,9 @@ class Line:
         lanes = [(source, again) for source in (self._mailbox, self._replays) for again in (False, True)]
         fresh = any(source.queue.ready(again=False) for source in (self._mailbox, self._replays))
         enough = fresh and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
+        if self._urgent and (item := self._replays.queue.start(again=False)) is not None:
+            self._urgent = False
+            return self._replays, False, item
         for step in range(1, len(lanes) + 1):
             turn = (self._turn + step) % len(lanes)
             source, again = lanes[turn]
@@ -374,43 +415,20 @@ class Line:
             others_succeed=others_succeed,
             spared=spared,
         )
-        entry = _attempt_entry(source.name, item, parcel, number, started, outcome)
-        entry.result = RESULTS[verdict]
-        if item.test:
-            verdict = Verdict.DONE
-            entry.result = "delivered" if outcome.ok else "dropped"
-        if verdict is Verdict.DISABLE:
-            await self._scribe.give_up(record, entry, "the endpoint answered 410 Gone")
+        log_ = attempted(source.name, item, parcel, outcome, verdict, number=number, started=started)
+        if verdict is Verdict.DISABLE and not item.test:
+            await self._scribe.give_up(record, log_, "the endpoint answered 410 Gone")
             source.queue.give_back(item.position)
             return
         retry = None
-        if verdict is Verdict.RETRY:
+        if log_.result == "retry":
             retry = Retry(number, due, earlier.first, earlier.counted + (not spared))
-            entry.next_attempt_at = moment(max(due, self._gate.opens_at(now) or due))
+            log_.next_attempt_at = moment(max(due, self._gate.opens_at(now) or due))
         if outcome.ok:
             self._last_success = now
-        self._scribe.add(
-            Ended(
-                source,
-                item,
-                Settlement(
-                    position=item.position,
-                    event_id=item.event_id,
-                    verdict="drop" if entry.result == "dropped" else verdict.value,
-                    at=now,
-                    log=entry,
-                    retry=retry,
-                    letter={
-                        "attempts": number,
-                        "first_attempt_at": moment(earlier.first).isoformat(),
-                        "died_at": moment(now).isoformat(),
-                        "status": outcome.status,
-                        "error": outcome.error,
-                    },
-                ),
-                worrying=not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed)),
-            )
-        )
+        worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))
+        result = settled(item, log_, outcome, first=earlier.first, at=now, retry=retry)
+        self._scribe.add(Ended(source, item, result, worrying))
 
     async def _parcel(self, lane: Lane, item: Item) -> Parcel:
         parcel = self._bodies.get(self._body_key(lane, item.position))
@@ -424,32 +442,3 @@ class Line:
     def _body_key(self, lane: Lane, position: int) -> tuple[str, str, int]:
         # All endpoints of an instance get the same bodies from its mailbox.
         return (self.ledger.instance_id, "" if lane is Lane.MAILBOX else self.record.id, position)
-
-
-def _attempt_entry(
-    lane: Lane, item: Item, parcel: Parcel, number: int, started: float, outcome: Outcome
-) -> Attempt:
-    return Attempt(
-        event_id=parcel.event_id,
-        seq=parcel.seq,
-        type=parcel.type,
-        attempt=number,
-        kind="test" if item.test else "delivery" if lane is Lane.MAILBOX else "replay",
-        at=moment(started),
-        duration_ms=round(outcome.duration * 1000),
-        result="retry",
-        status=outcome.status,
-        failure=outcome.failure.value if outcome.failure else None,
-        error=outcome.error,
-        answer=outcome.answer,
-    )
-
-
-def _merge(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for first, last in ranges:
-        if merged and merged[-1][1] + 1 == first:
-            merged[-1] = (merged[-1][0], last)
-        else:
-            merged.append((first, last))
-    return merged

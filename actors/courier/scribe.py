@@ -143,7 +143,8 @@ class Scribe:
             return
         if self._told != "failing" and (worries := [ended for ended in batch if ended.worrying]):
             record = await self.until_done(self.ledger.record)
-            await self._announce(failing(record, since, worries[-1].result.log.error))
+            entry = worries[-1].result.log
+            await self._announce(failing(record, since, entry.error if entry else None))
         if self._clock() - since >= self._patience():
             days = (self._clock() - since) / 86_400
             record = await self.until_done(self.ledger.record)

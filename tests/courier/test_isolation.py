@@ -177,6 +177,32 @@ async def test_a_change_has_a_dead_endpoint_tried_at_once(
     await receiver.wait(lambda: len(set(receiver.seqs("/right"))) == 20)
 
 
+async def test_a_test_does_not_wait_for_the_next_probe(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(breaker_first=10_000.0, breaker_longest=10_000.0)
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(503))
+    for number in range(20):
+        await account.append(f"chat{number}")
+    await start_courier(by=settings)
+
+    async def is_open() -> bool:
+        return (await account.endpoints.status(endpoint.id)).circuit == "open"
+
+    async def result(event_id: str) -> bool:
+        attempts = await account.endpoints.attempts(endpoint.id)
+        return any(a.event_id == event_id and a.result == outcome for a in attempts)
+
+    await eventually(is_open)
+    for outcome in ("dropped", "delivered"):
+        if outcome == "delivered":
+            receiver.obey()
+        event_id = await account.endpoints.send_test(endpoint.id)
+        await eventually(lambda event_id=event_id: result(event_id))  # type: ignore[misc]
+    await receiver.wait(lambda: len(set(receiver.seqs())) >= 20)
+
+
 async def test_a_busy_endpoint_that_says_how_long_gets_nothing_at_all_for_so_long(
     account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:
@@ -335,6 +361,46 @@ async def test_a_drain_does_not_wait_for_attempts_that_have_no_slot(
     await start_courier(by=settings)
     await account.settled(endpoint.id, 20)
     assert sorted(receiver.seqs()) == list(range(1, 21))
+
+
+async def test_an_endpoint_that_stays_away_does_not_hold_the_mailbox_up(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(backlog=50)
+    account = await make_account(by=settings)
+    off = await account.endpoints.create(receiver.url("/off"), events=["message.*"], enabled=False)
+    down = await account.endpoints.create(receiver.url("/down"))
+    receiver.answer(answering(503), "/down")
+    await start_courier(by=settings)
+    for number in range(200):
+        other = number % 2 and EventType.CONTACT_CHANGED
+        await account.append(f"chat{number % 7}", other or EventType.MESSAGE_RECEIVED)
+
+    async def short() -> bool:
+        return await account.mailbox.depth() <= 50
+
+    await eventually(short)
+    letters = await account.endpoints.dead_letters(off.id, limit=1000)
+    assert all(letter.type == "message.received" for letter in letters)
+    assert "more than 50 events" in (letters[0].error or "")
+    for endpoint in (off, down):
+        status = await account.endpoints.status(endpoint.id)
+        assert status.waiting <= 50
+        assert status.dead_letters > 0
+
+    # What was given up can be had again, and what waited comes after it.
+    receiver.obey("/down")
+    await account.endpoints.enable(off.id)
+    for endpoint in (off, down):
+        await account.endpoints.replay_since(endpoint.id)
+    wanted = {"/off": 100, "/down": 200}
+    await receiver.wait(
+        lambda: all(
+            len({got.seq for got in receiver.taken if got.path == path and got.event["type"][:3] != "web"})
+            == count
+            for path, count in wanted.items()
+        )
+    )
 
 
 async def test_an_endpoint_has_options_of_its_own(

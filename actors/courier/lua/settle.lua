@@ -1,7 +1,7 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
--- result: JSON array {seq, event_id, verdict, attempt, retry, at, attempt_log, letter}
+-- result: JSON array {seq, event_id, verdict, attempt, retry, at, attempt_log, letter}; no attempt_log: no attempt
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
@@ -26,6 +26,7 @@ local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, l
     if verdict == 'dead' then bury(keys, event_id, seq, entry.e, letter, at, tonumber(ARGV[5])) end
     if seq == floor + 1 then floor = seq else redis.call('ZADD', keys.done, text(seq), text(seq)) end
   end
+  if attempt_log == '' then return end
   note(keys.state, verdict == 'done', at)
   log_attempt(KEYS[7], attempt_log, ARGV[4])
 end

@@ -1,0 +1,104 @@
+"""What became of events, in the words of the delivery log and of the dead letters. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from actors.courier.bodies import Parcel
+from actors.courier.ledger import Entry, Lane, Settlement
+from actors.courier.queue import Item, Retry
+from actors.courier.records import Attempt, moment
+from actors.courier.retry import Outcome, Verdict
+
+Result = Literal["delivered", "retry", "dead", "dropped", "disabled"]
+RESULTS: dict[Verdict, Result] = {
+    Verdict.DONE: "delivered",
+    Verdict.RETRY: "retry",
+    Verdict.DEAD: "dead",
+    Verdict.DISABLE: "disabled",
+}
+
+
+def attempted(
+    lane: Lane, item: Item, parcel: Parcel, outcome: Outcome, verdict: Verdict, *, number: int, started: float
+) -> Attempt:
+    """An attempt, for the delivery log.
+
+    Args:
+        number: of the attempt, from 1.
+        started: seconds since 1970.
+    """
+    result = RESULTS[verdict]
+    if item.test:
+        result = "delivered" if outcome.ok else "dropped"
+    return Attempt(
+        event_id=parcel.event_id,
+        seq=parcel.seq,
+        type=parcel.type,
+        attempt=number,
+        kind="test" if item.test else "delivery" if lane is Lane.MAILBOX else "replay",
+        at=moment(started),
+        duration_ms=round(outcome.duration * 1000),
+        result=result,
+        status=outcome.status,
+        failure=outcome.failure.value if outcome.failure else None,
+        error=outcome.error,
+        answer=outcome.answer,
+    )
+
+
+def settled(
+    item: Item, log: Attempt, outcome: Outcome, *, first: float, at: float, retry: Retry | None
+) -> Settlement:
+    """What an attempt came to.
+
+    Args:
+        first: start of the first attempt, seconds since 1970.
+        at: end of this one.
+        retry: where the event stands if it is tried again.
+    """
+    verdicts = {"delivered": "done", "retry": "retry", "dead": "dead", "dropped": "drop"}
+    return Settlement(
+        position=item.position,
+        event_id=item.event_id,
+        verdict=verdicts[log.result],
+        at=at,
+        log=log,
+        retry=retry,
+        letter=_letter(log.attempt, first, at, outcome.status, outcome.error),
+    )
+
+
+def unsent(entry: Entry, reason: str, *, at: float) -> Settlement:
+    """An event that becomes a dead letter without an attempt."""
+    return Settlement(
+        position=entry.position,
+        event_id=entry.parcel.event_id,
+        verdict="dead",
+        at=at,
+        log=None,
+        letter=_letter(0, at, at, None, reason),
+    )
+
+
+def _letter(
+    attempts: int, first: float, died: float, status: int | None, error: str | None
+) -> dict[str, object]:
+    return {
+        "attempts": attempts,
+        "first_attempt_at": moment(first).isoformat(),
+        "died_at": moment(died).isoformat(),
+        "status": status,
+        "error": error,
+    }
+
+
+def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges (first, last) in order, those that touch joined."""
+    found: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if found and found[-1][1] + 1 == first:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
