@@ -400,10 +400,10 @@ class Endpoints:
         return self.store.keys.instance(self.instance_id, name)
 
     def _check_address(self, url: str) -> None:
-        host = URL(url).host or ""
-        reason = None if self._guard.trusts(host) else self._guard.refusal(host)
-        if reason is not None and reason != "not an address":
-            raise ValueError(f"the URL's address {host} is not allowed: {reason}")
+        host = URL(url).raw_host or ""
+        reason = self._guard.host_refusal(host)
+        if reason is not None:
+            raise ValueError(f"the URL's host {host} is not allowed: {reason}")
 
     async def _update(self, endpoint_id: str, values: Any, revision: int | None) -> EndpointRecord:
         for _ in range(CHANGE_TRIES):
