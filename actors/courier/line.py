@@ -331,7 +331,9 @@ class Line:
                     headers=record.headers,
                     timestamp=int(started),
                     timeout=self._settings.timeout,
+                    connect_timeout=self._settings.connect_timeout,
                     answer_bytes=self._settings.answer_bytes,
+                    tls=record.tls,
                 )
             self._limit.learn(
                 evidence(outcome), open_attempts=len(self._open), started=started, now=self._clock()

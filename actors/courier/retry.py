@@ -23,6 +23,7 @@ class Failure(StrEnum):
     CONNECT = "connect"
     FORBIDDEN = "forbidden_address"
     TLS = "tls"
+    PROXY = "proxy"
     PROTOCOL = "protocol"
 
 
