@@ -6,11 +6,25 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from yarl import URL
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+
+
+def _check_proxy(proxy: SecretStr | None) -> SecretStr | None:
+    if proxy is None:
+        return None
+    try:
+        url = URL(proxy.get_secret_value())
+        good = url.scheme == "http" and bool(url.host) and url.path in ("", "/") and not url.query_string
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("the proxy must be http://host:port or http://user:password@host:port")
+    return proxy
 
 
 class LabSettings(BaseSettings):
@@ -75,11 +89,12 @@ class InstanceSettings(BaseSettings):
 class CourierSettings(BaseSettings):
     """Webhook delivery."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_COURIER_", frozen=True)
+    # The proxy's URL has a password in it, which no error should repeat.
+    model_config = SettingsConfigDict(env_prefix="MALOTE_COURIER_", frozen=True, hide_input_in_errors=True)
 
     count: Count = Field(1, description="Courier actors")
     timeout: Seconds = Field(15.0, description="Deadline of an attempt, in all")
-    connect_timeout: Seconds = Field(3.0)
+    connect_timeout: Seconds = Field(3.0, description="Of these, until there is a connection")
     answer_bytes: Count = Field(16 * 1024, description="How much of an answer is read")
     concurrency: Count = Field(4, description="Attempts to one endpoint at a time, at first")
     concurrency_max: Count = Field(32, description="Attempts to one endpoint at a time while all goes well")
@@ -118,6 +133,11 @@ class CourierSettings(BaseSettings):
     secret_overlap: float = Field(86_400, ge=0, description="Seconds a rotated secret still signs")
     drain_timeout: Seconds = Field(20.0, description="How long a draining courier waits for open attempts")
     allow_private: bool = Field(False, description="Allow endpoints at private and loopback addresses")
+    proxy: Annotated[SecretStr | None, AfterValidator(_check_proxy)] = Field(
+        None,
+        description="http://[user:password@]host[:port] that deliveries go through, save to allowed hosts; "
+        "it looks names up again and needs rules of its own against private addresses",
+    )
 
 
 class GatewaySettings(BaseSettings):

@@ -6,10 +6,11 @@ import asyncio
 from datetime import datetime
 from typing import TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from actors.courier.endpoints import Endpoints, EndpointUnknown, TooManyEndpoints
 from actors.courier.records import (
+    REMOVABLE,
     Attempt,
     DeadLetter,
     DeliveryOptions,
@@ -23,6 +24,7 @@ from actors.courier.records import (
     SecretValue,
     Url,
 )
+from actors.courier.tls import UsableTls
 from api import problems as p
 from api.fields import Body, Query
 from api.instances import page_limit
@@ -45,6 +47,8 @@ ONE = f"{BASE}/{{webhook_id}}"
 class CreateWebhook(Body):
     """A new endpoint."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     url: Url = Field(examples=["https://example.com/hooks/malote"])
     events: Patterns = Field(
         ("*",), description='Event types, families as in "message.*", or "*"', examples=[["message.*"]]
@@ -55,6 +59,7 @@ class CreateWebhook(Body):
     delivery: DeliveryOptions = Field(
         default_factory=DeliveryOptions, description="What is to be other than configured for all endpoints"
     )
+    tls: UsableTls | None = Field(None, description="Mutual TLS: the certificate to show to the endpoint")
     secret: SecretValue | None = Field(None, description="`whsec_…` to sign with; unset: a fresh one is made")
     enabled: bool = True
 
@@ -85,6 +90,13 @@ class Replay(Body):
     since: AwareDatetime | None = Field(None, description="Those that died then or later; unset: all")
 
 
+class ShownTls(BaseModel):
+    """The client certificate of an endpoint. Its key is never shown."""
+
+    fingerprint: str = Field(description="SHA-256 of the certificate, in hex")
+    own_ca: bool = Field(description="The endpoint's certificate is checked with `ca`, not the system's CAs")
+
+
 class Webhook(BaseModel):
     """An endpoint."""
 
@@ -97,6 +109,7 @@ class Webhook(BaseModel):
     description: str
     header_names: list[str] = Field(description="Headers sent with every request; their values are not shown")
     delivery: DeliveryOptions
+    tls: ShownTls | None = Field(None, description="Mutual TLS; null: the endpoint is shown no certificate")
     created_at: datetime
     revision: int = Field(description="Grows with every change")
     status: EndpointStatus
@@ -181,6 +194,7 @@ async def create(call: Call[CreateWebhook, None]) -> Reply:
             description=body.description,
             headers=body.headers,
             delivery=body.delivery,
+            tls=body.tls,
             secret=body.secret,
             enabled=body.enabled,
         )
@@ -224,10 +238,10 @@ async def show(call: Call[None, None]) -> Webhook:
     problems=(p.CHANGED,),
 )
 async def change(call: Call[ChangeWebhook, None]) -> Webhook:
-    """`headers` and `delivery` replace all of them. Events wait while an endpoint is not enabled."""
+    """`headers` and `delivery` replace all of them, null takes `tls` away. Events wait while not enabled."""
     endpoints = _endpoints(call)
     values = call.body.model_dump(exclude_unset=True, exclude={"revision"})
-    if missing := [name for name, value in values.items() if value is None]:
+    if missing := [name for name, value in values.items() if value is None and name not in REMOVABLE]:
         raise p.invalid("leave it out, or give a value", pointer=f"#/{missing[0]}")
     try:
         record = await endpoints.change(
@@ -354,9 +368,11 @@ def _endpoints(call: Call[B, Q]) -> Endpoints:
 
 
 async def _shown(endpoints: Endpoints, record: EndpointRecord) -> Webhook:
+    tls = record.tls
     return Webhook(
-        **record.model_dump(exclude={"secrets", "headers"}),
+        **record.model_dump(exclude={"secrets", "headers", "tls"}),
         header_names=sorted(record.headers),
+        tls=ShownTls(fingerprint=tls.fingerprint, own_ca=tls.ca is not None) if tls else None,
         status=await endpoints.status(record.id),
     )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from yarl import URL
 
 Network = IPv4Network | IPv6Network
 
@@ -46,6 +49,10 @@ FORBIDDEN_V6 = tuple(
 )
 MAPPED = IPv6Network("::ffff:0:0/96")
 NAT64 = IPv6Network("64:ff9b::/96")
+ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""Bits 64 to 95 of an IPv6 address of any network that is tunnelled to the IPv4 address in its last 32."""
+NAME = re.compile(r"[0-9a-z_-]{1,63}(\.[0-9a-z_-]{1,63})*\.?", re.IGNORECASE)
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 class Guard:
@@ -65,23 +72,60 @@ class Guard:
             try:
                 self._networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
             except ValueError:
-                self._hosts.add(entry.rstrip(".").lower())
+                self._hosts.add(_name(entry))
 
     def trusts(self, host: str) -> bool:
         """True if this host may have any address, by its name."""
-        return self._open or host.rstrip(".").lower() in self._hosts
+        return self._open or self._named(host)
+
+    def allows(self, host: str) -> bool:
+        """True if `allow` names this host or this address itself."""
+        ip = literal(host)
+        return self._named(host) if ip is None else any(ip in network for network in self._networks)
 
     def refusal(self, address: str) -> str | None:
         """Why nobody may connect to this address, None if it is fine. Text that is no address is refused."""
         if self._open:
             return None
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        ip = literal(address)
+        if ip is None:
             return "not an address"
-        if any(ip in network for network in self._networks):
+        return None if self.allows(address) else _refusal(ip)
+
+    def host_refusal(self, host: str) -> str | None:
+        """Why a URL may not have this host, None if it is fine or a name that has to be looked up.
+
+        Everybody has to understand the same by it, a proxy too: what some programs take for an address
+        (127.1, 0x7f000001) and others for a name is refused, and so is what is neither.
+        """
+        if self.trusts(host):
             return None
-        return _refusal(ip)
+        if literal(host) is not None:
+            return self.refusal(host)
+        if not NAME.fullmatch(host):
+            return "neither a name nor an address"
+        if NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            return "not the usual form of an address"
+        return None
+
+    def _named(self, host: str) -> bool:
+        return _name(host) in self._hosts
+
+
+def _name(host: str) -> str:
+    # As a URL has it: a setting may be written with letters that are not ASCII.
+    try:
+        return (URL.build(scheme="http", host=host).raw_host or "").rstrip(".")
+    except ValueError:
+        return host
+
+
+def literal(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is in its usual form, None if it is none. A zone (fe80::1%eth0) is left out."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0] if ":" in host else host)
+    except ValueError:
+        return None
 
 
 def _refusal(ip: IPv4Address | IPv6Address) -> str | None:
@@ -92,4 +136,6 @@ def _refusal(ip: IPv4Address | IPv6Address) -> str | None:
         return _refusal(IPv4Address(int(ip) & 0xFFFFFFFF))
     if ip not in GLOBAL_V6:
         return "not a global IPv6 address"
+    if int(ip) >> 32 & 0xFFFF_FFFF in ISATAP and (what := _refusal(IPv4Address(int(ip) & 0xFFFF_FFFF))):
+        return f"ISATAP, {what}"
     return next((what for network, what in FORBIDDEN_V6 if ip in network), None)

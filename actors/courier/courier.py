@@ -106,7 +106,8 @@ class Courier:
         """
         if self._egress is None:
             guard = Guard(allow_private=self.settings.courier.allow_private, allow=self.settings.allow_hosts)
-            self._egress = Egress(guard, connect_timeout=self.settings.courier.connect_timeout)
+            proxy = self.settings.courier.proxy
+            self._egress = Egress(guard, proxy=proxy.get_secret_value() if proxy else None)
         listener = asyncio.create_task(self._listen())
         try:
             await self._take_office()

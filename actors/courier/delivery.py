@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -10,9 +11,10 @@ from importlib.metadata import version
 import aiohttp
 from yarl import URL
 
-from actors.courier.egress import Egress, ForbiddenAddress
+from actors.courier.egress import Egress, ForbiddenAddress, NameUnknown, ProxyFailure, Unreachable
 from actors.courier.retry import Failure, Outcome
 from actors.courier.signature import sign
+from actors.courier.tls import ClientTls, UnusableTls
 
 USER_AGENT = f"Malote/{version('malote')}"
 EXCERPT = 1024
@@ -32,7 +34,9 @@ async def attempt(
     headers: Mapping[str, str],
     timestamp: int,
     timeout: float,
+    connect_timeout: float,
     answer_bytes: int,
+    tls: ClientTls | None = None,
 ) -> Outcome:
     """Post an event once. Never raises, except for being cancelled.
 
@@ -42,7 +46,9 @@ async def attempt(
         number: of the attempt, from 1.
         timestamp: seconds since 1970.
         timeout: seconds from now to the end of the answer. Whoever has to wait for a permit waits before.
+        connect_timeout: seconds of these until there is a connection.
         answer_bytes: how much of the answer is read.
+        tls: the certificate to show to the endpoint.
     """
     started = time.monotonic()
     status: int | None = None
@@ -51,13 +57,13 @@ async def attempt(
     failure: Failure | None = None
     error: str | None = None
     try:
-        target = URL(url)
         async with (
             asyncio.timeout(timeout),
-            egress.client(target).post(
-                target,
-                data=body,
-                allow_redirects=False,
+            egress.post(
+                URL(url),
+                body=body,
+                connect_timeout=connect_timeout,
+                tls=tls,
                 headers={
                     **headers,
                     "content-type": "application/json",
@@ -103,18 +109,34 @@ async def _read(response: aiohttp.ClientResponse, answer: bytearray, limit: int)
 
 
 def _explain(error: Exception, timeout: float) -> tuple[Failure, str]:
+    refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(refused, ForbiddenAddress):
+        return Failure.FORBIDDEN, str(refused)
+    if isinstance(error, ProxyFailure):
+        return Failure.PROXY, str(error)
+    if isinstance(error, Unreachable):
+        return Failure.CONNECT, str(error)
     if isinstance(error, aiohttp.ServerTimeoutError):
         return Failure.CONNECT_TIMEOUT, "no connection within the deadline"
     if isinstance(error, TimeoutError):
         return Failure.TIMEOUT, f"no complete answer within {timeout:g} s"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Failure.NAME, f"the host's name cannot be resolved: {error.os_error}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+    if isinstance(error, NameUnknown):
+        return Failure.NAME, f"the host's name cannot be resolved: {error}"
+    if isinstance(error, UnusableTls):
         return Failure.TLS, f"TLS failed: {error}"
+    if isinstance(error.__cause__, ssl.SSLError):
+        # Not only while connecting: with TLS 1.3 an endpoint refuses our certificate after that.
+        return Failure.TLS, f"TLS failed: {_tls_reason(error.__cause__)}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, ForbiddenAddress):
-            return Failure.FORBIDDEN, str(error.os_error)
         return Failure.CONNECT, f"no connection: {error.os_error.strerror or error.os_error}"
     if isinstance(error, OSError | aiohttp.ServerDisconnectedError):
         return Failure.CONNECT, f"the connection broke: {error}"
     return Failure.PROTOCOL, f"{type(error).__name__}: {error}"
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return error.reason or str(error)

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from actors.courier.addresses import Guard
+from actors.courier.addresses import Guard, literal
+from actors.courier.tls import ClientTls
 
 RESOLVER_THREADS = 32
+CONTEXTS = 128
+"""TLS contexts that are kept. One with the system's CAs has about 1 MB."""
 
 
 class ForbiddenAddress(OSError):
     """The host has an address nobody may connect to."""
 
 
-class Resolver(AbstractResolver):
-    """Looks names up in threads of its own, so that a slow name server holds nothing else up."""
+class NameUnknown(OSError):
+    """The host's name has no address that we know of."""
 
-    def __init__(self) -> None:
+
+class Unreachable(OSError):
+    """The egress proxy works, but the endpoint cannot be reached from it."""
+
+
+class ProxyFailure(Exception):
+    """The egress proxy did not do its part. Says nothing of where it is: customers read this."""
+
+
+class Resolver(AbstractResolver):
+    """Looks names up in threads of its own, so that a slow name server holds nothing else up.
+
+    Args:
+        reachable: only addresses of the kinds (IPv4, IPv6) that this machine has itself.
+    """
+
+    def __init__(self, *, reachable: bool = True) -> None:
+        self._flags = socket.AI_ADDRCONFIG if reachable else 0
         self._threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
 
     async def resolve(
@@ -36,9 +64,7 @@ class Resolver(AbstractResolver):
         """
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads,
-            lambda: socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
-            ),
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=self._flags),
         )
         return [
             ResolveResult(
@@ -57,52 +83,179 @@ class Resolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class _Judged(AbstractResolver):
+    """Leaves out the addresses that the guard refuses. Nothing depends on it but a clear error."""
+
+    def __init__(self, resolver: AbstractResolver, guard: Guard) -> None:
+        self._resolver = resolver
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a host that may be connected to.
+
+        Raises:
+            ForbiddenAddress: it has others only.
+            OSError: it has none, or nobody knows.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        good = [one for one in found if self._guard.refusal(one["host"]) is None]
+        if found and not good:
+            raise _forbidden(found[0]["host"], self._guard.refusal(found[0]["host"]))
+        return good
+
+    async def close(self) -> None:
+        """Its resolver is closed by whoever made that."""
+
+
+@dataclass(slots=True)
+class _Trail:
+    """How far a request got: `connected` once there is a connection to the endpoint."""
+
+    connected: bool = False
+
+
 class Egress:
     """HTTP clients for deliveries. Close it.
 
+    With a proxy, the hosts and networks that the guard was told to allow are still connected to directly.
+    What goes through the proxy is judged before each request, by the addresses that its name has for us. The
+    proxy looks the name up again, and nothing holds it to our answer: it has to have rules of its own.
+
     Args:
         guard: decides about addresses.
-        connect_timeout: seconds for name, TCP and TLS together.
+        proxy: ``http://[user:password@]host[:port]``. Its own address is not judged.
         resolver: how names are looked up, by default as the system does.
     """
 
     def __init__(
-        self, guard: Guard, *, connect_timeout: float, resolver: AbstractResolver | None = None
+        self, guard: Guard, *, proxy: str | None = None, resolver: AbstractResolver | None = None
     ) -> None:
         self._guard = guard
-        self._resolver = resolver or Resolver()
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=connect_timeout, sock_connect=connect_timeout
-        )
+        self._proxy = URL(proxy) if proxy else None
+        # A proxy may have IPv6 where this machine has none, so all addresses of a name are looked at.
+        self._resolver = resolver or Resolver(reachable=proxy is None)
+        self._contexts: OrderedDict[ClientTls, ssl.SSLContext] = OrderedDict()
+        self._making = asyncio.Lock()
         self._guarded = self._session(guarded=True)
-        self._trusted = self._session(guarded=False)
+        self._unguarded = self._session(guarded=False)
 
-    def client(self, url: URL) -> aiohttp.ClientSession:
-        """The client for a URL. It has a deadline for connecting and none for the rest."""
-        return self._trusted if self._guard.trusts(url.host or "") else self._guarded
+    @asynccontextmanager
+    async def post(
+        self,
+        url: URL,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        connect_timeout: float,
+        tls: ClientTls | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Post once. There is a deadline for connecting and none for the rest; no redirect is followed.
+
+        Args:
+            connect_timeout: seconds for name, proxy, TCP and TLS together.
+            tls: the certificate to show to the endpoint. Connections are shared only under the same one.
+
+        Raises:
+            ForbiddenAddress: before or (in an aiohttp.ClientConnectorError) while connecting.
+            ProxyFailure, Unreachable, UnusableTls
+            aiohttp.ClientError, OSError: anything else; aiohttp.ServerTimeoutError is the deadline's.
+        """
+        began = time.monotonic()
+        host = url.raw_host or ""
+        reason = self._guard.host_refusal(host)
+        if reason is not None:
+            raise _forbidden(host, reason)
+        context = True if tls is None else await self._context(tls)
+        proxy = await self._proxy_for(host, connect_timeout)
+        left = max(0.001, connect_timeout - (time.monotonic() - began))  # 0 would be no deadline
+        free = proxy is not None or self._guard.trusts(host)
+        trail = _Trail()
+        try:
+            response = await (self._unguarded if free else self._guarded).post(
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                ssl=context,
+                proxy=proxy,
+                timeout=aiohttp.ClientTimeout(total=None, connect=left, sock_connect=left),
+                trace_request_ctx=trail,
+            )
+        except aiohttp.ClientHttpProxyError as error:
+            if error.status >= 500:
+                raise Unreachable(f"the egress proxy did not reach it: HTTP {error.status}") from error
+            raise ProxyFailure(f"the egress proxy opened no way to it: HTTP {error.status}") from error
+        except aiohttp.ClientError as error:
+            failure = None if proxy is None else _proxy_failure(error, trail)
+            if failure is None:
+                raise
+            raise ProxyFailure(failure) from error
+        async with response:
+            # An endpoint has no reason to ask for a proxy's password; other statuses may be either's.
+            if proxy is not None and url.scheme == "http" and response.status == 407:
+                raise ProxyFailure("the egress proxy refused: HTTP 407")
+            yield response
 
     async def close(self) -> None:
         """Drop every connection."""
         await self._guarded.close()
-        await self._trusted.close()
+        await self._unguarded.close()
         await self._resolver.close()
+
+    async def _proxy_for(self, host: str, seconds: float) -> URL | None:
+        if self._proxy is None or self._guard.allows(host):
+            return None
+        if literal(host) is not None:
+            return self._proxy
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._resolver.resolve(host, 0, socket.AF_UNSPEC)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("the host's name was not resolved in time") from error
+        except OSError as error:
+            raise NameUnknown(error.strerror or str(error)) from error
+        if not found:
+            raise NameUnknown("it has no address")
+        addresses = [one["host"] for one in found]
+        if all(self._guard.allows(address) for address in addresses):
+            return None  # the guard sees to it again, when connecting
+        for address in addresses:
+            if (reason := self._guard.refusal(address)) is not None:
+                raise _forbidden(address, reason)
+        return self._proxy
+
+    async def _context(self, tls: ClientTls) -> ssl.SSLContext:
+        if tls not in self._contexts:
+            async with self._making:
+                if tls not in self._contexts:
+                    self._contexts[tls] = await asyncio.to_thread(tls.context)
+                    while len(self._contexts) > CONTEXTS:
+                        self._contexts.popitem(last=False)
+        self._contexts.move_to_end(tls)
+        return self._contexts[tls]
 
     def _session(self, *, guarded: bool) -> aiohttp.ClientSession:
         # Permits limit the requests, so the pool need not: its queue would run on the clock of a request.
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,
-            resolver=self._resolver,
+            resolver=_Judged(self._resolver, self._guard) if guarded else self._resolver,
             socket_factory=self._guarded_socket if guarded else None,
         )
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_connected)
+        trace.on_connection_reuseconn.append(_connected)
+        traces = None if self._proxy is None else [trace]
         return aiohttp.ClientSession(
             connector=connector,
-            timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
             max_line_size=8190,
             max_field_size=8190,
+            trace_configs=traces,
         )
 
     def _guarded_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
@@ -110,5 +263,29 @@ class Egress:
         family, kind, proto, _, address = info
         reason = self._guard.refusal(str(address[0]))
         if reason is not None:
-            raise ForbiddenAddress(f"{address[0]} is not allowed: {reason}")
+            raise _forbidden(address[0], reason)
         return socket.socket(family, kind, proto)
+
+
+def _forbidden(address: str, reason: str | None) -> ForbiddenAddress:
+    return ForbiddenAddress(f"{address} is not allowed: {reason}")
+
+
+async def _connected(session: aiohttp.ClientSession, trace: SimpleNamespace, details: object) -> None:
+    trail = trace.trace_request_ctx
+    assert isinstance(trail, _Trail)
+    trail.connected = True
+
+
+def _proxy_failure(error: aiohttp.ClientError, trail: _Trail) -> str | None:
+    # What has no word about the proxy in it is the endpoint's, as far as can be told from here.
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the egress proxy's name cannot be resolved"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        number = error.os_error.errno
+        return "no connection to the egress proxy" + (f": {os.strerror(number)}" if number else "")
+    if not trail.connected and not isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError
+    ):
+        return "the egress proxy broke off before there was a way to the endpoint"
+    return None

@@ -13,6 +13,7 @@ from yarl import URL
 
 from actors.courier.addresses import Guard
 from actors.courier.records import (
+    REMOVABLE,
     Attempt,
     DeadLetter,
     DeliveryOptions,
@@ -24,6 +25,7 @@ from actors.courier.records import (
     moment,
 )
 from actors.courier.signature import new_secret
+from actors.courier.tls import ClientTls
 from actors.events import Event, EventType, new_event_id
 from actors.registry import RevisionConflict, now
 from actors.settings import Settings
@@ -102,12 +104,14 @@ class Endpoints:
         description: str = "",
         headers: dict[str, str] | None = None,
         delivery: DeliveryOptions | None = None,
+        tls: ClientTls | None = None,
         secret: str | None = None,
         enabled: bool = True,
     ) -> EndpointRecord:
         """Subscribe a URL to what happens from now on.
 
         Args:
+            tls: the certificate to show to the endpoint, which must be an https:// one.
             secret: ``whsec_…`` to sign with; by default a fresh one.
 
         Raises:
@@ -125,10 +129,14 @@ class Endpoints:
             description=description,
             headers=headers or {},
             delivery=delivery or DeliveryOptions(),
+            tls=tls,
             secrets=(Secret(value=secret or new_secret()),),
             created_at=now(),
         )
         self._check_address(record.url)
+        if tls is not None:
+            tls.check()
+        _check_scheme(record)
         bound = self._settings.courier.endpoints_max
         answer = await self.store.script(
             LUA / "endpoint_create.lua",
@@ -174,10 +182,11 @@ class Endpoints:
 
         Raises:
             EndpointUnknown, RevisionConflict
-            ValueError: the URL leads to an address that is not allowed.
+            ValueError: the URL leads to an address that is not allowed, or is no https:// one and a client
+                certificate is set.
         """
         values = {name: getattr(change, name) for name in change.model_fields_set}
-        values = {name: value for name, value in values.items() if value is not None}
+        values = {name: value for name, value in values.items() if value is not None or name in REMOVABLE}
         if "url" in values:
             self._check_address(values["url"])
         if "enabled" in values:
@@ -414,10 +423,10 @@ class Endpoints:
         return self.store.keys.instance(self.instance_id, name)
 
     def _check_address(self, url: str) -> None:
-        host = URL(url).host or ""
-        reason = None if self._guard.trusts(host) else self._guard.refusal(host)
-        if reason is not None and reason != "not an address":
-            raise ValueError(f"the URL's address {host} is not allowed: {reason}")
+        host = URL(url).raw_host or ""
+        reason = self._guard.host_refusal(host)
+        if reason is not None:
+            raise ValueError(f"the URL's host {host} is not allowed: {reason}")
 
     async def _update(self, endpoint_id: str, values: Any, revision: int | None) -> EndpointRecord:
         for _ in range(CHANGE_TRIES):
@@ -425,6 +434,7 @@ class Endpoints:
             if revision is not None and record.revision != revision:
                 raise RevisionConflict(endpoint_id)
             changed = record.model_copy(update={**values(record), "revision": record.revision + 1})
+            _check_scheme(changed)
             answer = await self.store.script(
                 LUA / "endpoint_change.lua",
                 keys=[
@@ -480,6 +490,12 @@ class Endpoints:
         if answer[0] == "unknown":
             raise EndpointUnknown(endpoint_id)
         return int(answer[1])
+
+
+def _check_scheme(record: EndpointRecord) -> None:
+    # Without TLS nobody would be shown the certificate, and its owner would believe that somebody is.
+    if record.tls is not None and URL(record.url).scheme != "https":
+        raise ValueError("a client certificate (tls) needs a URL that begins with https://")
 
 
 def _letter(raw: str) -> DeadLetter:

@@ -399,7 +399,9 @@ class Line:
             headers=record.headers,
             timestamp=int(started),
             timeout=terms_.timeout,
+            connect_timeout=terms_.connect_timeout,
             answer_bytes=self._settings.answer_bytes,
+            tls=record.tls,
         )
         now = self._clock()
         spared = self._gate.leave(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from actors.courier.signature import secret_key
+from actors.courier.tls import ClientTls, UsableTls
 from actors.courier.url import check_url
 from actors.events import Event, EventType
 
@@ -25,6 +26,8 @@ RESERVED = frozenset(
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 VALUE = re.compile(r"[\x20-\x7e\t]*")
 KNOWN = frozenset(event.value for event in EventType)
+REMOVABLE = frozenset({"tls"})
+"""Fields of an endpoint that a change can take away, by null."""
 
 
 def _check_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -105,7 +108,8 @@ class DeliveryOptions(BaseModel):
 class EndpointRecord(BaseModel):
     """A webhook URL that is subscribed to an instance's events."""
 
-    model_config = ConfigDict(frozen=True)
+    # What is not valid is logged, and it can hold secrets.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     id: str
     url: Url
@@ -116,6 +120,7 @@ class EndpointRecord(BaseModel):
     description: Description = ""
     headers: Headers = Field(default_factory=dict, description="Sent with every request")
     delivery: DeliveryOptions = DeliveryOptions()
+    tls: ClientTls | None = Field(None, description="Shown to the endpoint: mutual TLS")
     secrets: tuple[Secret, ...] = Field(description="The current one first; never shown after creation")
     created_at: datetime
     revision: int = Field(0, description="Grows with every change")
@@ -135,7 +140,7 @@ class EndpointRecord(BaseModel):
 class EndpointChange(BaseModel):
     """What may be changed of an endpoint; what is not set stays. A new filter holds for events to come."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     url: Url | None = None
     events: Patterns | None = None
@@ -144,6 +149,7 @@ class EndpointChange(BaseModel):
     description: Description | None = None
     headers: Headers | None = None
     delivery: DeliveryOptions | None = None
+    tls: UsableTls | None = Field(None, description="Mutual TLS; null takes it away")
 
 
 class EndpointStatus(BaseModel):

@@ -136,7 +136,7 @@ def judge(
         return Verdict.RETRY, now + max(min((SPARED_DELAY, *policy.schedule[:1])), hint)
     if attempt > len(policy.schedule):
         return Verdict.DEAD, 0.0
-    blames_event = blame(outcome) is not Blame.ENDPOINT or outcome.failure is Failure.TIMEOUT
+    blames_event = blame(outcome) in (Blame.EVENT, Blame.UNCLEAR) or outcome.failure is Failure.TIMEOUT
     if others_succeed and blames_event and attempt >= policy.poison_attempts:
         return Verdict.DEAD, 0.0
     delay = policy.schedule[attempt - 1] * (1 + policy.jitter * dice)

@@ -13,6 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from actors.courier.courier import Courier
 from tests.api.world import Answered, Owner, World, running_world, soon
+from tests.courier.authority import Authority
 from tests.courier.receiver import Got, Receiver
 
 URL = "https://example.com/hooks"
@@ -103,6 +104,8 @@ async def test_create_shows_the_secret_once(hooks: Hooks) -> None:
         ({"url": URL, "secret": "short"}, "#/secret"),
         ({"url": URL, "description": "x" * 501}, "#/description"),
         ({"url": URL, "method": "PUT"}, "#/method"),
+        ({"url": URL, "tls": {"certificate": "x", "key": "y"}}, "#/tls"),
+        ({"url": URL, "tls": {"certificate": "x"}}, "#/tls/key"),
     ],
 )
 async def test_a_bad_endpoint_is_explained(hooks: Hooks, body: Any, pointer: str) -> None:
@@ -148,6 +151,31 @@ async def test_change(hooks: Hooks) -> None:
     enabled = await hooks.ask("POST", f"{one}/enable")
     assert enabled.json["enabled"] is True
     assert enabled.json["disabled_reason"] is None
+
+
+async def test_a_client_certificate_is_set_shown_and_taken_away(hooks: Hooks) -> None:
+    authority = Authority()
+    tls = authority.client()
+    created = await hooks.create(tls=tls.model_dump())
+    one = f"/{created['id']}"
+    assert created["tls"] == {"fingerprint": tls.fingerprint, "own_ca": True}
+    for answer in (await hooks.ask("GET", one), await hooks.ask("GET")):
+        assert tls.key.splitlines()[1].encode() not in answer.body
+    other = authority.issue("other")
+    pair = {"certificate": other.certificate, "key": other.key}
+    changed = (await hooks.ask("PATCH", one, json={"tls": pair})).json["tls"]
+    assert changed["fingerprint"] != tls.fingerprint
+    assert changed["own_ca"] is False
+    kept = await hooks.ask("PATCH", one, json={"description": "x"})
+    assert kept.json["tls"] == changed
+
+    wrong = await hooks.ask("PATCH", one, json={"tls": {**pair, "key": tls.key}})
+    problem = wrong.problem("invalid")["errors"][0]
+    assert (problem["pointer"], "does not belong" in problem["detail"]) == ("#/tls", True)
+    assert tls.key.splitlines()[1].encode() not in wrong.body
+    plain = await hooks.ask("PATCH", one, json={"url": "http://example.com"})
+    assert "https://" in plain.problem("invalid")["errors"][0]["detail"]
+    assert (await hooks.ask("PATCH", one, json={"tls": None})).json["tls"] is None
 
 
 async def test_delete(hooks: Hooks) -> None:

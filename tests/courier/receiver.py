@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,8 @@ class Receiver:
     """
 
     port: int = 0
+    host: str = "127.0.0.1"
+    tls: ssl.SSLContext | None = None
     secret: str | None = None
     got: list[Got] = field(default_factory=list)
     taken: list[Got] = field(default_factory=list)
@@ -60,7 +63,7 @@ class Receiver:
     _runner: web.AppRunner | None = None
 
     def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}{path}"
 
     def answer(self, answer: Answer, path: str = "/") -> None:
         """Answer requests to ``path`` so; an answer of None is a 200."""
@@ -92,7 +95,7 @@ class Receiver:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self.tls)
         await site.start()
         self.port = int(self._runner.addresses[0][1])
 

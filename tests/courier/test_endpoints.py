@@ -110,7 +110,12 @@ async def test_what_is_not_valid(account: Account) -> None:
 
 async def test_a_private_literal_is_refused_at_once(store: Store, account: Account) -> None:
     strict = Endpoints(store, account.id, Settings(courier=CourierSettings(allow_private=False)))
-    for url in ("http://127.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest/meta-data"):
+    for url in (
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.1/",
+    ):
         with pytest.raises(ValueError, match="not allowed"):
             await strict.create(url)
     endpoint = await strict.create(URL)

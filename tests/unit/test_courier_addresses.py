@@ -21,12 +21,14 @@ FORBIDDEN_LINES = """
 64:ff9b:1:ffff::7f00:1 100::1 2001::1 2001:0:7f00:1::1 2001:10::1 2001:20::1 2001:2::1 2001:db8::1
 2002:7f00:1:: 2002:a9fe:a9fe::1 2002:c0a8:1::1 2620:4f:8000::1 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fdff::1
 fe80::1 fe80::1%eth0 febf::1 fec0::1 feff::1 ff02::1 ff0e::1 4000::1 ffff::1
+2a00::5efe:7f00:1 2a00::5efe:10.0.0.1 2a00::200:5efe:169.254.169.254
 """
 
 ALLOWED_LINES = """
 1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.255.255.255 128.0.0.1 169.253.255.255
 169.255.0.1 172.15.255.255 172.32.0.1 192.167.255.255 192.169.0.1 198.17.255.255 198.20.0.1 223.255.255.255
 2606:4700:4700::1111 2001:4860:4860::8888 2003::1 2a00::1 ::ffff:8.8.8.8 64:ff9b::8.8.8.8
+2a00::5efe:8.8.8.8 2a00::100:5efe:10.0.0.1
 """
 FORBIDDEN, ALLOWED = FORBIDDEN_LINES.split(), ALLOWED_LINES.split()
 
@@ -72,5 +74,35 @@ def test_what_the_settings_allow_passes() -> None:
     assert guard.trusts("hooks.internal")
     assert not guard.trusts("internal")
     assert not guard.trusts("a.hooks.internal")
+    assert not Guard(allow_private=True).allows("anything")
+    assert guard.allows("hooks.internal.")
+    assert guard.allows("10.1.2.3")
+    assert not guard.allows("8.8.8.8")
     assert Guard(allow_private=True).trusts("anything")
     assert Guard(allow_private=True).refusal("127.0.0.1") is None
+
+
+def test_an_allowed_name_may_be_written_in_its_own_letters() -> None:
+    for name in ("exämple.internal", "EXÄMPLE.internal.", "xn--exmple-cua.internal"):
+        assert Guard(allow=[name]).trusts("xn--exmple-cua.internal")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "0", "2130706433", "0x7f.1", "0x", "1.2.3.4.5", "127.0.0.1.", "a.0x1", "127.0.0.01"]
+)
+def test_a_host_that_ends_in_a_number_is_an_address_in_its_usual_form_or_none(host: str) -> None:
+    assert Guard().host_refusal(host) == "not the usual form of an address"
+
+
+@pytest.mark.parametrize(
+    "host", ["", ".", "a..b", "%31.example", "a b", "a/b", "a\0b", "ä.example", "a" * 64]
+)
+def test_what_is_neither_a_name_nor_an_address(host: str) -> None:
+    assert Guard().host_refusal(host) == "neither a name nor an address"
+
+
+@pytest.mark.parametrize(
+    "host", ["a.example", "a.example.", "A_b-1.example", "1.example", "8.8.8.8", "a", "x0x1"]
+)
+def test_names_and_public_addresses_are_hosts(host: str) -> None:
+    assert Guard().host_refusal(host) is None

@@ -1,0 +1,101 @@
+"""What a delivery meets outside: a way out for tests, and name servers that say what a test wants."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from actors.courier.addresses import Guard
+from actors.courier.delivery import attempt
+from actors.courier.egress import Egress
+from actors.courier.retry import Outcome
+from actors.courier.signature import new_secret
+from actors.courier.tls import ClientTls
+
+OPEN = Guard(allow_private=True)
+SECRET = new_secret()
+
+
+@asynccontextmanager
+async def egress(
+    guard: Guard = OPEN, resolver: AbstractResolver | None = None, *, proxy: str | None = None
+) -> AsyncIterator[Egress]:
+    out = Egress(guard, proxy=proxy, resolver=resolver)
+    try:
+        yield out
+    finally:
+        await out.close()
+
+
+async def post(
+    out: Egress,
+    url: str,
+    *,
+    timeout: float = 30.0,
+    connect_timeout: float = 30.0,
+    body: bytes = b'{"a":1}',
+    tls: ClientTls | None = None,
+) -> Outcome:
+    return await attempt(
+        out, url=url, body=body, event_id="evt_1", instance_id="i", seq=1, number=1, secrets=[SECRET],
+        headers={}, timestamp=1, timeout=timeout, connect_timeout=connect_timeout, answer_bytes=16_384,
+        tls=tls,
+    )  # fmt: skip
+
+
+class Names(AbstractResolver):
+    """Resolves every name to what the test says, a new answer each time; the last one stays."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        return [result(host, address, port) for address in answer]
+
+    async def close(self) -> None:
+        pass
+
+
+class Zone(AbstractResolver):
+    """A name server: names with addresses, or with other names that stand for them (CNAME).
+
+    What it does not know it resolves as the system does without asking anybody: odd forms of addresses.
+    """
+
+    def __init__(self, records: dict[str, list[str]]) -> None:
+        self.records = records
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [result(host, address, port) for address in self._addresses(host, 8)]
+
+    def _addresses(self, name: str, links: int) -> list[str]:
+        if links == 0:
+            raise socket.gaierror(socket.EAI_FAIL, "the chain of names has no end")
+        if (values := self.records.get(name.rstrip(".").lower())) is not None:
+            return [address for value in values for address in self._addresses(value, links - 1)]
+        found = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return [str(address[0]) for *_, address in found]
+
+    async def close(self) -> None:
+        pass
+
+
+def result(host: str, address: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST,
+    )
