@@ -15,13 +15,11 @@ from bench.delivery.world import Scene, Unsettled, World
 from bench.figures import Spread, percentile, spread
 
 CHATS = 50
-LEAD = 3.0
-"""Seconds of a phase before what is measured; in a phase with bad endpoints these have begun by then."""
 PATIENCE = 30.0
 STEP = 900.0
 """Seconds that the courier's clock is moved on at a time, so that retries are due."""
 STEPS = 60
-STEP_PATIENCE = 2.0
+STEP_PATIENCE = 1.0
 
 
 class Phases(BaseModel):
@@ -106,7 +104,7 @@ class Isolated:
         scene, options = self._scene, self._options
         await scene.open()
         await scene.start_courier()
-        await scene.flow(options.rate, LEAD, CHATS, options.seed)
+        await scene.flow(options.rate, options.lead, CHATS, options.seed)
         for number in range(options.rounds):
             # The same events in both phases.
             await self._phase(self.well, options.seed + number)
@@ -125,15 +123,15 @@ class Isolated:
 
     async def _phase(self, samples: Samples, seed: int) -> None:
         scene, options = self._scene, self._options
-        flowing = asyncio.create_task(scene.flow(options.rate, LEAD + options.seconds, CHATS, seed))
-        await asyncio.sleep(LEAD)
+        flowing = asyncio.create_task(scene.flow(options.rate, options.lead + options.seconds, CHATS, seed))
+        await asyncio.sleep(options.lead)
         busy = Busy()
         began, appended = await flowing
         samples.busy += [share for share in (busy.share(),) if share is not None]
         await scene.settle(PATIENCE, but=frozenset(self._manners))
         arrivals = await scene.fetch()
-        onset = [event for event in appended if event.due < began + LEAD]
-        measured = [event for event in appended if event.due >= began + LEAD]
+        onset = [event for event in appended if event.due < began + options.lead]
+        measured = [event for event in appended if event.due >= began + options.lead]
         for name, values in latencies(self._of_healthy(measured), arrivals).items():
             samples.latency[name] += values
         samples.onset += [v for many in latencies(self._of_healthy(onset), arrivals).values() for v in many]

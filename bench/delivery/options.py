@@ -24,6 +24,7 @@ class Options:
         parts: what is measured.
         rounds: of each comparison; within a round both sides have their turn.
         seconds: that are measured of each phase with an open load.
+        lead: seconds before, with the same load. Endpoints that will be bad are bad by then.
         rate: events per second of an open load, all endpoints together.
         endpoints: of the isolation part; five of them are the bad ones.
         backlog: events that are delivered in each round of the throughput part.
@@ -37,6 +38,7 @@ class Options:
     parts: tuple[str, ...]
     rounds: int
     seconds: float
+    lead: float
     rate: float
     endpoints: int
     backlog: int
@@ -60,6 +62,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--only", choices=PARTS, action="append", help="measure this part; may be given again (default: all)")
     add("--rounds", type=count, default=3, help="of each comparison")
     add("--seconds", type=positive, default=10.0, help="measured of each phase with an open load")
+    add("--lead", type=positive, default=3.0, help="seconds of each such phase before what is measured")
     add("--rate", type=positive, default=150.0, help="events per second of an open load")
     add("--endpoints", type=count, default=25, help="of the isolation part; five of them are the bad ones")
     add("--backlog", type=count, default=8000, help="events of each round of the throughput part")

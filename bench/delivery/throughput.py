@@ -22,8 +22,6 @@ CHATS = 200
 TOGETHER = (8, 16, 32, 64, 128, 256)
 """What the plain loop may choose from: at most as many as the courier may have open to so many endpoints."""
 PATIENCE = 120.0
-WARM = 2.0
-"""Seconds at the beginning of the open load that are not measured."""
 
 
 class Throughput(BaseModel):
@@ -149,7 +147,7 @@ async def _latency(
     scene = Scene(world, "latency", {name: world.url(name) for name in names})
     await scene.open()
     await scene.start_courier()
-    await scene.flow(options.rate, WARM, CHATS, options.seed)
+    await scene.flow(options.rate, options.lead, CHATS, options.seed)
     busy = Busy()
     _, appended = await scene.flow(options.rate, options.seconds, CHATS, options.seed + 1)
     share = busy.share()
