@@ -30,7 +30,7 @@ class Load(NamedTuple):
 
     Args:
         cpu: seconds of the processor.
-        most_open: attempts that were open at a time, at most.
+        most_open: attempts that were open, or not written down yet, at a time, at most.
     """
 
     cpu: float

@@ -28,12 +28,14 @@ class Phases(BaseModel):
     Attributes:
         latency_ms: of the healthy endpoints, from the event to its 2xx.
         onset_ms: the same, in the seconds before: with bad endpoints, while they begin to be bad.
+        p99_rounds_ms: p99 of the latencies in each round; how far these differ is the machine's noise.
         append_ms: of the mailbox, all instances.
         busy: share of the machine, median of the phases.
     """
 
     latency_ms: Spread | None
     onset_ms: Spread | None
+    p99_rounds_ms: list[float]
     append_ms: Spread | None
     events: int
     busy: float | None
@@ -67,6 +69,7 @@ class Samples:
 
     def __init__(self) -> None:
         self.latency: dict[str, list[float]] = defaultdict(list)
+        self.rounds: list[list[float]] = []
         self.onset: list[float] = []
         self.append: list[float] = []
         self.busy: list[float] = []
@@ -80,6 +83,7 @@ class Samples:
         return Phases(
             latency_ms=spread(value * 1000 for value in self.pooled()),
             onset_ms=spread(value * 1000 for value in self.onset),
+            p99_rounds_ms=[round((percentile(one, 0.99) or 0.0) * 1000, 1) for one in self.rounds],
             append_ms=spread(value * 1000 for value in self.append),
             events=len(self.pooled()),
             busy=percentile(self.busy, 0.5),
@@ -132,8 +136,10 @@ class Isolated:
         arrivals = await scene.fetch()
         onset = [event for event in appended if event.due < began + options.lead]
         measured = [event for event in appended if event.due >= began + options.lead]
+        samples.rounds.append([])
         for name, values in latencies(self._of_healthy(measured), arrivals).items():
             samples.latency[name] += values
+            samples.rounds[-1] += values
         samples.onset += [v for many in latencies(self._of_healthy(onset), arrivals).values() for v in many]
         samples.append += [event.ended - event.began for event in measured]
 
@@ -188,5 +194,5 @@ def _ratio(these: Iterable[float], those: Iterable[float], share: float) -> floa
 
 
 def _said(samples: Samples) -> str:
-    p99 = percentile(samples.pooled(), 0.99)
+    p99 = percentile(samples.rounds[-1], 0.99)
     return "nothing" if p99 is None else f"p99 {p99 * 1000:.1f} ms"

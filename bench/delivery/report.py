@@ -114,7 +114,11 @@ def _throughput(part: Throughput) -> list[Row]:
         ("ratio", f"{part.ratio:.2f}", "of the two"),
         ("courier CPU", f"{part.courier_cpu_us:.0f} µs", "per event"),
         ("plain CPU", f"{part.plain_cpu_us:.0f} µs", "per event"),
-        ("open attempts", f"{part.courier_open}", "of the courier at a time, at most"),
+        (
+            "open attempts",
+            f"{part.courier_open}",
+            "or not written down yet, of the courier at a time, at most",
+        ),
     ]
     if part.latency_ms is not None:
         rows += [
@@ -131,6 +135,7 @@ def _phases(out: Console, part: Isolation) -> None:
         table.add_column(column, justify="right" if column else "left")
     table.add_row("latency p50", _ms(part.well, "p50"), _ms(part.bad, "p50"), _ratio(part.p50_ratio))
     table.add_row("latency p99", _ms(part.well, "p99"), _ms(part.bad, "p99"), _ratio(part.p99_ratio))
+    table.add_row("  by round", _rounds(part.well), _rounds(part.bad), "")
     table.add_row("latency max", _ms(part.well, "max"), _ms(part.bad, "max"), "")
     table.add_row("p99 before", _ms(part.well, "p99", "onset_ms"), _ms(part.bad, "p99", "onset_ms"), "")
     table.add_row(
@@ -179,6 +184,10 @@ def _counts(count: Count) -> list[Row]:
 def _ms(phases: Phases, name: str, of: str = "latency_ms") -> str:
     found: Spread | None = getattr(phases, of)
     return "" if found is None else f"{getattr(found, name):.1f} ms"
+
+
+def _rounds(phases: Phases) -> str:
+    return ", ".join(f"{p99:.1f}" for p99 in phases.p99_rounds_ms)
 
 
 def _ratio(value: float | None) -> str:

@@ -13,6 +13,7 @@ from bench.delivery.couriers import Load
 from bench.delivery.instances import chat_id
 from bench.delivery.machine import Busy
 from bench.delivery.options import Options
+from bench.delivery.worker import WorkerFailed
 from bench.delivery.world import Scene, World
 from bench.figures import Spread, spread
 
@@ -31,7 +32,7 @@ class Throughput(BaseModel):
         ratio: medians, of a courier to the plain loop.
         courier_per_s, plain_per_s: median of the rounds.
         courier_cpu_us, plain_cpu_us: time of the processor per event, in the delivering process alone.
-        courier_open: attempts that a courier had open at a time, at most.
+        courier_open: attempts that a courier had open, or not written down yet, at a time, at most.
         plain_together: requests at a time with which the plain loop was fastest.
         latency_ms: from the event to its 2xx, at ``rate`` events per second.
         busy: share of the machine at that rate.
@@ -117,7 +118,10 @@ async def _courier(scene: Scene, size: int, *, profiled: bool = False) -> tuple[
 async def _plain(scene: Scene, together: int) -> tuple[float, Load]:
     load: Load = await scene.world.plain.ask("run", together)
     # Not the scene's: these are no deliveries.
-    return _per_second(await scene.world.receiver.ask("take")), load
+    arrivals: list[Arrival] = await scene.world.receiver.ask("take")
+    if count([event[:2] for event in scene.appended], arrivals).lost:
+        raise WorkerFailed("the plain loop did not post everything")
+    return _per_second(arrivals), load
 
 
 async def _best(scene: Scene) -> int:

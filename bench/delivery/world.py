@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from actors.courier.endpoints import Endpoints
-from actors.settings import CourierSettings, MailboxSettings, Settings
+from actors.settings import CourierSettings, Settings
 from actors.store import Store
 from bench.delivery.books import Appended, Arrival, Place
 from bench.delivery.couriers import CourierHost, Load, Plain
@@ -29,7 +29,8 @@ class Unsettled(Exception):
 
 
 class World:
-    """All of it, each in a process of its own. Settings are the defaults, except that loopback is allowed.
+    """All of it, each in a process of its own. Settings are the defaults, or what the environment
+    says, except that loopback is allowed.
 
     Args:
         directory: for what Valkey writes.
@@ -44,12 +45,7 @@ class World:
     async def start(self) -> None:
         """Start it."""
         self._valkey.start()
-        # Only what is given here counts: the environment of whoever measures must not.
-        self.settings = Settings(
-            redis_url=self._valkey.url,
-            courier=CourierSettings(allow_private=True),
-            mailbox=MailboxSettings(),
-        )
+        self.settings = Settings(redis_url=self._valkey.url, courier=CourierSettings(allow_private=True))
         self.receiver = self._worker("receiver", Receiver)
         self.instances = self._worker("instances", partial(Instances, self.settings))
         self.courier = self._worker("courier", partial(CourierHost, self.settings))
