@@ -39,6 +39,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._mine, theirs = context.Pipe()
         self._turn = asyncio.Lock()
+        self._asked = False
         self._process = context.Process(target=_serve, args=(theirs, make), name=name, daemon=True)
         self._process.start()
         theirs.close()
@@ -52,8 +53,10 @@ class Worker:
         async with self._turn:
             try:
                 async with asyncio.timeout(within):
+                    self._asked = True
                     self._mine.send((what, args))
                     failed, answer = await asyncio.to_thread(self._mine.recv)
+                    self._asked = False
             except (EOFError, OSError) as error:
                 raise WorkerFailed(f"{self._name} has ended") from error
         if failed:
@@ -61,8 +64,12 @@ class Worker:
         return answer
 
     async def end(self) -> None:
-        """End it, in good order if that is possible."""
-        self._mine.close()
+        """End it, in good order unless it was interrupted at something."""
+        if self._asked:
+            # A thread still waits for the answer, so the pipe cannot be closed under it.
+            self._process.kill()
+        else:
+            self._mine.close()
         await asyncio.to_thread(self._process.join, END)
         if self._process.is_alive():
             self._process.kill()
@@ -78,17 +85,30 @@ def _serve(asked: Connection, make: Callable[[], Service]) -> None:
 
 async def _answer(asked: Connection, make: Callable[[], Service]) -> None:
     service = make()
+    coming = asyncio.create_task(asyncio.to_thread(asked.recv))
     try:
         while True:
-            try:
-                what, args = await asyncio.to_thread(asked.recv)
-            except (EOFError, OSError):
-                return
-            try:
-                answer = (False, await getattr(service, what)(*args))
-            except Exception as error:
-                logging.getLogger(__name__).exception("%s failed", what)
-                answer = (True, f"{type(error).__name__}: {error}")
-            asked.send(answer)
+            what, args = await coming
+            coming = asyncio.create_task(asyncio.to_thread(asked.recv))
+            work = asyncio.create_task(_do(service, what, args))
+            # Nobody asks twice at a time: before the answer, only the end of who asked can come.
+            await asyncio.wait({work, coming}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                asked.send(work.result())
+            else:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+    except (EOFError, OSError):
+        return
     finally:
+        await asyncio.gather(coming, return_exceptions=True)
         await service.close()
+
+
+async def _do(service: Service, what: str, args: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Whether it failed, and the answer or the reason."""
+    try:
+        return False, await getattr(service, what)(*args)
+    except Exception as error:
+        logging.getLogger(__name__).exception("%s failed", what)
+        return True, f"{type(error).__name__}: {error}"
