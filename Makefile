@@ -4,6 +4,7 @@
 # make docs                 the tables in docs/   make protocol  the code of engine.proto
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
+# make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
 # interpreter (3.11 or later), ARGS is passed on.
@@ -14,7 +15,8 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo up test lint format engine engine-test docs protocol clean bench-handoff bench-kill
+.PHONY: demo up test lint format engine engine-test docs protocol clean bench-handoff bench-kill \
+    bench-delivery
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -49,6 +51,9 @@ bench-handoff: $(INSTALLED) engine
 
 bench-kill: $(INSTALLED) engine
 	$(BIN)/python -m bench.handoff --kill $(ARGS)
+
+bench-delivery: $(INSTALLED)
+	$(BIN)/python -m bench.delivery $(ARGS)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m deploy.reference

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.command import bounded
 from bench.handoff.options import Options, read
 from deploy.errors import CommandError
 from tests.cluster.nodes import LocalCluster, NodeFailed
@@ -65,7 +64,7 @@ def _run(options: Options, directory: Path) -> bool:
     run = Run(options, cluster, directory, lambda line: print(line, file=sys.stderr, flush=True))
     limit = options.minutes * 60 + OVERHEAD
     try:
-        asyncio.run(_bounded(run.run, limit))
+        asyncio.run(bounded(run.run, limit))
     except TimeoutError:
         raise CommandError(f"not ended within {limit / 60:g} minutes") from None
     if run.result is None:
@@ -74,28 +73,6 @@ def _run(options: Options, directory: Path) -> bool:
     show(out, run.result, run.mover.moves)
     print(run.result.model_dump_json(), flush=True)
     return run.result.passed
-
-
-async def _bounded(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Await work for a limited time; SIGTERM ends it as Ctrl-C does."""
-    task = asyncio.current_task()
-    assert task is not None
-    interrupted = False
-
-    def interrupt() -> None:
-        nonlocal interrupted
-        # Once: a second signal must not break the end off.
-        if not interrupted:
-            interrupted = True
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, interrupt)
-    try:
-        async with asyncio.timeout(seconds):
-            await work()
-    except asyncio.CancelledError:
-        raise CommandError("interrupted") from None
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,11 +133,3 @@ class Books:
 def number(text: str) -> int:
     """The number that a message of this benchmark ends with."""
     return int(text.rpartition(" ")[2])
-
-
-def percentile(values: Iterable[float], share: float) -> float | None:
-    """The least value that this share of all does not exceed, None if there are none."""
-    ordered = sorted(values)
-    if not ordered:
-        return None
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -7,6 +7,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.command import count, positive
+
 HANDOFFS = 300
 KILLS = 100
 
@@ -61,20 +63,20 @@ def read(arguments: list[str] | None = None) -> Options:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--instances", type=_count, default=20, help="accounts that are paired")
-    add("--nodes", type=_count, default=3, help="Ray nodes that take instances; the head is one more")
+    add("--instances", type=count, default=20, help="accounts that are paired")
+    add("--nodes", type=count, default=3, help="Ray nodes that take instances; the head is one more")
     add("--handoffs", type=int, default=HANDOFFS, help="moves that have to succeed, before the drain")
-    add("--parallel", type=_count, default=2, help="moves at a time")
-    add("--contacts", type=_count, default=4, help="real clients that write to every instance")
-    add("--write-interval", type=_seconds, default=0.2, help="seconds between two messages of a contact")
-    add("--send-interval", type=_seconds, default=2.0, help="seconds between two messages of an instance")
+    add("--parallel", type=count, default=2, help="moves at a time")
+    add("--contacts", type=count, default=4, help="real clients that write to every instance")
+    add("--write-interval", type=positive, default=0.2, help="seconds between two messages of a contact")
+    add("--send-interval", type=positive, default=2.0, help="seconds between two messages of an instance")
     add("--postgres", action="store_true", help="sessions in PostgreSQL instead of SQLite files")
-    add("--couriers", type=_count, default=2, help="actors that deliver")
+    add("--couriers", type=count, default=2, help="actors that deliver")
     add("--kill", action="store_true", help="SIGKILL engines, actors, couriers and nodes meanwhile")
-    add("--kills", type=_count, default=KILLS, help="how many, with --kill")
-    add("--kill-interval", type=_seconds, default=2.5, help="seconds between two kills, on average")
+    add("--kills", type=count, default=KILLS, help="how many, with --kill")
+    add("--kill-interval", type=positive, default=2.5, help="seconds between two kills, on average")
     add("--seed", type=int, help="of all choices made at random (default: a fresh one, which is printed)")
-    add("--minutes", type=_seconds, default=45.0, help="what moving or killing may take; longer is a failure")
+    add("--minutes", type=positive, default=45.0, help="what moving or killing may take; longer is a failure")
     add("--svg", type=Path, help="write a picture of the blackouts to this file")
     add("--keep", type=Path, help="work in this directory and keep what is written there, logs too")
     given = vars(parser.parse_args(arguments))
@@ -83,17 +85,3 @@ def read(arguments: list[str] | None = None) -> Options:
     if given["seed"] is None:
         given["seed"] = random.randrange(1 << 32)
     return Options(**given)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError("must be greater than 0")
-    return number

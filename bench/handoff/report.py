@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from bench.handoff.books import percentile
+from bench.figures import Spread, spread
 from bench.handoff.moves import MOVED, Move
 
 STEPS = ("prepare", "quiesce", "disconnect", "fence", "activate", "retire", "blackout")
-
-
-class Spread(BaseModel):
-    """Of some durations, in milliseconds."""
-
-    p50: float
-    p99: float
-    max: float
 
 
 class Result(BaseModel):
@@ -82,15 +73,6 @@ class Result(BaseModel):
         wrong = self.lost or self.duplicated or self.reordered or self.gaps or self.send_errors
         wrong = wrong or self.conflicts or self.refused or self.write_errors
         return self.finished and not wrong and self.connected == self.instances
-
-
-def spread(values_ms: Iterable[float]) -> Spread | None:
-    """The spread of some durations, None if there are none."""
-    values = list(values_ms)
-    p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-    if p50 is None or p99 is None:
-        return None
-    return Spread(p50=round(p50, 1), p99=round(p99, 1), max=round(max(values), 1))
 
 
 def show(out: Console, result: Result, moves: list[Move]) -> None:

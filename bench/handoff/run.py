@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from bench.figures import spread
 from bench.handoff import picture
 from bench.handoff.kills import Killer, plan
 from bench.handoff.moves import MOVED, Mover
 from bench.handoff.options import Options
-from bench.handoff.report import Result, spread
+from bench.handoff.report import Result
 from bench.handoff.traffic import Traffic
 from bench.handoff.world import SETTLE_PATIENCE, World
 from tests.cluster.nodes import LocalCluster

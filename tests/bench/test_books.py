@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.handoff.books import SETTLING, Books, Death, number, percentile
+from bench.figures import percentile
+from bench.handoff.books import SETTLING, Books, Death, number
 
 
 def event(seq: int, *, chat: str | None = "chat", id_: str = "", text: str = "", instance: str = "i") -> Any:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from bench.figures import Spread, spread
 from bench.handoff import picture
 from bench.handoff.kills import WEIGHTS, Kind, plan
 from bench.handoff.moves import MOVED, Move, read
 from bench.handoff.options import read as read_options
-from bench.handoff.report import Result, Spread, spread
+from bench.handoff.report import Result
 
 CLEAN: dict[str, Any] = {
     "handoffs": 300,
