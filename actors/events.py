@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -97,6 +97,11 @@ class Event(BaseModel):
     epoch: int = Field(description="The owner of the instance that stored it")
     chat_id: str | None = None
     data: dict[str, Any]
+
+
+def utc(moment: datetime) -> str:
+    """A time as events have it in JSON, the same wherever they are shown: RFC 3339, in UTC, with a Z."""
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 def new_event_id() -> str:

@@ -57,9 +57,8 @@ async def attempt(
     failure: Failure | None = None
     error: str | None = None
     try:
-        async with (
-            asyncio.timeout(timeout),
-            egress.post(
+        async with asyncio.timeout(timeout):
+            response = await egress.post(
                 URL(url),
                 body=body,
                 connect_timeout=connect_timeout,
@@ -76,11 +75,11 @@ async def attempt(
                     "malote-seq": str(seq),
                     "malote-attempt": str(number),
                 },
-            ) as response,
-        ):
-            status = response.status
-            retry_after = response.headers.get("retry-after")
-            await _read(response, answer, answer_bytes)
+            )
+            async with response:
+                status = response.status
+                retry_after = response.headers.get("retry-after")
+                await _read(response, answer, answer_bytes)
     except Exception as raised:
         failure, error = _explain(raised, timeout)
     if status is not None:

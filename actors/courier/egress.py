@@ -8,9 +8,8 @@ import socket
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -141,7 +140,6 @@ class Egress:
         self._guarded = self._session(guarded=True)
         self._unguarded = self._session(guarded=False)
 
-    @asynccontextmanager
     async def post(
         self,
         url: URL,
@@ -150,8 +148,10 @@ class Egress:
         headers: Mapping[str, str],
         connect_timeout: float,
         tls: ClientTls | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> aiohttp.ClientResponse:
         """Post once. There is a deadline for connecting and none for the rest; no redirect is followed.
+
+        Whoever gets the answer has to read it to its end or close it.
 
         Args:
             connect_timeout: seconds for name, proxy, TCP and TLS together.
@@ -192,11 +192,11 @@ class Egress:
             if failure is None:
                 raise
             raise ProxyFailure(failure) from error
-        async with response:
-            # An endpoint has no reason to ask for a proxy's password; other statuses may be either's.
-            if proxy is not None and url.scheme == "http" and response.status == 407:
-                raise ProxyFailure("the egress proxy refused: HTTP 407")
-            yield response
+        # An endpoint has no reason to ask for a proxy's password; other statuses may be either's.
+        if proxy is not None and url.scheme == "http" and response.status == 407:
+            response.close()
+            raise ProxyFailure("the egress proxy refused: HTTP 407")
+        return response
 
     async def close(self) -> None:
         """Drop every connection."""

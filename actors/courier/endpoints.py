@@ -26,7 +26,7 @@ from actors.courier.records import (
 )
 from actors.courier.signature import new_secret
 from actors.courier.tls import ClientTls
-from actors.events import Event, EventType, new_event_id
+from actors.events import Event, EventType, new_event_id, utc
 from actors.registry import RevisionConflict, now
 from actors.settings import Settings
 from actors.store import Store
@@ -387,7 +387,7 @@ class Endpoints:
         """
         if not (await self.get(endpoint_id)).enabled:
             raise EndpointDisabled(endpoint_id)
-        moment_ = now().isoformat()
+        moment_ = utc(now())
         event_id = new_event_id()
         body = {
             "id": event_id,

@@ -17,7 +17,7 @@ from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_cha
 from actors.courier.news import NEWS, News
 from actors.courier.queue import Retry
 from actors.courier.records import Attempt, EndpointRecord
-from actors.instance.mailbox import APPEND, Mailbox, decode
+from actors.instance.mailbox import APPEND, Mailbox
 from actors.settings import Settings
 from actors.store import Store
 
@@ -210,7 +210,7 @@ class Ledger:
             bounds.dead_kept,
             json.dumps({"until": circuit.until, "trips": circuit.trips}) if circuit else "",
         ]
-        lines: list[str | int | float | bytes] = [_line(result) for result in results]
+        lines = [word for result in results for word in _words(result)]
         if lane is Lane.MAILBOX:
             keys = ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"]
             args = [claim.token, self.endpoint_id, self.settings.mailbox.keep, *kept, *lines]
@@ -312,30 +312,28 @@ def _judge(answer: list[str]) -> None:
 
 
 def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
-    event = decode(entry_id, fields)
-    if "s" in fields:
-        event = event.model_copy(update={"seq": int(fields["s"])})
+    position = int(entry_id.partition("-")[0])
+    seq, type_, event = int(fields.get("s", position)), fields["t"], fields["e"]
     return Entry(
-        position=int(entry_id.partition("-")[0]),
+        position=position,
         chat=fields["c"],
         test=fields.get("k") == "test",
-        about=event.data.get("endpoint_id") if event.type in NEWS else None,
-        parcel=Parcel(event.id, event.seq, event.type, event.model_dump_json().encode()),
+        about=json.loads(event)["data"].get("endpoint_id") if type_ in NEWS else None,
+        # Put in rather than decoded and encoded again: this is done for every event.
+        parcel=Parcel(fields["i"], seq, type_, f'{{"seq":{seq},{event[1:]}'.encode()),
     )
 
 
-def _line(result: Settlement) -> str:
-    return json.dumps(
-        (
-            result.position,
-            result.event_id,
-            result.verdict,
-            result.log.attempt if result.log else 0,
-            _encode(result.retry) if result.retry else "",
-            f"{result.at:.3f}",
-            result.log.model_dump_json(exclude={"id"}, exclude_none=True) if result.log else "",
-            json.dumps(dict(result.letter)) if result.letter else "",
-        )
+def _words(result: Settlement) -> tuple[str | int | float | bytes, ...]:
+    return (
+        result.position,
+        result.event_id,
+        result.verdict,
+        result.log.attempt if result.log else 0,
+        _encode(result.retry) if result.retry else "",
+        f"{result.at:.3f}",
+        result.log.model_dump_json(exclude={"id"}, exclude_none=True) if result.log else "",
+        json.dumps(dict(result.letter)) if result.letter else "",
     )
 
 

@@ -349,7 +349,13 @@ class Line:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._open[task]
         self._not_begun.discard(task)
-        self._wake.set()
+        if self._leaving or not self.record.enabled:
+            self._wake.set()
+        else:
+            # At once, and the loop is woken only if that leaves room for more.
+            self._start()
+            if not self._full:
+                self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             log.error(
                 "an attempt failed in itself", extra={"endpoint": self.record.id}, exc_info=task.exception()
@@ -361,8 +367,11 @@ class Line:
     async def _deliver(self, source: Source, item: Item, probe: bool) -> None:
         party = self._party
         try:
-            parcel = await self._scribe.until_done(lambda: self._parcel(source.name, item))
-            await self._slots.take(party)
+            parcel = self._remembered(source.name, item)
+            if parcel is None:
+                parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
+            if not self._slots.take_at_once(party):
+                await self._slots.take(party)
         except asyncio.CancelledError:
             self._gate.abandon(probe=probe)
             source.queue.give_back(item.position)
@@ -432,10 +441,11 @@ class Line:
         result = settled(item, log_, outcome, first=earlier.first, at=now, retry=retry)
         self._scribe.add(Ended(source, item, result, worrying))
 
-    async def _parcel(self, lane: Lane, item: Item) -> Parcel:
+    def _remembered(self, lane: Lane, item: Item) -> Parcel | None:
         parcel = self._bodies.get(self._body_key(lane, item.position))
-        if parcel is not None and parcel.event_id == item.event_id:
-            return parcel
+        return parcel if parcel is not None and parcel.event_id == item.event_id else None
+
+    async def _read_again(self, lane: Lane, item: Item) -> Parcel:
         found: list[Entry] = await self.ledger.read(lane, after=item.position - 1, count=1)
         if not found or found[0].position != item.position or found[0].parcel.event_id != item.event_id:
             raise Changed

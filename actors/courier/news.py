@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.courier.records import EndpointRecord, moment
-from actors.events import EventType, new_event_id
+from actors.events import EventType, new_event_id, utc
 from actors.registry import now
 
 NEWS = frozenset({EventType.WEBHOOK_FAILING, EventType.WEBHOOK_RECOVERED, EventType.WEBHOOK_DISABLED})
@@ -42,7 +42,7 @@ class News:
 
     def json(self, instance_id: str) -> tuple[str, str]:
         """The event as the mailbox keeps it, in two parts: between them belongs the owner's epoch."""
-        at = now().isoformat()
+        at = utc(now())
         head = {"id": self.event_id, "instance_id": instance_id}
         tail = {
             "type": self.type.value,
@@ -66,7 +66,7 @@ def failing(record: EndpointRecord, since: float, error: str | None) -> News:
     return News(
         "failing",
         f"{since:.3f}",
-        {**_named(record), "failing_since": moment(since).isoformat(), "error": error},
+        {**_named(record), "failing_since": utc(moment(since)), "error": error},
     )
 
 

@@ -9,6 +9,7 @@ from actors.courier.ledger import Entry, Lane, Settlement
 from actors.courier.queue import Item, Retry
 from actors.courier.records import Attempt, moment
 from actors.courier.retry import Outcome, Verdict
+from actors.events import utc
 
 Result = Literal["delivered", "retry", "dead", "dropped", "disabled"]
 RESULTS: dict[Verdict, Result] = {
@@ -65,7 +66,9 @@ def settled(
         at=at,
         log=log,
         retry=retry,
-        letter=_letter(log.attempt, first, at, outcome.status, outcome.error),
+        letter=_letter(log.attempt, first, at, outcome.status, outcome.error)
+        if log.result == "dead"
+        else None,
     )
 
 
@@ -86,8 +89,8 @@ def _letter(
 ) -> dict[str, object]:
     return {
         "attempts": attempts,
-        "first_attempt_at": moment(first).isoformat(),
-        "died_at": moment(died).isoformat(),
+        "first_attempt_at": utc(moment(first)),
+        "died_at": utc(moment(died)),
         "status": status,
         "error": error,
     }

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 
 PREFIX = "whsec_"
 LEAST, MOST = 24, 64
@@ -18,6 +19,7 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+@lru_cache(maxsize=4096)
 def secret_key(secret: str) -> bytes:
     """The bytes of a secret.
 

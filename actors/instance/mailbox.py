@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from actors.events import Event, EventDraft, new_event_id
+from actors.events import Event, EventDraft, new_event_id, utc
 from actors.settings import MailboxSettings
 from actors.store import StaleEpoch, Store
 
@@ -164,8 +164,8 @@ def _encode(instance_id: str, epoch: int, event_id: str, draft: EventDraft) -> s
             "instance_id": instance_id,
             "epoch": epoch,
             "type": draft.type.value,
-            "occurred_at": draft.occurred_at.isoformat(),
-            "received_at": draft.received_at.isoformat(),
+            "occurred_at": utc(draft.occurred_at),
+            "received_at": utc(draft.received_at),
             "chat_id": draft.chat_id,
             "data": draft.data,
         },

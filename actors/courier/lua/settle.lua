@@ -1,7 +1,7 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
--- result: JSON array {seq, event_id, verdict, attempt, retry, at, attempt_log, letter}; no attempt_log: no attempt
+-- result: 8 arguments, seq, event_id, verdict, attempt, retry, at, attempt_log, letter; no attempt_log: no attempt
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
@@ -31,7 +31,9 @@ local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, l
   log_attempt(KEYS[7], attempt_log, ARGV[4])
 end
 
-for i = 7, #ARGV do settle(unpack(cjson.decode(ARGV[i]))) end
+for i = 7, #ARGV, 8 do
+  settle(tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), unpack(ARGV, i + 4, i + 7))
+end
 remember(keys.state, ARGV[6])
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))
 return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}
