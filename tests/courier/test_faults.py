@@ -124,6 +124,34 @@ async def test_killed_couriers_lose_and_reorder_nothing(
     assert len(receiver.got) - total <= 5 * (4 + 2 * 4)
 
 
+async def test_drained_couriers_lose_reorder_and_repeat_nothing(
+    account: Account, receiver: Receiver, start_courier: StartCourier, running: Running
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def slowly(got: Got, request: web.Request) -> None:
+        await asyncio.sleep(0.005)
+
+    receiver.answer(slowly)
+    total = 300
+    courier = await start_courier()
+
+    async def append() -> None:
+        for number in range(total):
+            await account.append(f"chat{number % 11}")
+
+    appending = asyncio.create_task(append())
+    for round_ in range(1, 6):
+        await receiver.wait_taken(round_ * 40)
+        await running.drain(courier)
+        courier = await start_courier()
+    await appending
+    await account.settled(endpoint.id, total)
+    assert sorted(receiver.seqs()) == list(range(1, total + 1))
+    assert len(receiver.got) == total
+    in_order(receiver)
+
+
 async def test_a_stale_courier_is_refused_every_step(
     account: Account, receiver: Receiver, store: Store, settings: Settings
 ) -> None:
