@@ -193,6 +193,8 @@ class Line:
         self._last_success = claim.last_success
         if self._claim is None:
             self._gate = Gate(self._terms, self._clock(), claim.circuit)
+        # Nothing is under way: a probe that failed in itself must not be waited for.
+        self._gate.abandon(probe=True)
         self._claim = claim
         self._scribe.begin(claim)
 

@@ -159,6 +159,32 @@ async def test_a_new_courier_keeps_an_open_circuit(
     assert set(receiver.seqs()) >= set(range(1, 21))
 
 
+async def test_a_probe_that_fails_in_itself_is_not_the_last_one(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(503))
+    await account.append()
+    await start_courier(by=make_settings(schedule=(0.01,) * 50))
+    await receiver.wait_got(7)
+
+    broken = asyncio.Event()
+
+    async def fail(*_: object, **__: object) -> None:
+        broken.set()
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("actors.courier.line.attempt", fail)
+        await broken.wait()
+    receiver.obey()
+    await account.settled(endpoint.id, 1)
+
+
 async def test_a_change_has_a_dead_endpoint_tried_at_once(
     account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:
