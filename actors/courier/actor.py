@@ -8,6 +8,7 @@ import os
 from typing import Any, Literal
 
 from actors import cluster, logs
+from actors.courier import garbage
 from actors.courier.courier import Courier, Deposed
 from actors.settings import Settings
 from actors.store import Store
@@ -34,6 +35,7 @@ class CourierActor:
 
     def __init__(self, settings: Settings, index: int) -> None:
         logs.configure(settings.log_level)
+        garbage.rarely()
         self._settings = settings
         self._index = index
         self._courier: Courier | None = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from actors.courier import garbage
 from actors.courier.courier import Courier
 from actors.instance.mailbox import Mailbox
 from actors.settings import Settings
@@ -41,6 +42,7 @@ class CourierHost:
     """A service for a process of its own: one courier after another, on a clock that can be moved on."""
 
     def __init__(self, settings: Settings) -> None:
+        garbage.rarely()  # as the actor's process does
         self._settings = settings
         self._ahead = 0.0
         self._courier: Courier | None = None
