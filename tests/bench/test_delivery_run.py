@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
 from pathlib import Path
-from typing import Any
 
 from bench.delivery.options import BAD
-from deploy.children import LEASH
+from tests.bench.process import bench
 
 SMALL = (
     "--rounds", "1", "--seconds", "0.5", "--lead", "0.5", "--rate", "60", "--endpoints", "8",
@@ -21,23 +16,10 @@ FAULTS = ("lost", "dead", "reordered", "duplicated", "unknown")
 
 async def test_every_part_delivers_everything_once_and_in_order(tmp_path: Path) -> None:
     drawn, profile = tmp_path / "isolation.svg", tmp_path / "profile.txt"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid())),
-        *(sys.executable, "-m", "bench.delivery", *SMALL),
-        *("--picture", str(drawn), "--profile", str(profile)),
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    result, complaints = await bench(
+        "bench.delivery", *SMALL, "--picture", str(drawn), "--profile", str(profile)
     )
-    try:
-        said, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, f"{said.decode()}\n{complaints.decode()[-5000:]}"
-    assert "Traceback" not in complaints.decode()
-    result: dict[str, Any] = json.loads(said.decode().splitlines()[-1])
+    assert "Traceback" not in complaints
     assert {name: result[name] for name in FAULTS} == dict.fromkeys(FAULTS, 0)
     assert result["throughput"]["count"]["events"] >= 120
     assert result["isolation"]["bad_endpoints"] == len(BAD)

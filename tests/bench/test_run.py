@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.children import LEASH
 from deploy.processes import PROC, command_line
+from tests.bench.process import bench
 
 pytestmark = [pytest.mark.cluster, pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -20,24 +16,10 @@ SMALL = ("--instances", "2", "--nodes", "2", "--contacts", "1", "--couriers", "1
 NOTHING = ("lost", "duplicated", "reordered", "gaps", "send_errors", "conflicts", "refused", "write_errors")
 
 
-async def bench(directory: Path, *arguments: str) -> dict[str, Any]:
-    """Run it; the JSON object of its last line."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid())),
-        *(sys.executable, "-m", "bench.handoff", *SMALL, "--seed", "7", "--minutes", "12"),
-        *("--keep", str(directory / "kept"), *arguments),
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, complaints = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, f"{said.decode()}\n{complaints.decode()[-5000:]}"
-    result: dict[str, Any] = json.loads(said.decode().splitlines()[-1])
+async def run(directory: Path, *arguments: str) -> dict[str, Any]:
+    """Run it small; its result."""
+    fixed = ("--seed", "7", "--minutes", "12", "--keep", str(directory / "kept"))
+    result, _ = await bench("bench.handoff", *SMALL, *fixed, *arguments)
     return result
 
 
@@ -48,7 +30,7 @@ def left_behind(directory: Path) -> list[str]:
 
 async def test_moves_and_a_drain_lose_nothing(tmp_path: Path) -> None:
     svg = tmp_path / "blackouts.svg"
-    result = await bench(tmp_path, "--handoffs", "3", "--svg", str(svg))
+    result = await run(tmp_path, "--handoffs", "3", "--svg", str(svg))
     assert result["handoffs"] >= 3 + result["drained"]
     assert result["drained"] == result["connected"] == 2
     assert {name: result[name] for name in NOTHING} == dict.fromkeys(NOTHING, 0)
@@ -60,7 +42,7 @@ async def test_moves_and_a_drain_lose_nothing(tmp_path: Path) -> None:
 
 
 async def test_kills_lose_nothing(tmp_path: Path) -> None:
-    result = await bench(tmp_path, "--kill", "--kills", "5", "--kill-interval", "3")
+    result = await run(tmp_path, "--kill", "--kills", "5", "--kill-interval", "3")
     assert result["kills"] == 5
     assert set(result["killed"].values()) == {1}, "one of each kind"
     assert {name: result[name] for name in NOTHING} == dict.fromkeys(NOTHING, 0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
-from actors.courier.courier import Deposed
+from actors.courier.courier import Courier, Deposed
 from actors.courier.ledger import Changed, Lane, Ledger, Lost, Settlement
 from actors.courier.news import disabled, recovered
 from actors.courier.queue import Retry
@@ -90,6 +90,37 @@ async def test_the_schedule_of_retries_survives_a_new_courier(
     assert attempts[-1].next_attempt_at == datetime.fromtimestamp(1_700_001_000, UTC)
 
 
+async def replaced_under_load(
+    account: Account,
+    receiver: Receiver,
+    start: Callable[[], Awaitable[Courier]],
+    end: Callable[[Courier], Awaitable[None]],
+) -> int:
+    """End couriers one after the other while they deliver; how many events there were."""
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def slowly(got: Got, request: web.Request) -> None:
+        await asyncio.sleep(0.005)
+
+    receiver.answer(slowly)
+    total = 300
+    courier = await start()
+
+    async def append() -> None:
+        for number in range(total):
+            await account.append(f"chat{number % 11}")
+
+    appending = asyncio.create_task(append())
+    for round_ in range(1, 6):
+        await receiver.wait_taken(round_ * 40)
+        await end(courier)
+        courier = await start()
+    await appending
+    await account.settled(endpoint.id, total)
+    in_order(receiver)
+    return total
+
+
 async def test_killed_couriers_lose_and_reorder_nothing(
     account: Account,
     receiver: Receiver,
@@ -98,28 +129,8 @@ async def test_killed_couriers_lose_and_reorder_nothing(
     running: Running,
 ) -> None:
     settings = make_settings(concurrency=4, concurrency_max=4)
-    endpoint = await account.endpoints.create(receiver.url())
-
-    async def slowly(got: Got, request: web.Request) -> None:
-        await asyncio.sleep(0.005)
-
-    receiver.answer(slowly)
-    total = 300
-    courier = await start_courier(by=settings)
-
-    async def append() -> None:
-        for number in range(total):
-            await account.append(f"chat{number % 11}")
-
-    appending = asyncio.create_task(append())
-    for round_ in range(1, 6):
-        await receiver.wait_taken(round_ * 40)
-        await running.kill(courier)
-        courier = await start_courier(by=settings)
-    await appending
-    await account.settled(endpoint.id, total)
+    total = await replaced_under_load(account, receiver, lambda: start_courier(by=settings), running.kill)
     assert set(receiver.seqs()) == set(range(1, total + 1))
-    in_order(receiver)
     # Twice only what was not written down at a kill.
     assert len(receiver.got) - total <= 5 * (4 + 2 * 4)
 
@@ -127,29 +138,9 @@ async def test_killed_couriers_lose_and_reorder_nothing(
 async def test_drained_couriers_lose_reorder_and_repeat_nothing(
     account: Account, receiver: Receiver, start_courier: StartCourier, running: Running
 ) -> None:
-    endpoint = await account.endpoints.create(receiver.url())
-
-    async def slowly(got: Got, request: web.Request) -> None:
-        await asyncio.sleep(0.005)
-
-    receiver.answer(slowly)
-    total = 300
-    courier = await start_courier()
-
-    async def append() -> None:
-        for number in range(total):
-            await account.append(f"chat{number % 11}")
-
-    appending = asyncio.create_task(append())
-    for round_ in range(1, 6):
-        await receiver.wait_taken(round_ * 40)
-        await running.drain(courier)
-        courier = await start_courier()
-    await appending
-    await account.settled(endpoint.id, total)
+    total = await replaced_under_load(account, receiver, start_courier, running.drain)
     assert sorted(receiver.seqs()) == list(range(1, total + 1))
     assert len(receiver.got) == total
-    in_order(receiver)
 
 
 async def test_a_stale_courier_is_refused_every_step(

@@ -30,6 +30,11 @@ async def hang(got: Got, request: web.Request) -> None:
     await asyncio.Event().wait()
 
 
+async def is_open(account: Account, endpoint_id: str) -> bool:
+    """Whether an endpoint is left alone just now."""
+    return (await account.endpoints.status(endpoint_id)).circuit == "open"
+
+
 async def news(account: Account) -> list[tuple[str, dict[str, Any]]]:
     """What was said about endpoints, in order."""
     events: list[Event] = await account.mailbox.read(limit=10_000)
@@ -138,10 +143,7 @@ async def test_a_new_courier_keeps_an_open_circuit(
         await account.append(f"chat{number}")
     courier = await start_courier(by=settings, clock=clock)
 
-    async def is_open() -> bool:
-        return (await account.endpoints.status(endpoint.id)).circuit == "open"
-
-    await eventually(is_open)
+    await eventually(lambda: is_open(account, endpoint.id))
     await running.drain(courier)
     before = len(receiver.got)
     assert before <= 5 + 4, "what opened it, and what was under way"
@@ -195,10 +197,7 @@ async def test_a_change_has_a_dead_endpoint_tried_at_once(
         await account.append(f"chat{number}")
     await start_courier(by=settings)
 
-    async def is_open() -> bool:
-        return (await account.endpoints.status(endpoint.id)).circuit == "open"
-
-    await eventually(is_open)
+    await eventually(lambda: is_open(account, endpoint.id))
     await account.endpoints.change(endpoint.id, EndpointChange(url=receiver.url("/right")))
     await receiver.wait(lambda: len(set(receiver.seqs("/right"))) == 20)
 
@@ -213,14 +212,11 @@ async def test_a_test_does_not_wait_for_the_next_probe(
         await account.append(f"chat{number}")
     await start_courier(by=settings)
 
-    async def is_open() -> bool:
-        return (await account.endpoints.status(endpoint.id)).circuit == "open"
-
     async def result(event_id: str) -> bool:
         attempts = await account.endpoints.attempts(endpoint.id)
         return any(a.event_id == event_id and a.result == outcome for a in attempts)
 
-    await eventually(is_open)
+    await eventually(lambda: is_open(account, endpoint.id))
     for outcome in ("dropped", "delivered"):
         if outcome == "delivered":
             receiver.obey()
@@ -239,10 +235,7 @@ async def test_a_busy_endpoint_that_says_how_long_gets_nothing_at_all_for_so_lon
     courier = await start_courier(by=make_settings(schedule=()), clock=lambda: time_[0])
     await receiver.wait_got(1)
 
-    async def paused() -> bool:
-        return (await account.endpoints.status(endpoint.id)).circuit == "open"
-
-    await eventually(paused)
+    await eventually(lambda: is_open(account, endpoint.id))
     receiver.obey()
     other = await account.endpoints.create(receiver.url("/other"))
     await account.append("b")
