@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from yarl import URL
@@ -51,6 +52,8 @@ MAPPED = IPv6Network("::ffff:0:0/96")
 NAT64 = IPv6Network("64:ff9b::/96")
 ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 """Bits 64 to 95 of an IPv6 address of any network that is tunnelled to the IPv4 address in its last 32."""
+HOSTS_KEPT = 4096
+"""Hosts of which it is remembered what they are: the same ones come with every attempt."""
 NAME = re.compile(r"[0-9a-z_-]{1,63}(\.[0-9a-z_-]{1,63})*\.?", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
@@ -112,6 +115,7 @@ class Guard:
         return _name(host) in self._hosts
 
 
+@lru_cache(HOSTS_KEPT)
 def _name(host: str) -> str:
     # As a URL has it: a setting may be written with letters that are not ASCII.
     try:
@@ -120,6 +124,7 @@ def _name(host: str) -> str:
         return host
 
 
+@lru_cache(HOSTS_KEPT)
 def literal(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a host is in its usual form, None if it is none. A zone (fe80::1%eth0) is left out."""
     try:

@@ -244,10 +244,11 @@ class Egress:
             resolver=_Judged(self._resolver, self._guard) if guarded else self._resolver,
             socket_factory=self._guarded_socket if guarded else None,
         )
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_connected)
-        trace.on_connection_reuseconn.append(_connected)
-        traces = None if self._proxy is None else [trace]
+        traces: list[aiohttp.TraceConfig] = []
+        if self._proxy is not None:
+            traces.append(aiohttp.TraceConfig())
+            traces[0].on_connection_create_end.append(_connected)
+            traces[0].on_connection_reuseconn.append(_connected)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -22,6 +22,8 @@ from actors.settings import Settings
 from actors.store import Store
 
 LUA = Path(__file__).parent / "lua"
+Words = list[str | int | float | bytes]
+"""Arguments of a script."""
 
 
 class Lost(Exception):
@@ -61,7 +63,6 @@ class Claim:
     retries: Mapping[int, Retry]
     replay_retries: Mapping[int, Retry]
     last_success: float
-    failing_since: float | None
     circuit: Memory | None
     told: str
     """The last news of the endpoint that was announced, "" if there was none."""
@@ -127,7 +128,7 @@ class Ledger:
         if answer[0] == "gone":
             raise Lost(self.endpoint_id)
         _, token, floor, finished, retries, replay_retries, state = answer
-        last_success, failing_since, circuit, told = state
+        last_success, circuit, told = state
         return Claim(
             token=token,
             floor=int(floor),
@@ -135,7 +136,6 @@ class Ledger:
             retries=_retries(retries),
             replay_retries=_retries(replay_retries),
             last_success=float(last_success or 0),
-            failing_since=float(failing_since) if failing_since else None,
             circuit=Memory(**json.loads(circuit)) if circuit else None,
             told=told or "",
         )
@@ -205,7 +205,7 @@ class Ledger:
             Changed: what was still the same is written down, the rest has to be read again.
         """
         bounds = self.settings.courier
-        kept: list[str | int | float | bytes] = [
+        kept: Words = [
             bounds.attempts_kept,
             bounds.dead_kept,
             json.dumps({"until": circuit.until, "trips": circuit.trips}) if circuit else "",
@@ -227,13 +227,7 @@ class Ledger:
         Raises:
             Lost
         """
-        answer = await self.store.script(
-            APPEND,
-            COMMON,
-            LUA / "announce.lua",
-            keys=[*self._mailbox.append_keys(), self._keys["state"]],
-            args=[claim.token, news.told, *self._news_args(news)],
-        )
+        answer = await self._script("announce", ["state"], [claim.token], news)
         if answer == "stale":
             raise Lost(self.endpoint_id)
 
@@ -259,18 +253,11 @@ class Ledger:
         Raises:
             Lost
         """
-        answer = await self.store.script(
-            APPEND,
-            COMMON,
-            LUA / "disable.lua",
-            keys=[
-                *self._mailbox.append_keys(),
-                *(self._keys[key] for key in ("state", "endpoints", "attempts")),
-            ],
-            args=[
+        answer = await self._script(
+            "disable",
+            ["state", "endpoints", "attempts"],
+            [
                 claim.token,
-                news.told,
-                *self._news_args(news),
                 self.endpoint_id,
                 before.revision,
                 after.model_dump_json(),
@@ -279,14 +266,16 @@ class Ledger:
                 f"{at:.3f}",
                 endpoints_channel(self.store),
             ],
+            news,
         )
         if answer == "stale":
             raise Lost(self.endpoint_id)
         return bool(answer == "ok")
 
-    def _news_args(self, news: News) -> list[str | int | float | bytes]:
+    def _news_args(self, news: News) -> Words:
         bounds = self.settings.mailbox
         return [
+            news.told,
             news.dedupe_key,
             news.event_id,
             news.type.value,
@@ -297,11 +286,16 @@ class Ledger:
             self.instance_id,
         ]
 
-    async def _script(self, name: str, keys: list[str], args: list[str | int | float | bytes]) -> Any:
+    async def _script(self, name: str, keys: list[str], args: Words, news: News | None = None) -> Any:
+        # A script that puts news into the mailbox gets what an append needs before all that is its own.
+        parts = [COMMON, LUA / f"{name}.lua"]
+        full = [self._keys[key] for key in keys]
+        if news is not None:
+            parts = [APPEND, *parts]
+            full = [*self._mailbox.append_keys(), *full]
+            args = [*self._news_args(news), *args]
         async with self._steps:
-            return await self.store.script(
-                COMMON, LUA / f"{name}.lua", keys=[self._keys[key] for key in keys], args=args
-            )
+            return await self.store.script(*parts, keys=full, args=args)
 
 
 def _judge(answer: list[str]) -> None:

@@ -372,8 +372,7 @@ class Line:
             parcel = self._remembered(source.name, item)
             if parcel is None:
                 parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
-            if not self._slots.take_at_once(party):
-                await self._slots.take(party)
+            await self._slots.take(party)
         except asyncio.CancelledError:
             self._gate.abandon(probe=probe)
             source.queue.give_back(item.position)

@@ -131,7 +131,7 @@ def judge(
         return Verdict.DONE, 0.0
     if outcome.status == GONE:
         return Verdict.DISABLE, 0.0
-    hint = min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
+    hint = _asked_for(outcome, policy, now)
     if spared:
         return Verdict.RETRY, now + max(min((SPARED_DELAY, *policy.schedule[:1])), hint)
     if attempt > len(policy.schedule):
@@ -147,6 +147,10 @@ def pause_of(outcome: Outcome, policy: Policy, now: float) -> float:
     """Seconds for which an endpoint asks to be left alone: a busy one that says how long."""
     if outcome.status not in BUSY:
         return 0.0
+    return _asked_for(outcome, policy, now)
+
+
+def _asked_for(outcome: Outcome, policy: Policy, now: float) -> float:
     return min(retry_after_seconds(outcome.retry_after, now) or 0.0, policy.retry_after_max)
 
 

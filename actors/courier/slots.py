@@ -32,17 +32,11 @@ class Slots:
         """Attempts that wait for a slot."""
         return sum(len(futures) for futures in self._waiting.values())
 
-    def take_at_once(self, party: Party) -> bool:
-        """Take a slot if there is one."""
-        # Whoever waits while there is a slot waits because the last ones are not for it.
-        if party in self._waiting or not self._shares.free(party):
-            return False
-        self._shares.take(party, self._clock())
-        return True
-
     async def take(self, party: Party) -> None:
         """Wait for a slot. Whoever is cancelled meanwhile has none."""
-        if self.take_at_once(party):
+        if party not in self._waiting and self._shares.free(party):
+            # Whoever waits while there is a slot waits because the last ones are not for it.
+            self._shares.take(party, self._clock())
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(party, deque()).append(future)

@@ -47,7 +47,8 @@ class Result(BaseModel):
     @property
     def passed(self) -> bool:
         """True if nothing was lost, reordered, or repeated without a cause."""
-        return not (self.lost or self.reordered or self.duplicated or self.unknown)
+        parts = (self.throughput, self.isolation, self.outage)
+        return all(part.count.clean for part in parts if part is not None)
 
 
 def conclude(

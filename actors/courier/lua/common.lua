@@ -86,10 +86,12 @@ local function remember(state, circuit)
   if circuit == '' then redis.call('HDEL', state, 'circuit') else redis.call('HSET', state, 'circuit', circuit) end
 end
 
--- Append an event about an endpoint. Needs append.lua before this; above the hard bound too.
--- keys: owner meta mailbox seen floors chats; args from `at`: dedupe event_id type head tail window keep ring instance
-local function news(keys, args, at)
-  local dedupe, event_id, type_, head, tail, window, keep, ring, instance_id = unpack(args, at, at + 8)
+-- Tell of an endpoint: by an event in the mailbox, above its hard bound too. Needs append.lua before this.
+-- The first keys: owner meta mailbox seen floors chats
+-- The first args: told dedupe event_id type head tail window keep ring instance
+local function news(state, keys, args)
+  local told, dedupe, event_id, type_, head, tail, window, keep, ring, instance_id = unpack(args, 1, 10)
+  redis.call('HSET', state, 'told', told)
   local epoch = redis.call('HGET', keys[1], 'epoch')
   append({owner = keys[1], meta = keys[2], mailbox = keys[3], seen = keys[4], floors = keys[5], chats = keys[6]},
     epoch,

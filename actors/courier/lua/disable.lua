@@ -1,12 +1,11 @@
 -- Switch an endpoint off, together with the attempt that is the cause, if it is not in the log yet, and with
 -- the news of it. Repeatable.
--- KEYS owner meta mailbox seen floors chats state endpoints attempts
--- ARGV claim told, 9 as `news` of common.lua takes them,
---   then endpoint revision record attempt_log attempts_kept at channel
+-- KEYS 6 as `news` of common.lua takes them, state endpoints attempts
+-- ARGV 10 as it takes them, claim endpoint revision record attempt_log attempts_kept at channel
 -- Returns 'stale' | 'conflict' | 'ok'
 local state, endpoints = KEYS[7], KEYS[8]
-local endpoint, revision, record, attempt_log, kept, at, channel = unpack(ARGV, 12)
-if not holds(state, ARGV[1]) then return 'stale' end
+local claim, endpoint, revision, record, attempt_log, kept, at, channel = unpack(ARGV, 11)
+if not holds(state, claim) then return 'stale' end
 local current = redis.call('HGET', endpoints, endpoint)
 if not current then return 'stale' end
 if current == record then return 'ok' end
@@ -17,7 +16,6 @@ if attempt_log ~= '' then
   note(state, false, at)
   log_attempt(KEYS[9], attempt_log, kept)
 end
-redis.call('HSET', state, 'told', ARGV[2])
-news(KEYS, ARGV, 3)
-redis.call('PUBLISH', channel, ARGV[11])
+news(state, KEYS, ARGV)
+redis.call('PUBLISH', channel, ARGV[10])
 return 'ok'
