@@ -38,6 +38,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type MediaKind int32
+
+const (
+	MediaKind_MEDIA_UNKNOWN  MediaKind = 0
+	MediaKind_IMAGE          MediaKind = 1
+	MediaKind_VIDEO          MediaKind = 2
+	MediaKind_AUDIO          MediaKind = 3
+	MediaKind_DOCUMENT       MediaKind = 4
+	MediaKind_STICKER        MediaKind = 5
+	MediaKind_LINK_THUMBNAIL MediaKind = 6
+)
+
+// Enum value maps for MediaKind.
+var (
+	MediaKind_name = map[int32]string{
+		0: "MEDIA_UNKNOWN",
+		1: "IMAGE",
+		2: "VIDEO",
+		3: "AUDIO",
+		4: "DOCUMENT",
+		5: "STICKER",
+		6: "LINK_THUMBNAIL",
+	}
+	MediaKind_value = map[string]int32{
+		"MEDIA_UNKNOWN":  0,
+		"IMAGE":          1,
+		"VIDEO":          2,
+		"AUDIO":          3,
+		"DOCUMENT":       4,
+		"STICKER":        5,
+		"LINK_THUMBNAIL": 6,
+	}
+)
+
+func (x MediaKind) Enum() *MediaKind {
+	p := new(MediaKind)
+	*p = x
+	return p
+}
+
+func (x MediaKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MediaKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_engine_proto_enumTypes[0].Descriptor()
+}
+
+func (MediaKind) Type() protoreflect.EnumType {
+	return &file_engine_proto_enumTypes[0]
+}
+
+func (x MediaKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MediaKind.Descriptor instead.
+func (MediaKind) EnumDescriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{0}
+}
+
 type ChatPresence_State int32
 
 const (
@@ -71,11 +132,11 @@ func (x ChatPresence_State) String() string {
 }
 
 func (ChatPresence_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_engine_proto_enumTypes[0].Descriptor()
+	return file_engine_proto_enumTypes[1].Descriptor()
 }
 
 func (ChatPresence_State) Type() protoreflect.EnumType {
-	return &file_engine_proto_enumTypes[0]
+	return &file_engine_proto_enumTypes[1]
 }
 
 func (x ChatPresence_State) Number() protoreflect.EnumNumber {
@@ -123,11 +184,11 @@ func (x GetPictureResult_Absence) String() string {
 }
 
 func (GetPictureResult_Absence) Descriptor() protoreflect.EnumDescriptor {
-	return file_engine_proto_enumTypes[1].Descriptor()
+	return file_engine_proto_enumTypes[2].Descriptor()
 }
 
 func (GetPictureResult_Absence) Type() protoreflect.EnumType {
-	return &file_engine_proto_enumTypes[1]
+	return &file_engine_proto_enumTypes[2]
 }
 
 func (x GetPictureResult_Absence) Number() protoreflect.EnumNumber {
@@ -137,6 +198,67 @@ func (x GetPictureResult_Absence) Number() protoreflect.EnumNumber {
 // Deprecated: Use GetPictureResult_Absence.Descriptor instead.
 func (GetPictureResult_Absence) EnumDescriptor() ([]byte, []int) {
 	return file_engine_proto_rawDescGZIP(), []int{18, 0}
+}
+
+type ChangeParticipants_Action int32
+
+const (
+	ChangeParticipants_UNKNOWN ChangeParticipants_Action = 0
+	ChangeParticipants_ADD     ChangeParticipants_Action = 1
+	ChangeParticipants_REMOVE  ChangeParticipants_Action = 2
+	ChangeParticipants_PROMOTE ChangeParticipants_Action = 3
+	ChangeParticipants_DEMOTE  ChangeParticipants_Action = 4
+	ChangeParticipants_APPROVE ChangeParticipants_Action = 5
+	ChangeParticipants_REJECT  ChangeParticipants_Action = 6
+)
+
+// Enum value maps for ChangeParticipants_Action.
+var (
+	ChangeParticipants_Action_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "ADD",
+		2: "REMOVE",
+		3: "PROMOTE",
+		4: "DEMOTE",
+		5: "APPROVE",
+		6: "REJECT",
+	}
+	ChangeParticipants_Action_value = map[string]int32{
+		"UNKNOWN": 0,
+		"ADD":     1,
+		"REMOVE":  2,
+		"PROMOTE": 3,
+		"DEMOTE":  4,
+		"APPROVE": 5,
+		"REJECT":  6,
+	}
+)
+
+func (x ChangeParticipants_Action) Enum() *ChangeParticipants_Action {
+	p := new(ChangeParticipants_Action)
+	*p = x
+	return p
+}
+
+func (x ChangeParticipants_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChangeParticipants_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_engine_proto_enumTypes[3].Descriptor()
+}
+
+func (ChangeParticipants_Action) Type() protoreflect.EnumType {
+	return &file_engine_proto_enumTypes[3]
+}
+
+func (x ChangeParticipants_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChangeParticipants_Action.Descriptor instead.
+func (ChangeParticipants_Action) EnumDescriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{36, 0}
 }
 
 type ToEngine struct {
@@ -160,6 +282,27 @@ type ToEngine struct {
 	//	*ToEngine_GetPrivacy
 	//	*ToEngine_HistoryDownload
 	//	*ToEngine_Ping
+	//	*ToEngine_Upload
+	//	*ToEngine_FetchMedia
+	//	*ToEngine_Vote
+	//	*ToEngine_CreateGroup
+	//	*ToEngine_GetGroup
+	//	*ToEngine_GetGroups
+	//	*ToEngine_ChangeGroup
+	//	*ToEngine_ChangeParticipants
+	//	*ToEngine_GetJoinRequests
+	//	*ToEngine_GetInvite
+	//	*ToEngine_InspectInvite
+	//	*ToEngine_JoinGroup
+	//	*ToEngine_LeaveGroup
+	//	*ToEngine_GetPeople
+	//	*ToEngine_GetBlocklist
+	//	*ToEngine_Block
+	//	*ToEngine_SetPrivacy
+	//	*ToEngine_SetAbout
+	//	*ToEngine_SetPicture
+	//	*ToEngine_RejectCall
+	//	*ToEngine_SetDisappearing
 	Command       isToEngine_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -353,6 +496,195 @@ func (x *ToEngine) GetPing() *Ping {
 	return nil
 }
 
+func (x *ToEngine) GetUpload() *Upload {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_Upload); ok {
+			return x.Upload
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetFetchMedia() *FetchMedia {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_FetchMedia); ok {
+			return x.FetchMedia
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetVote() *Vote {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_Vote); ok {
+			return x.Vote
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetCreateGroup() *CreateGroup {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_CreateGroup); ok {
+			return x.CreateGroup
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetGroup() *GetGroup {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetGroup); ok {
+			return x.GetGroup
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetGroups() *GetGroups {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetGroups); ok {
+			return x.GetGroups
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetChangeGroup() *ChangeGroup {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_ChangeGroup); ok {
+			return x.ChangeGroup
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetChangeParticipants() *ChangeParticipants {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_ChangeParticipants); ok {
+			return x.ChangeParticipants
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetJoinRequests() *GetJoinRequests {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetJoinRequests); ok {
+			return x.GetJoinRequests
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetInvite() *GetInvite {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetInvite); ok {
+			return x.GetInvite
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetInspectInvite() *InspectInvite {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_InspectInvite); ok {
+			return x.InspectInvite
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetJoinGroup() *JoinGroup {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_JoinGroup); ok {
+			return x.JoinGroup
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetLeaveGroup() *LeaveGroup {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_LeaveGroup); ok {
+			return x.LeaveGroup
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetPeople() *GetPeople {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetPeople); ok {
+			return x.GetPeople
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetBlocklist() *GetBlocklist {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetBlocklist); ok {
+			return x.GetBlocklist
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetBlock() *Block {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_Block); ok {
+			return x.Block
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetSetPrivacy() *SetPrivacy {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetPrivacy); ok {
+			return x.SetPrivacy
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetSetAbout() *SetAbout {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetAbout); ok {
+			return x.SetAbout
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetSetPicture() *SetPicture {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetPicture); ok {
+			return x.SetPicture
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetRejectCall() *RejectCall {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_RejectCall); ok {
+			return x.RejectCall
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetSetDisappearing() *SetDisappearing {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetDisappearing); ok {
+			return x.SetDisappearing
+		}
+	}
+	return nil
+}
+
 type isToEngine_Command interface {
 	isToEngine_Command()
 }
@@ -421,6 +753,90 @@ type ToEngine_Ping struct {
 	Ping *Ping `protobuf:"bytes,17,opt,name=ping,proto3,oneof"`
 }
 
+type ToEngine_Upload struct {
+	Upload *Upload `protobuf:"bytes,18,opt,name=upload,proto3,oneof"`
+}
+
+type ToEngine_FetchMedia struct {
+	FetchMedia *FetchMedia `protobuf:"bytes,19,opt,name=fetch_media,json=fetchMedia,proto3,oneof"`
+}
+
+type ToEngine_Vote struct {
+	Vote *Vote `protobuf:"bytes,20,opt,name=vote,proto3,oneof"`
+}
+
+type ToEngine_CreateGroup struct {
+	CreateGroup *CreateGroup `protobuf:"bytes,21,opt,name=create_group,json=createGroup,proto3,oneof"`
+}
+
+type ToEngine_GetGroup struct {
+	GetGroup *GetGroup `protobuf:"bytes,22,opt,name=get_group,json=getGroup,proto3,oneof"`
+}
+
+type ToEngine_GetGroups struct {
+	GetGroups *GetGroups `protobuf:"bytes,23,opt,name=get_groups,json=getGroups,proto3,oneof"`
+}
+
+type ToEngine_ChangeGroup struct {
+	ChangeGroup *ChangeGroup `protobuf:"bytes,24,opt,name=change_group,json=changeGroup,proto3,oneof"`
+}
+
+type ToEngine_ChangeParticipants struct {
+	ChangeParticipants *ChangeParticipants `protobuf:"bytes,25,opt,name=change_participants,json=changeParticipants,proto3,oneof"`
+}
+
+type ToEngine_GetJoinRequests struct {
+	GetJoinRequests *GetJoinRequests `protobuf:"bytes,26,opt,name=get_join_requests,json=getJoinRequests,proto3,oneof"`
+}
+
+type ToEngine_GetInvite struct {
+	GetInvite *GetInvite `protobuf:"bytes,27,opt,name=get_invite,json=getInvite,proto3,oneof"`
+}
+
+type ToEngine_InspectInvite struct {
+	InspectInvite *InspectInvite `protobuf:"bytes,28,opt,name=inspect_invite,json=inspectInvite,proto3,oneof"`
+}
+
+type ToEngine_JoinGroup struct {
+	JoinGroup *JoinGroup `protobuf:"bytes,29,opt,name=join_group,json=joinGroup,proto3,oneof"`
+}
+
+type ToEngine_LeaveGroup struct {
+	LeaveGroup *LeaveGroup `protobuf:"bytes,30,opt,name=leave_group,json=leaveGroup,proto3,oneof"`
+}
+
+type ToEngine_GetPeople struct {
+	GetPeople *GetPeople `protobuf:"bytes,31,opt,name=get_people,json=getPeople,proto3,oneof"`
+}
+
+type ToEngine_GetBlocklist struct {
+	GetBlocklist *GetBlocklist `protobuf:"bytes,32,opt,name=get_blocklist,json=getBlocklist,proto3,oneof"`
+}
+
+type ToEngine_Block struct {
+	Block *Block `protobuf:"bytes,33,opt,name=block,proto3,oneof"`
+}
+
+type ToEngine_SetPrivacy struct {
+	SetPrivacy *SetPrivacy `protobuf:"bytes,34,opt,name=set_privacy,json=setPrivacy,proto3,oneof"`
+}
+
+type ToEngine_SetAbout struct {
+	SetAbout *SetAbout `protobuf:"bytes,35,opt,name=set_about,json=setAbout,proto3,oneof"`
+}
+
+type ToEngine_SetPicture struct {
+	SetPicture *SetPicture `protobuf:"bytes,36,opt,name=set_picture,json=setPicture,proto3,oneof"`
+}
+
+type ToEngine_RejectCall struct {
+	RejectCall *RejectCall `protobuf:"bytes,37,opt,name=reject_call,json=rejectCall,proto3,oneof"`
+}
+
+type ToEngine_SetDisappearing struct {
+	SetDisappearing *SetDisappearing `protobuf:"bytes,38,opt,name=set_disappearing,json=setDisappearing,proto3,oneof"`
+}
+
 func (*ToEngine_Open) isToEngine_Command() {}
 
 func (*ToEngine_Connect) isToEngine_Command() {}
@@ -452,6 +868,48 @@ func (*ToEngine_GetPrivacy) isToEngine_Command() {}
 func (*ToEngine_HistoryDownload) isToEngine_Command() {}
 
 func (*ToEngine_Ping) isToEngine_Command() {}
+
+func (*ToEngine_Upload) isToEngine_Command() {}
+
+func (*ToEngine_FetchMedia) isToEngine_Command() {}
+
+func (*ToEngine_Vote) isToEngine_Command() {}
+
+func (*ToEngine_CreateGroup) isToEngine_Command() {}
+
+func (*ToEngine_GetGroup) isToEngine_Command() {}
+
+func (*ToEngine_GetGroups) isToEngine_Command() {}
+
+func (*ToEngine_ChangeGroup) isToEngine_Command() {}
+
+func (*ToEngine_ChangeParticipants) isToEngine_Command() {}
+
+func (*ToEngine_GetJoinRequests) isToEngine_Command() {}
+
+func (*ToEngine_GetInvite) isToEngine_Command() {}
+
+func (*ToEngine_InspectInvite) isToEngine_Command() {}
+
+func (*ToEngine_JoinGroup) isToEngine_Command() {}
+
+func (*ToEngine_LeaveGroup) isToEngine_Command() {}
+
+func (*ToEngine_GetPeople) isToEngine_Command() {}
+
+func (*ToEngine_GetBlocklist) isToEngine_Command() {}
+
+func (*ToEngine_Block) isToEngine_Command() {}
+
+func (*ToEngine_SetPrivacy) isToEngine_Command() {}
+
+func (*ToEngine_SetAbout) isToEngine_Command() {}
+
+func (*ToEngine_SetPicture) isToEngine_Command() {}
+
+func (*ToEngine_RejectCall) isToEngine_Command() {}
+
+func (*ToEngine_SetDisappearing) isToEngine_Command() {}
 
 type FromEngine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1727,6 +2185,1823 @@ func (x *Ping) GetTimeoutMs() uint32 {
 	return 0
 }
 
+// Encrypt a file and upload it. The fields of the result belong into the message that is then sent.
+type Upload struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // of a file on this machine, not encrypted
+	Kind          MediaKind              `protobuf:"varint,2,opt,name=kind,proto3,enum=malote.engine.v1.MediaKind" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Upload) Reset() {
+	*x = Upload{}
+	mi := &file_engine_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Upload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Upload) ProtoMessage() {}
+
+func (x *Upload) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Upload.ProtoReflect.Descriptor instead.
+func (*Upload) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Upload) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Upload) GetKind() MediaKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MediaKind_MEDIA_UNKNOWN
+}
+
+type UploadResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	DirectPath    string                 `protobuf:"bytes,2,opt,name=direct_path,json=directPath,proto3" json:"direct_path,omitempty"`
+	MediaKey      []byte                 `protobuf:"bytes,3,opt,name=media_key,json=mediaKey,proto3" json:"media_key,omitempty"`
+	FileSha256    []byte                 `protobuf:"bytes,4,opt,name=file_sha256,json=fileSha256,proto3" json:"file_sha256,omitempty"` // of the plain file
+	FileEncSha256 []byte                 `protobuf:"bytes,5,opt,name=file_enc_sha256,json=fileEncSha256,proto3" json:"file_enc_sha256,omitempty"`
+	FileLength    uint64                 `protobuf:"varint,6,opt,name=file_length,json=fileLength,proto3" json:"file_length,omitempty"` // of the plain file, in bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadResult) Reset() {
+	*x = UploadResult{}
+	mi := &file_engine_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadResult) ProtoMessage() {}
+
+func (x *UploadResult) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadResult.ProtoReflect.Descriptor instead.
+func (*UploadResult) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *UploadResult) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *UploadResult) GetDirectPath() string {
+	if x != nil {
+		return x.DirectPath
+	}
+	return ""
+}
+
+func (x *UploadResult) GetMediaKey() []byte {
+	if x != nil {
+		return x.MediaKey
+	}
+	return nil
+}
+
+func (x *UploadResult) GetFileSha256() []byte {
+	if x != nil {
+		return x.FileSha256
+	}
+	return nil
+}
+
+func (x *UploadResult) GetFileEncSha256() []byte {
+	if x != nil {
+		return x.FileEncSha256
+	}
+	return nil
+}
+
+func (x *UploadResult) GetFileLength() uint64 {
+	if x != nil {
+		return x.FileLength
+	}
+	return 0
+}
+
+// Download a file and decrypt it into `path`, which is created, and is removed again if this fails.
+// Fails with `media_gone` when WhatsApp has it no longer, with `media_corrupt` when it is not what the message said,
+// with `media_too_large` before more than `max_bytes` were written.
+type FetchMedia struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	DirectPath    string                 `protobuf:"bytes,2,opt,name=direct_path,json=directPath,proto3" json:"direct_path,omitempty"`
+	MediaKey      []byte                 `protobuf:"bytes,3,opt,name=media_key,json=mediaKey,proto3" json:"media_key,omitempty"`
+	FileSha256    []byte                 `protobuf:"bytes,4,opt,name=file_sha256,json=fileSha256,proto3" json:"file_sha256,omitempty"`
+	FileEncSha256 []byte                 `protobuf:"bytes,5,opt,name=file_enc_sha256,json=fileEncSha256,proto3" json:"file_enc_sha256,omitempty"`
+	Kind          MediaKind              `protobuf:"varint,6,opt,name=kind,proto3,enum=malote.engine.v1.MediaKind" json:"kind,omitempty"`
+	MaxBytes      uint64                 `protobuf:"varint,7,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // 0: no bound
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchMedia) Reset() {
+	*x = FetchMedia{}
+	mi := &file_engine_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchMedia) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchMedia) ProtoMessage() {}
+
+func (x *FetchMedia) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchMedia.ProtoReflect.Descriptor instead.
+func (*FetchMedia) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FetchMedia) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FetchMedia) GetDirectPath() string {
+	if x != nil {
+		return x.DirectPath
+	}
+	return ""
+}
+
+func (x *FetchMedia) GetMediaKey() []byte {
+	if x != nil {
+		return x.MediaKey
+	}
+	return nil
+}
+
+func (x *FetchMedia) GetFileSha256() []byte {
+	if x != nil {
+		return x.FileSha256
+	}
+	return nil
+}
+
+func (x *FetchMedia) GetFileEncSha256() []byte {
+	if x != nil {
+		return x.FileEncSha256
+	}
+	return nil
+}
+
+func (x *FetchMedia) GetKind() MediaKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MediaKind_MEDIA_UNKNOWN
+}
+
+func (x *FetchMedia) GetMaxBytes() uint64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+type FetchMediaResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Size          uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchMediaResult) Reset() {
+	*x = FetchMediaResult{}
+	mi := &file_engine_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchMediaResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchMediaResult) ProtoMessage() {}
+
+func (x *FetchMediaResult) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchMediaResult.ProtoReflect.Descriptor instead.
+func (*FetchMediaResult) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *FetchMediaResult) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// Vote in a poll: a send of its own, with the caller's message id.
+type Vote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chat          string                 `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"`
+	Sender        string                 `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"`               // JID of who sent the poll, empty if this account did
+	PollId        string                 `protobuf:"bytes,3,opt,name=poll_id,json=pollId,proto3" json:"poll_id,omitempty"` // message id of the poll
+	Options       []string               `protobuf:"bytes,4,rep,name=options,proto3" json:"options,omitempty"`             // by name; none takes the vote back
+	MessageId     string                 `protobuf:"bytes,5,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Vote) Reset() {
+	*x = Vote{}
+	mi := &file_engine_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vote) ProtoMessage() {}
+
+func (x *Vote) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vote.ProtoReflect.Descriptor instead.
+func (*Vote) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Vote) GetChat() string {
+	if x != nil {
+		return x.Chat
+	}
+	return ""
+}
+
+func (x *Vote) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Vote) GetPollId() string {
+	if x != nil {
+		return x.PollId
+	}
+	return ""
+}
+
+func (x *Vote) GetOptions() []string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *Vote) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+type Group struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Topic         string                 `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
+	Owner         *Identity              `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	CreatedAtMs   int64                  `protobuf:"varint,5,opt,name=created_at_ms,json=createdAtMs,proto3" json:"created_at_ms,omitempty"`
+	Locked        bool                   `protobuf:"varint,6,opt,name=locked,proto3" json:"locked,omitempty"`                                     // only admins may change name, topic and picture
+	Announce      bool                   `protobuf:"varint,7,opt,name=announce,proto3" json:"announce,omitempty"`                                 // only admins may write
+	JoinApproval  bool                   `protobuf:"varint,8,opt,name=join_approval,json=joinApproval,proto3" json:"join_approval,omitempty"`     // admins decide who joins
+	MembersAdd    bool                   `protobuf:"varint,9,opt,name=members_add,json=membersAdd,proto3" json:"members_add,omitempty"`           // every member may add others, else only admins
+	DisappearingS uint32                 `protobuf:"varint,10,opt,name=disappearing_s,json=disappearingS,proto3" json:"disappearing_s,omitempty"` // messages disappear after so many seconds, 0: they do not
+	Parent        string                 `protobuf:"bytes,11,opt,name=parent,proto3" json:"parent,omitempty"`                                     // JID of the community that it belongs to
+	Community     bool                   `protobuf:"varint,12,opt,name=community,proto3" json:"community,omitempty"`
+	Participants  []*Participant         `protobuf:"bytes,13,rep,name=participants,proto3" json:"participants,omitempty"`
+	Size          uint32                 `protobuf:"varint,14,opt,name=size,proto3" json:"size,omitempty"` // number of participants, also when they are not listed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Group) Reset() {
+	*x = Group{}
+	mi := &file_engine_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Group) ProtoMessage() {}
+
+func (x *Group) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Group.ProtoReflect.Descriptor instead.
+func (*Group) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Group) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Group) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Group) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Group) GetOwner() *Identity {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *Group) GetCreatedAtMs() int64 {
+	if x != nil {
+		return x.CreatedAtMs
+	}
+	return 0
+}
+
+func (x *Group) GetLocked() bool {
+	if x != nil {
+		return x.Locked
+	}
+	return false
+}
+
+func (x *Group) GetAnnounce() bool {
+	if x != nil {
+		return x.Announce
+	}
+	return false
+}
+
+func (x *Group) GetJoinApproval() bool {
+	if x != nil {
+		return x.JoinApproval
+	}
+	return false
+}
+
+func (x *Group) GetMembersAdd() bool {
+	if x != nil {
+		return x.MembersAdd
+	}
+	return false
+}
+
+func (x *Group) GetDisappearingS() uint32 {
+	if x != nil {
+		return x.DisappearingS
+	}
+	return 0
+}
+
+func (x *Group) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *Group) GetCommunity() bool {
+	if x != nil {
+		return x.Community
+	}
+	return false
+}
+
+func (x *Group) GetParticipants() []*Participant {
+	if x != nil {
+		return x.Participants
+	}
+	return nil
+}
+
+func (x *Group) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+type Participant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	Admin         bool                   `protobuf:"varint,2,opt,name=admin,proto3" json:"admin,omitempty"`
+	Owner         bool                   `protobuf:"varint,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Error         int32                  `protobuf:"varint,4,opt,name=error,proto3" json:"error,omitempty"` // of a change: WhatsApp's code why it was refused, 0: it was made
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Participant) Reset() {
+	*x = Participant{}
+	mi := &file_engine_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Participant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Participant) ProtoMessage() {}
+
+func (x *Participant) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Participant.ProtoReflect.Descriptor instead.
+func (*Participant) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Participant) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *Participant) GetAdmin() bool {
+	if x != nil {
+		return x.Admin
+	}
+	return false
+}
+
+func (x *Participant) GetOwner() bool {
+	if x != nil {
+		return x.Owner
+	}
+	return false
+}
+
+func (x *Participant) GetError() int32 {
+	if x != nil {
+		return x.Error
+	}
+	return 0
+}
+
+type Groups struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Groups        []*Group               `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Groups) Reset() {
+	*x = Groups{}
+	mi := &file_engine_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Groups) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Groups) ProtoMessage() {}
+
+func (x *Groups) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Groups.ProtoReflect.Descriptor instead.
+func (*Groups) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Groups) GetGroups() []*Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+type CreateGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Participants  []string               `protobuf:"bytes,2,rep,name=participants,proto3" json:"participants,omitempty"` // JIDs
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGroup) Reset() {
+	*x = CreateGroup{}
+	mi := &file_engine_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGroup) ProtoMessage() {}
+
+func (x *CreateGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGroup.ProtoReflect.Descriptor instead.
+func (*CreateGroup) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CreateGroup) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateGroup) GetParticipants() []string {
+	if x != nil {
+		return x.Participants
+	}
+	return nil
+}
+
+type GetGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGroup) Reset() {
+	*x = GetGroup{}
+	mi := &file_engine_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGroup) ProtoMessage() {}
+
+func (x *GetGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
+func (*GetGroup) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetGroup) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+type GetGroups struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGroups) Reset() {
+	*x = GetGroups{}
+	mi := &file_engine_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGroups) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGroups) ProtoMessage() {}
+
+func (x *GetGroups) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGroups.ProtoReflect.Descriptor instead.
+func (*GetGroups) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{34}
+}
+
+type ChangeGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Name          *string                `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	Topic         *string                `protobuf:"bytes,3,opt,name=topic,proto3,oneof" json:"topic,omitempty"`     // empty takes it away
+	Picture       []byte                 `protobuf:"bytes,4,opt,name=picture,proto3,oneof" json:"picture,omitempty"` // a JPEG; empty takes it away
+	Locked        *bool                  `protobuf:"varint,5,opt,name=locked,proto3,oneof" json:"locked,omitempty"`
+	Announce      *bool                  `protobuf:"varint,6,opt,name=announce,proto3,oneof" json:"announce,omitempty"`
+	JoinApproval  *bool                  `protobuf:"varint,7,opt,name=join_approval,json=joinApproval,proto3,oneof" json:"join_approval,omitempty"`
+	MembersAdd    *bool                  `protobuf:"varint,8,opt,name=members_add,json=membersAdd,proto3,oneof" json:"members_add,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeGroup) Reset() {
+	*x = ChangeGroup{}
+	mi := &file_engine_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeGroup) ProtoMessage() {}
+
+func (x *ChangeGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeGroup.ProtoReflect.Descriptor instead.
+func (*ChangeGroup) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ChangeGroup) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *ChangeGroup) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *ChangeGroup) GetTopic() string {
+	if x != nil && x.Topic != nil {
+		return *x.Topic
+	}
+	return ""
+}
+
+func (x *ChangeGroup) GetPicture() []byte {
+	if x != nil {
+		return x.Picture
+	}
+	return nil
+}
+
+func (x *ChangeGroup) GetLocked() bool {
+	if x != nil && x.Locked != nil {
+		return *x.Locked
+	}
+	return false
+}
+
+func (x *ChangeGroup) GetAnnounce() bool {
+	if x != nil && x.Announce != nil {
+		return *x.Announce
+	}
+	return false
+}
+
+func (x *ChangeGroup) GetJoinApproval() bool {
+	if x != nil && x.JoinApproval != nil {
+		return *x.JoinApproval
+	}
+	return false
+}
+
+func (x *ChangeGroup) GetMembersAdd() bool {
+	if x != nil && x.MembersAdd != nil {
+		return *x.MembersAdd
+	}
+	return false
+}
+
+type ChangeParticipants struct {
+	state         protoimpl.MessageState    `protogen:"open.v1"`
+	Jid           string                    `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Action        ChangeParticipants_Action `protobuf:"varint,2,opt,name=action,proto3,enum=malote.engine.v1.ChangeParticipants_Action" json:"action,omitempty"`
+	Participants  []string                  `protobuf:"bytes,3,rep,name=participants,proto3" json:"participants,omitempty"` // JIDs
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeParticipants) Reset() {
+	*x = ChangeParticipants{}
+	mi := &file_engine_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeParticipants) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeParticipants) ProtoMessage() {}
+
+func (x *ChangeParticipants) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeParticipants.ProtoReflect.Descriptor instead.
+func (*ChangeParticipants) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ChangeParticipants) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *ChangeParticipants) GetAction() ChangeParticipants_Action {
+	if x != nil {
+		return x.Action
+	}
+	return ChangeParticipants_UNKNOWN
+}
+
+func (x *ChangeParticipants) GetParticipants() []string {
+	if x != nil {
+		return x.Participants
+	}
+	return nil
+}
+
+type Participants struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Participants  []*Participant         `protobuf:"bytes,1,rep,name=participants,proto3" json:"participants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Participants) Reset() {
+	*x = Participants{}
+	mi := &file_engine_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Participants) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Participants) ProtoMessage() {}
+
+func (x *Participants) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Participants.ProtoReflect.Descriptor instead.
+func (*Participants) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Participants) GetParticipants() []*Participant {
+	if x != nil {
+		return x.Participants
+	}
+	return nil
+}
+
+type GetJoinRequests struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetJoinRequests) Reset() {
+	*x = GetJoinRequests{}
+	mi := &file_engine_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetJoinRequests) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetJoinRequests) ProtoMessage() {}
+
+func (x *GetJoinRequests) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetJoinRequests.ProtoReflect.Descriptor instead.
+func (*GetJoinRequests) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *GetJoinRequests) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+type JoinRequests struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*JoinRequests_Entry  `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinRequests) Reset() {
+	*x = JoinRequests{}
+	mi := &file_engine_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinRequests) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinRequests) ProtoMessage() {}
+
+func (x *JoinRequests) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinRequests.ProtoReflect.Descriptor instead.
+func (*JoinRequests) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *JoinRequests) GetEntries() []*JoinRequests_Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type GetInvite struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Reset_        bool                   `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInvite) Reset() {
+	*x = GetInvite{}
+	mi := &file_engine_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInvite) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInvite) ProtoMessage() {}
+
+func (x *GetInvite) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInvite.ProtoReflect.Descriptor instead.
+func (*GetInvite) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GetInvite) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *GetInvite) GetReset_() bool {
+	if x != nil {
+		return x.Reset_
+	}
+	return false
+}
+
+type InviteResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InviteResult) Reset() {
+	*x = InviteResult{}
+	mi := &file_engine_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InviteResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InviteResult) ProtoMessage() {}
+
+func (x *InviteResult) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InviteResult.ProtoReflect.Descriptor instead.
+func (*InviteResult) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *InviteResult) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+type InspectInvite struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectInvite) Reset() {
+	*x = InspectInvite{}
+	mi := &file_engine_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectInvite) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectInvite) ProtoMessage() {}
+
+func (x *InspectInvite) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectInvite.ProtoReflect.Descriptor instead.
+func (*InspectInvite) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *InspectInvite) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+type JoinGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinGroup) Reset() {
+	*x = JoinGroup{}
+	mi := &file_engine_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinGroup) ProtoMessage() {}
+
+func (x *JoinGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinGroup.ProtoReflect.Descriptor instead.
+func (*JoinGroup) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *JoinGroup) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+type JoinGroupResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinGroupResult) Reset() {
+	*x = JoinGroupResult{}
+	mi := &file_engine_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinGroupResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinGroupResult) ProtoMessage() {}
+
+func (x *JoinGroupResult) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinGroupResult.ProtoReflect.Descriptor instead.
+func (*JoinGroupResult) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *JoinGroupResult) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+type LeaveGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveGroup) Reset() {
+	*x = LeaveGroup{}
+	mi := &file_engine_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveGroup) ProtoMessage() {}
+
+func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveGroup.ProtoReflect.Descriptor instead.
+func (*LeaveGroup) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *LeaveGroup) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+type GetPeople struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jids          []string               `protobuf:"bytes,1,rep,name=jids,proto3" json:"jids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPeople) Reset() {
+	*x = GetPeople{}
+	mi := &file_engine_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPeople) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPeople) ProtoMessage() {}
+
+func (x *GetPeople) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPeople.ProtoReflect.Descriptor instead.
+func (*GetPeople) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *GetPeople) GetJids() []string {
+	if x != nil {
+		return x.Jids
+	}
+	return nil
+}
+
+type People struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*People_Entry        `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"` // those that WhatsApp knows
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *People) Reset() {
+	*x = People{}
+	mi := &file_engine_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *People) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*People) ProtoMessage() {}
+
+func (x *People) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use People.ProtoReflect.Descriptor instead.
+func (*People) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *People) GetEntries() []*People_Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type GetBlocklist struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBlocklist) Reset() {
+	*x = GetBlocklist{}
+	mi := &file_engine_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBlocklist) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBlocklist) ProtoMessage() {}
+
+func (x *GetBlocklist) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBlocklist.ProtoReflect.Descriptor instead.
+func (*GetBlocklist) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{48}
+}
+
+type Block struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Blocked       bool                   `protobuf:"varint,2,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Block) Reset() {
+	*x = Block{}
+	mi := &file_engine_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Block) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Block) ProtoMessage() {}
+
+func (x *Block) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Block.ProtoReflect.Descriptor instead.
+func (*Block) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Block) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Block) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
+type Blocklist struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	People        []*Identity            `protobuf:"bytes,1,rep,name=people,proto3" json:"people,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Blocklist) Reset() {
+	*x = Blocklist{}
+	mi := &file_engine_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Blocklist) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Blocklist) ProtoMessage() {}
+
+func (x *Blocklist) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Blocklist.ProtoReflect.Descriptor instead.
+func (*Blocklist) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Blocklist) GetPeople() []*Identity {
+	if x != nil {
+		return x.People
+	}
+	return nil
+}
+
+type SetPrivacy struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPrivacy) Reset() {
+	*x = SetPrivacy{}
+	mi := &file_engine_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPrivacy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPrivacy) ProtoMessage() {}
+
+func (x *SetPrivacy) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPrivacy.ProtoReflect.Descriptor instead.
+func (*SetPrivacy) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *SetPrivacy) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetPrivacy) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetAbout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAbout) Reset() {
+	*x = SetAbout{}
+	mi := &file_engine_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAbout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAbout) ProtoMessage() {}
+
+func (x *SetAbout) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAbout.ProtoReflect.Descriptor instead.
+func (*SetAbout) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *SetAbout) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type SetPicture struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jpeg          []byte                 `protobuf:"bytes,1,opt,name=jpeg,proto3" json:"jpeg,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPicture) Reset() {
+	*x = SetPicture{}
+	mi := &file_engine_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPicture) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPicture) ProtoMessage() {}
+
+func (x *SetPicture) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPicture.ProtoReflect.Descriptor instead.
+func (*SetPicture) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *SetPicture) GetJpeg() []byte {
+	if x != nil {
+		return x.Jpeg
+	}
+	return nil
+}
+
+type SetPictureResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPictureResult) Reset() {
+	*x = SetPictureResult{}
+	mi := &file_engine_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPictureResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPictureResult) ProtoMessage() {}
+
+func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPictureResult.ProtoReflect.Descriptor instead.
+func (*SetPictureResult) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *SetPictureResult) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RejectCall struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	CallId        string                 `protobuf:"bytes,2,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectCall) Reset() {
+	*x = RejectCall{}
+	mi := &file_engine_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectCall) ProtoMessage() {}
+
+func (x *RejectCall) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectCall.ProtoReflect.Descriptor instead.
+func (*RejectCall) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *RejectCall) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *RejectCall) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+type SetDisappearing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chat          string                 `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"`
+	Seconds       uint32                 `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDisappearing) Reset() {
+	*x = SetDisappearing{}
+	mi := &file_engine_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDisappearing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDisappearing) ProtoMessage() {}
+
+func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDisappearing.ProtoReflect.Descriptor instead.
+func (*SetDisappearing) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SetDisappearing) GetChat() string {
+	if x != nil {
+		return x.Chat
+	}
+	return ""
+}
+
+func (x *SetDisappearing) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
 type Stats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1735,7 +4010,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +4022,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +4035,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{24}
+	return file_engine_proto_rawDescGZIP(), []int{57}
 }
 
 type StatsResult struct {
@@ -1780,7 +4055,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +4067,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +4080,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{25}
+	return file_engine_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -1882,7 +4157,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +4169,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +4182,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{26}
+	return file_engine_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -1945,6 +4220,17 @@ type Reply struct {
 	//	*Reply_Stats
 	//	*Reply_Privacy
 	//	*Reply_Download
+	//	*Reply_Upload
+	//	*Reply_FetchMedia
+	//	*Reply_Group
+	//	*Reply_Groups
+	//	*Reply_Participants
+	//	*Reply_JoinRequests
+	//	*Reply_Invite
+	//	*Reply_JoinGroup
+	//	*Reply_People
+	//	*Reply_Blocklist
+	//	*Reply_SetPicture
 	Result        isReply_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1952,7 +4238,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +4250,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +4263,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{27}
+	return file_engine_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -2073,6 +4359,105 @@ func (x *Reply) GetDownload() *DownloadResult {
 	return nil
 }
 
+func (x *Reply) GetUpload() *UploadResult {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Upload); ok {
+			return x.Upload
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetFetchMedia() *FetchMediaResult {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_FetchMedia); ok {
+			return x.FetchMedia
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetGroup() *Group {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Group); ok {
+			return x.Group
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetGroups() *Groups {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Groups); ok {
+			return x.Groups
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetParticipants() *Participants {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Participants); ok {
+			return x.Participants
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetJoinRequests() *JoinRequests {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_JoinRequests); ok {
+			return x.JoinRequests
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetInvite() *InviteResult {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Invite); ok {
+			return x.Invite
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetJoinGroup() *JoinGroupResult {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_JoinGroup); ok {
+			return x.JoinGroup
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetPeople() *People {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_People); ok {
+			return x.People
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetBlocklist() *Blocklist {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Blocklist); ok {
+			return x.Blocklist
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetSetPicture() *SetPictureResult {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_SetPicture); ok {
+			return x.SetPicture
+		}
+	}
+	return nil
+}
+
 type isReply_Result interface {
 	isReply_Result()
 }
@@ -2109,6 +4494,50 @@ type Reply_Download struct {
 	Download *DownloadResult `protobuf:"bytes,10,opt,name=download,proto3,oneof"`
 }
 
+type Reply_Upload struct {
+	Upload *UploadResult `protobuf:"bytes,11,opt,name=upload,proto3,oneof"`
+}
+
+type Reply_FetchMedia struct {
+	FetchMedia *FetchMediaResult `protobuf:"bytes,12,opt,name=fetch_media,json=fetchMedia,proto3,oneof"`
+}
+
+type Reply_Group struct {
+	Group *Group `protobuf:"bytes,13,opt,name=group,proto3,oneof"`
+}
+
+type Reply_Groups struct {
+	Groups *Groups `protobuf:"bytes,14,opt,name=groups,proto3,oneof"`
+}
+
+type Reply_Participants struct {
+	Participants *Participants `protobuf:"bytes,15,opt,name=participants,proto3,oneof"`
+}
+
+type Reply_JoinRequests struct {
+	JoinRequests *JoinRequests `protobuf:"bytes,16,opt,name=join_requests,json=joinRequests,proto3,oneof"`
+}
+
+type Reply_Invite struct {
+	Invite *InviteResult `protobuf:"bytes,17,opt,name=invite,proto3,oneof"`
+}
+
+type Reply_JoinGroup struct {
+	JoinGroup *JoinGroupResult `protobuf:"bytes,18,opt,name=join_group,json=joinGroup,proto3,oneof"`
+}
+
+type Reply_People struct {
+	People *People `protobuf:"bytes,19,opt,name=people,proto3,oneof"`
+}
+
+type Reply_Blocklist struct {
+	Blocklist *Blocklist `protobuf:"bytes,20,opt,name=blocklist,proto3,oneof"`
+}
+
+type Reply_SetPicture struct {
+	SetPicture *SetPictureResult `protobuf:"bytes,21,opt,name=set_picture,json=setPicture,proto3,oneof"`
+}
+
 func (*Reply_Open) isReply_Result() {}
 
 func (*Reply_PairPhone) isReply_Result() {}
@@ -2125,6 +4554,28 @@ func (*Reply_Privacy) isReply_Result() {}
 
 func (*Reply_Download) isReply_Result() {}
 
+func (*Reply_Upload) isReply_Result() {}
+
+func (*Reply_FetchMedia) isReply_Result() {}
+
+func (*Reply_Group) isReply_Result() {}
+
+func (*Reply_Groups) isReply_Result() {}
+
+func (*Reply_Participants) isReply_Result() {}
+
+func (*Reply_JoinRequests) isReply_Result() {}
+
+func (*Reply_Invite) isReply_Result() {}
+
+func (*Reply_JoinGroup) isReply_Result() {}
+
+func (*Reply_People) isReply_Result() {}
+
+func (*Reply_Blocklist) isReply_Result() {}
+
+func (*Reply_SetPicture) isReply_Result() {}
+
 type OpenResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -2136,7 +4587,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +4599,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +4612,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{28}
+	return file_engine_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -2189,7 +4640,7 @@ type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// bad_request, not_open, not_connected, not_paired, already_paired, store_locked, store_failed, timeout,
 	// not_on_whatsapp, rejected (WhatsApp said no; server_code says why), rate_limited, parked, internal,
-	// unsupported
+	// unsupported, media_gone, media_corrupt, media_too_large, poll_unknown
 	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	ServerCode    int32  `protobuf:"varint,3,opt,name=server_code,json=serverCode,proto3" json:"server_code,omitempty"`
@@ -2199,7 +4650,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +4662,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +4675,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{29}
+	return file_engine_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Error) GetCode() string {
@@ -2280,7 +4731,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2292,7 +4743,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2305,7 +4756,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{30}
+	return file_engine_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -2632,7 +5083,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2644,7 +5095,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2657,7 +5108,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{31}
+	return file_engine_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Identity) GetJid() string {
@@ -2701,7 +5152,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +5164,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +5177,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{32}
+	return file_engine_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -2832,13 +5283,16 @@ type Message struct {
 	ProtocolType         string    `protobuf:"bytes,14,opt,name=protocol_type,json=protocolType,proto3" json:"protocol_type,omitempty"` // kind protocolMessage: REVOKE, APP_STATE_SYNC_KEY_SHARE, …
 	TargetId             string    `protobuf:"bytes,15,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`             // the message that is reacted to, revoked or edited
 	Secret               bool      `protobuf:"varint,16,opt,name=secret,proto3" json:"secret,omitempty"`                                // carries keys of this account's devices or of a group: not for others
+	Vote                 bool      `protobuf:"varint,17,opt,name=vote,proto3" json:"vote,omitempty"`                                    // a vote in the poll `target_id` that could be decrypted
+	VoteOptions          [][]byte  `protobuf:"bytes,18,rep,name=vote_options,json=voteOptions,proto3" json:"vote_options,omitempty"`    // SHA-256 of the names of the options voted for; none: taken back
+	Undecrypted          bool      `protobuf:"varint,19,opt,name=undecrypted,proto3" json:"undecrypted,omitempty"`                      // a vote, reaction or edit that could not be decrypted: its target is not known here
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +5304,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +5317,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{33}
+	return file_engine_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -2978,6 +5432,27 @@ func (x *Message) GetSecret() bool {
 	return false
 }
 
+func (x *Message) GetVote() bool {
+	if x != nil {
+		return x.Vote
+	}
+	return false
+}
+
+func (x *Message) GetVoteOptions() [][]byte {
+	if x != nil {
+		return x.VoteOptions
+	}
+	return nil
+}
+
+func (x *Message) GetUndecrypted() bool {
+	if x != nil {
+		return x.Undecrypted
+	}
+	return false
+}
+
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MessageIds    []string               `protobuf:"bytes,1,rep,name=message_ids,json=messageIds,proto3" json:"message_ids,omitempty"`
@@ -2993,7 +5468,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +5480,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +5493,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{34}
+	return file_engine_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -3082,7 +5557,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3094,7 +5569,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3107,7 +5582,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{35}
+	return file_engine_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -3152,7 +5627,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +5639,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +5652,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{36}
+	return file_engine_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Other) GetKind() string {
@@ -3233,7 +5708,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +5720,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +5733,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{37}
+	return file_engine_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Qr) GetCode() string {
@@ -3294,7 +5769,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3306,7 +5781,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3319,7 +5794,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{38}
+	return file_engine_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Paired) GetDevice() string {
@@ -3360,7 +5835,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +5847,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +5860,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39}
+	return file_engine_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -3413,7 +5888,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3425,7 +5900,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3438,7 +5913,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{40}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Connected) GetDevice() string {
@@ -3471,7 +5946,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +5958,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +5971,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{41}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -3514,7 +5989,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3526,7 +6001,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3539,7 +6014,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{42}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 type LoggedOut struct {
@@ -3553,7 +6028,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3565,7 +6040,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3578,7 +6053,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{43}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -3614,7 +6089,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +6101,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +6114,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{44}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -3680,7 +6155,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3692,7 +6167,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3705,7 +6180,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{45}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Parked) GetCause() string {
@@ -3733,7 +6208,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3745,7 +6220,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,7 +6233,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{46}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -3794,7 +6269,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3806,7 +6281,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3819,7 +6294,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{47}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -3859,7 +6334,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3871,7 +6346,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3884,7 +6359,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{48}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -3906,7 +6381,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3918,7 +6393,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3931,7 +6406,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{49}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -3973,7 +6448,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3985,7 +6460,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3998,7 +6473,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{50}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -4031,7 +6506,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4043,7 +6518,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4056,7 +6531,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{51}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -4078,7 +6553,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4090,7 +6565,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4134,11 +6609,139 @@ func (x *CheckNumbersResult_Entry) GetVerifiedName() string {
 	return ""
 }
 
+type JoinRequests_Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	RequestedAtMs int64                  `protobuf:"varint,2,opt,name=requested_at_ms,json=requestedAtMs,proto3" json:"requested_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinRequests_Entry) Reset() {
+	*x = JoinRequests_Entry{}
+	mi := &file_engine_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinRequests_Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinRequests_Entry) ProtoMessage() {}
+
+func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinRequests_Entry.ProtoReflect.Descriptor instead.
+func (*JoinRequests_Entry) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{39, 0}
+}
+
+func (x *JoinRequests_Entry) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *JoinRequests_Entry) GetRequestedAtMs() int64 {
+	if x != nil {
+		return x.RequestedAtMs
+	}
+	return 0
+}
+
+type People_Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	About         string                 `protobuf:"bytes,2,opt,name=about,proto3" json:"about,omitempty"`
+	PictureId     string                 `protobuf:"bytes,3,opt,name=picture_id,json=pictureId,proto3" json:"picture_id,omitempty"`
+	VerifiedName  string                 `protobuf:"bytes,4,opt,name=verified_name,json=verifiedName,proto3" json:"verified_name,omitempty"`
+	Devices       uint32                 `protobuf:"varint,5,opt,name=devices,proto3" json:"devices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *People_Entry) Reset() {
+	*x = People_Entry{}
+	mi := &file_engine_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *People_Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*People_Entry) ProtoMessage() {}
+
+func (x *People_Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use People_Entry.ProtoReflect.Descriptor instead.
+func (*People_Entry) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{47, 0}
+}
+
+func (x *People_Entry) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *People_Entry) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *People_Entry) GetPictureId() string {
+	if x != nil {
+		return x.PictureId
+	}
+	return ""
+}
+
+func (x *People_Entry) GetVerifiedName() string {
+	if x != nil {
+		return x.VerifiedName
+	}
+	return ""
+}
+
+func (x *People_Entry) GetDevices() uint32 {
+	if x != nil {
+		return x.Devices
+	}
+	return 0
+}
+
 var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\xcb\a\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\xa4\x12\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -4162,7 +6765,37 @@ const file_engine_proto_rawDesc = "" +
 	"\vget_privacy\x18\x0f \x01(\v2\x1c.malote.engine.v1.GetPrivacyH\x00R\n" +
 	"getPrivacy\x12G\n" +
 	"\x10history_download\x18\x10 \x01(\v2\x1a.malote.engine.v1.DownloadH\x00R\x0fhistoryDownload\x12,\n" +
-	"\x04ping\x18\x11 \x01(\v2\x16.malote.engine.v1.PingH\x00R\x04pingB\t\n" +
+	"\x04ping\x18\x11 \x01(\v2\x16.malote.engine.v1.PingH\x00R\x04ping\x122\n" +
+	"\x06upload\x18\x12 \x01(\v2\x18.malote.engine.v1.UploadH\x00R\x06upload\x12?\n" +
+	"\vfetch_media\x18\x13 \x01(\v2\x1c.malote.engine.v1.FetchMediaH\x00R\n" +
+	"fetchMedia\x12,\n" +
+	"\x04vote\x18\x14 \x01(\v2\x16.malote.engine.v1.VoteH\x00R\x04vote\x12B\n" +
+	"\fcreate_group\x18\x15 \x01(\v2\x1d.malote.engine.v1.CreateGroupH\x00R\vcreateGroup\x129\n" +
+	"\tget_group\x18\x16 \x01(\v2\x1a.malote.engine.v1.GetGroupH\x00R\bgetGroup\x12<\n" +
+	"\n" +
+	"get_groups\x18\x17 \x01(\v2\x1b.malote.engine.v1.GetGroupsH\x00R\tgetGroups\x12B\n" +
+	"\fchange_group\x18\x18 \x01(\v2\x1d.malote.engine.v1.ChangeGroupH\x00R\vchangeGroup\x12W\n" +
+	"\x13change_participants\x18\x19 \x01(\v2$.malote.engine.v1.ChangeParticipantsH\x00R\x12changeParticipants\x12O\n" +
+	"\x11get_join_requests\x18\x1a \x01(\v2!.malote.engine.v1.GetJoinRequestsH\x00R\x0fgetJoinRequests\x12<\n" +
+	"\n" +
+	"get_invite\x18\x1b \x01(\v2\x1b.malote.engine.v1.GetInviteH\x00R\tgetInvite\x12H\n" +
+	"\x0einspect_invite\x18\x1c \x01(\v2\x1f.malote.engine.v1.InspectInviteH\x00R\rinspectInvite\x12<\n" +
+	"\n" +
+	"join_group\x18\x1d \x01(\v2\x1b.malote.engine.v1.JoinGroupH\x00R\tjoinGroup\x12?\n" +
+	"\vleave_group\x18\x1e \x01(\v2\x1c.malote.engine.v1.LeaveGroupH\x00R\n" +
+	"leaveGroup\x12<\n" +
+	"\n" +
+	"get_people\x18\x1f \x01(\v2\x1b.malote.engine.v1.GetPeopleH\x00R\tgetPeople\x12E\n" +
+	"\rget_blocklist\x18  \x01(\v2\x1e.malote.engine.v1.GetBlocklistH\x00R\fgetBlocklist\x12/\n" +
+	"\x05block\x18! \x01(\v2\x17.malote.engine.v1.BlockH\x00R\x05block\x12?\n" +
+	"\vset_privacy\x18\" \x01(\v2\x1c.malote.engine.v1.SetPrivacyH\x00R\n" +
+	"setPrivacy\x129\n" +
+	"\tset_about\x18# \x01(\v2\x1a.malote.engine.v1.SetAboutH\x00R\bsetAbout\x12?\n" +
+	"\vset_picture\x18$ \x01(\v2\x1c.malote.engine.v1.SetPictureH\x00R\n" +
+	"setPicture\x12?\n" +
+	"\vreject_call\x18% \x01(\v2\x1c.malote.engine.v1.RejectCallH\x00R\n" +
+	"rejectCall\x12N\n" +
+	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearingB\t\n" +
 	"\acommand\"\xa8\x01\n" +
 	"\n" +
 	"FromEngine\x12/\n" +
@@ -4271,7 +6904,161 @@ const file_engine_proto_rawDesc = "" +
 	"\ahistory\x18\x01 \x01(\fR\ahistory\"%\n" +
 	"\x04Ping\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"\a\n" +
+	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"M\n" +
+	"\x06Upload\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12/\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1b.malote.engine.v1.MediaKindR\x04kind\"\xc8\x01\n" +
+	"\fUploadResult\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1f\n" +
+	"\vdirect_path\x18\x02 \x01(\tR\n" +
+	"directPath\x12\x1b\n" +
+	"\tmedia_key\x18\x03 \x01(\fR\bmediaKey\x12\x1f\n" +
+	"\vfile_sha256\x18\x04 \x01(\fR\n" +
+	"fileSha256\x12&\n" +
+	"\x0ffile_enc_sha256\x18\x05 \x01(\fR\rfileEncSha256\x12\x1f\n" +
+	"\vfile_length\x18\x06 \x01(\x04R\n" +
+	"fileLength\"\xf5\x01\n" +
+	"\n" +
+	"FetchMedia\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1f\n" +
+	"\vdirect_path\x18\x02 \x01(\tR\n" +
+	"directPath\x12\x1b\n" +
+	"\tmedia_key\x18\x03 \x01(\fR\bmediaKey\x12\x1f\n" +
+	"\vfile_sha256\x18\x04 \x01(\fR\n" +
+	"fileSha256\x12&\n" +
+	"\x0ffile_enc_sha256\x18\x05 \x01(\fR\rfileEncSha256\x12/\n" +
+	"\x04kind\x18\x06 \x01(\x0e2\x1b.malote.engine.v1.MediaKindR\x04kind\x12\x1b\n" +
+	"\tmax_bytes\x18\a \x01(\x04R\bmaxBytes\"&\n" +
+	"\x10FetchMediaResult\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\"\x84\x01\n" +
+	"\x04Vote\x12\x12\n" +
+	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x17\n" +
+	"\apoll_id\x18\x03 \x01(\tR\x06pollId\x12\x18\n" +
+	"\aoptions\x18\x04 \x03(\tR\aoptions\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x05 \x01(\tR\tmessageId\"\xc7\x03\n" +
+	"\x05Group\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x120\n" +
+	"\x05owner\x18\x04 \x01(\v2\x1a.malote.engine.v1.IdentityR\x05owner\x12\"\n" +
+	"\rcreated_at_ms\x18\x05 \x01(\x03R\vcreatedAtMs\x12\x16\n" +
+	"\x06locked\x18\x06 \x01(\bR\x06locked\x12\x1a\n" +
+	"\bannounce\x18\a \x01(\bR\bannounce\x12#\n" +
+	"\rjoin_approval\x18\b \x01(\bR\fjoinApproval\x12\x1f\n" +
+	"\vmembers_add\x18\t \x01(\bR\n" +
+	"membersAdd\x12%\n" +
+	"\x0edisappearing_s\x18\n" +
+	" \x01(\rR\rdisappearingS\x12\x16\n" +
+	"\x06parent\x18\v \x01(\tR\x06parent\x12\x1c\n" +
+	"\tcommunity\x18\f \x01(\bR\tcommunity\x12A\n" +
+	"\fparticipants\x18\r \x03(\v2\x1d.malote.engine.v1.ParticipantR\fparticipants\x12\x12\n" +
+	"\x04size\x18\x0e \x01(\rR\x04size\"\x87\x01\n" +
+	"\vParticipant\x126\n" +
+	"\bidentity\x18\x01 \x01(\v2\x1a.malote.engine.v1.IdentityR\bidentity\x12\x14\n" +
+	"\x05admin\x18\x02 \x01(\bR\x05admin\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\bR\x05owner\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\x05R\x05error\"9\n" +
+	"\x06Groups\x12/\n" +
+	"\x06groups\x18\x01 \x03(\v2\x17.malote.engine.v1.GroupR\x06groups\"E\n" +
+	"\vCreateGroup\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
+	"\fparticipants\x18\x02 \x03(\tR\fparticipants\"\x1c\n" +
+	"\bGetGroup\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\"\v\n" +
+	"\tGetGroups\"\xd9\x02\n" +
+	"\vChangeGroup\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x19\n" +
+	"\x05topic\x18\x03 \x01(\tH\x01R\x05topic\x88\x01\x01\x12\x1d\n" +
+	"\apicture\x18\x04 \x01(\fH\x02R\apicture\x88\x01\x01\x12\x1b\n" +
+	"\x06locked\x18\x05 \x01(\bH\x03R\x06locked\x88\x01\x01\x12\x1f\n" +
+	"\bannounce\x18\x06 \x01(\bH\x04R\bannounce\x88\x01\x01\x12(\n" +
+	"\rjoin_approval\x18\a \x01(\bH\x05R\fjoinApproval\x88\x01\x01\x12$\n" +
+	"\vmembers_add\x18\b \x01(\bH\x06R\n" +
+	"membersAdd\x88\x01\x01B\a\n" +
+	"\x05_nameB\b\n" +
+	"\x06_topicB\n" +
+	"\n" +
+	"\b_pictureB\t\n" +
+	"\a_lockedB\v\n" +
+	"\t_announceB\x10\n" +
+	"\x0e_join_approvalB\x0e\n" +
+	"\f_members_add\"\xed\x01\n" +
+	"\x12ChangeParticipants\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12C\n" +
+	"\x06action\x18\x02 \x01(\x0e2+.malote.engine.v1.ChangeParticipants.ActionR\x06action\x12\"\n" +
+	"\fparticipants\x18\x03 \x03(\tR\fparticipants\"\\\n" +
+	"\x06Action\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\a\n" +
+	"\x03ADD\x10\x01\x12\n" +
+	"\n" +
+	"\x06REMOVE\x10\x02\x12\v\n" +
+	"\aPROMOTE\x10\x03\x12\n" +
+	"\n" +
+	"\x06DEMOTE\x10\x04\x12\v\n" +
+	"\aAPPROVE\x10\x05\x12\n" +
+	"\n" +
+	"\x06REJECT\x10\x06\"Q\n" +
+	"\fParticipants\x12A\n" +
+	"\fparticipants\x18\x01 \x03(\v2\x1d.malote.engine.v1.ParticipantR\fparticipants\"#\n" +
+	"\x0fGetJoinRequests\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\"\xb7\x01\n" +
+	"\fJoinRequests\x12>\n" +
+	"\aentries\x18\x01 \x03(\v2$.malote.engine.v1.JoinRequests.EntryR\aentries\x1ag\n" +
+	"\x05Entry\x126\n" +
+	"\bidentity\x18\x01 \x01(\v2\x1a.malote.engine.v1.IdentityR\bidentity\x12&\n" +
+	"\x0frequested_at_ms\x18\x02 \x01(\x03R\rrequestedAtMs\"3\n" +
+	"\tGetInvite\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x14\n" +
+	"\x05reset\x18\x02 \x01(\bR\x05reset\"\"\n" +
+	"\fInviteResult\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"#\n" +
+	"\rInspectInvite\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"\x1f\n" +
+	"\tJoinGroup\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"#\n" +
+	"\x0fJoinGroupResult\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\"\x1e\n" +
+	"\n" +
+	"LeaveGroup\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\"\x1f\n" +
+	"\tGetPeople\x12\x12\n" +
+	"\x04jids\x18\x01 \x03(\tR\x04jids\"\xf8\x01\n" +
+	"\x06People\x128\n" +
+	"\aentries\x18\x01 \x03(\v2\x1e.malote.engine.v1.People.EntryR\aentries\x1a\xb3\x01\n" +
+	"\x05Entry\x126\n" +
+	"\bidentity\x18\x01 \x01(\v2\x1a.malote.engine.v1.IdentityR\bidentity\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\x12\x1d\n" +
+	"\n" +
+	"picture_id\x18\x03 \x01(\tR\tpictureId\x12#\n" +
+	"\rverified_name\x18\x04 \x01(\tR\fverifiedName\x12\x18\n" +
+	"\adevices\x18\x05 \x01(\rR\adevices\"\x0e\n" +
+	"\fGetBlocklist\"3\n" +
+	"\x05Block\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x18\n" +
+	"\ablocked\x18\x02 \x01(\bR\ablocked\"?\n" +
+	"\tBlocklist\x122\n" +
+	"\x06people\x18\x01 \x03(\v2\x1a.malote.engine.v1.IdentityR\x06people\"6\n" +
+	"\n" +
+	"SetPrivacy\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x1e\n" +
+	"\bSetAbout\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\" \n" +
+	"\n" +
+	"SetPicture\x12\x12\n" +
+	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\"\"\n" +
+	"\x10SetPictureResult\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"9\n" +
+	"\n" +
+	"RejectCall\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x17\n" +
+	"\acall_id\x18\x02 \x01(\tR\x06callId\"?\n" +
+	"\x0fSetDisappearing\x12\x12\n" +
+	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x18\n" +
+	"\aseconds\x18\x02 \x01(\rR\aseconds\"\a\n" +
 	"\x05Stats\"\xc1\x02\n" +
 	"\vStatsResult\x12\x1f\n" +
 	"\vevents_sent\x18\x01 \x01(\x04R\n" +
@@ -4291,7 +7078,7 @@ const file_engine_proto_rawDesc = "" +
 	"\x06Answer\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\x04R\aeventId\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\bR\x06stored\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xc0\x04\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xe9\t\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x05error\x18\x02 \x01(\v2\x17.malote.engine.v1.ErrorR\x05error\x122\n" +
@@ -4304,7 +7091,21 @@ const file_engine_proto_rawDesc = "" +
 	"\x05stats\x18\b \x01(\v2\x1d.malote.engine.v1.StatsResultH\x00R\x05stats\x12>\n" +
 	"\aprivacy\x18\t \x01(\v2\".malote.engine.v1.GetPrivacyResultH\x00R\aprivacy\x12>\n" +
 	"\bdownload\x18\n" +
-	" \x01(\v2 .malote.engine.v1.DownloadResultH\x00R\bdownloadB\b\n" +
+	" \x01(\v2 .malote.engine.v1.DownloadResultH\x00R\bdownload\x128\n" +
+	"\x06upload\x18\v \x01(\v2\x1e.malote.engine.v1.UploadResultH\x00R\x06upload\x12E\n" +
+	"\vfetch_media\x18\f \x01(\v2\".malote.engine.v1.FetchMediaResultH\x00R\n" +
+	"fetchMedia\x12/\n" +
+	"\x05group\x18\r \x01(\v2\x17.malote.engine.v1.GroupH\x00R\x05group\x122\n" +
+	"\x06groups\x18\x0e \x01(\v2\x18.malote.engine.v1.GroupsH\x00R\x06groups\x12D\n" +
+	"\fparticipants\x18\x0f \x01(\v2\x1e.malote.engine.v1.ParticipantsH\x00R\fparticipants\x12E\n" +
+	"\rjoin_requests\x18\x10 \x01(\v2\x1e.malote.engine.v1.JoinRequestsH\x00R\fjoinRequests\x128\n" +
+	"\x06invite\x18\x11 \x01(\v2\x1e.malote.engine.v1.InviteResultH\x00R\x06invite\x12B\n" +
+	"\n" +
+	"join_group\x18\x12 \x01(\v2!.malote.engine.v1.JoinGroupResultH\x00R\tjoinGroup\x122\n" +
+	"\x06people\x18\x13 \x01(\v2\x18.malote.engine.v1.PeopleH\x00R\x06people\x12;\n" +
+	"\tblocklist\x18\x14 \x01(\v2\x1b.malote.engine.v1.BlocklistH\x00R\tblocklist\x12E\n" +
+	"\vset_picture\x18\x15 \x01(\v2\".malote.engine.v1.SetPictureResultH\x00R\n" +
+	"setPictureB\b\n" +
 	"\x06result\"S\n" +
 	"\n" +
 	"OpenResult\x12\x16\n" +
@@ -4361,7 +7162,7 @@ const file_engine_proto_rawDesc = "" +
 	"\aoffline\x18\n" +
 	" \x01(\bR\aoffline\x12\x1a\n" +
 	"\bcategory\x18\v \x01(\tR\bcategory\x12\x12\n" +
-	"\x04edit\x18\f \x01(\tR\x04edit\"\x88\x04\n" +
+	"\x04edit\x18\f \x01(\tR\x04edit\"\xe1\x04\n" +
 	"\aMessage\x121\n" +
 	"\x04info\x18\x01 \x01(\v2\x1d.malote.engine.v1.MessageInfoR\x04info\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x10\n" +
@@ -4380,7 +7181,10 @@ const file_engine_proto_rawDesc = "" +
 	"\ahistory\x18\r \x01(\fR\ahistory\x12#\n" +
 	"\rprotocol_type\x18\x0e \x01(\tR\fprotocolType\x12\x1b\n" +
 	"\ttarget_id\x18\x0f \x01(\tR\btargetId\x12\x16\n" +
-	"\x06secret\x18\x10 \x01(\bR\x06secret\"\xf4\x01\n" +
+	"\x06secret\x18\x10 \x01(\bR\x06secret\x12\x12\n" +
+	"\x04vote\x18\x11 \x01(\bR\x04vote\x12!\n" +
+	"\fvote_options\x18\x12 \x03(\fR\vvoteOptions\x12 \n" +
+	"\vundecrypted\x18\x13 \x01(\bR\vundecrypted\"\xf4\x01\n" +
 	"\aReceipt\x12\x1f\n" +
 	"\vmessage_ids\x18\x01 \x03(\tR\n" +
 	"messageIds\x12.\n" +
@@ -4460,7 +7264,15 @@ const file_engine_proto_rawDesc = "" +
 	"\flast_seen_ms\x18\x03 \x01(\x03R\n" +
 	"lastSeenMs\"#\n" +
 	"\tStoreLost\x12\x16\n" +
-	"\x06detail\x18\x01 \x01(\tR\x06detailB\x1cZ\x1amalote.dev/engine/protocolb\x06proto3"
+	"\x06detail\x18\x01 \x01(\tR\x06detail*n\n" +
+	"\tMediaKind\x12\x11\n" +
+	"\rMEDIA_UNKNOWN\x10\x00\x12\t\n" +
+	"\x05IMAGE\x10\x01\x12\t\n" +
+	"\x05VIDEO\x10\x02\x12\t\n" +
+	"\x05AUDIO\x10\x03\x12\f\n" +
+	"\bDOCUMENT\x10\x04\x12\v\n" +
+	"\aSTICKER\x10\x05\x12\x12\n" +
+	"\x0eLINK_THUMBNAIL\x10\x06B\x1cZ\x1amalote.dev/engine/protocolb\x06proto3"
 
 var (
 	file_engine_proto_rawDescOnce sync.Once
@@ -4474,138 +7286,220 @@ func file_engine_proto_rawDescGZIP() []byte {
 	return file_engine_proto_rawDescData
 }
 
-var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
 var file_engine_proto_goTypes = []any{
-	(ChatPresence_State)(0),          // 0: malote.engine.v1.ChatPresence.State
-	(GetPictureResult_Absence)(0),    // 1: malote.engine.v1.GetPictureResult.Absence
-	(*ToEngine)(nil),                 // 2: malote.engine.v1.ToEngine
-	(*FromEngine)(nil),               // 3: malote.engine.v1.FromEngine
-	(*Hello)(nil),                    // 4: malote.engine.v1.Hello
-	(*Open)(nil),                     // 5: malote.engine.v1.Open
-	(*Lab)(nil),                      // 6: malote.engine.v1.Lab
-	(*Connect)(nil),                  // 7: malote.engine.v1.Connect
-	(*Disconnect)(nil),               // 8: malote.engine.v1.Disconnect
-	(*PairPhone)(nil),                // 9: malote.engine.v1.PairPhone
-	(*PairPhoneResult)(nil),          // 10: malote.engine.v1.PairPhoneResult
-	(*Logout)(nil),                   // 11: malote.engine.v1.Logout
-	(*Send)(nil),                     // 12: malote.engine.v1.Send
-	(*SendResult)(nil),               // 13: malote.engine.v1.SendResult
-	(*MarkRead)(nil),                 // 14: malote.engine.v1.MarkRead
-	(*ChatPresence)(nil),             // 15: malote.engine.v1.ChatPresence
-	(*Presence)(nil),                 // 16: malote.engine.v1.Presence
-	(*CheckNumbers)(nil),             // 17: malote.engine.v1.CheckNumbers
-	(*CheckNumbersResult)(nil),       // 18: malote.engine.v1.CheckNumbersResult
-	(*GetPicture)(nil),               // 19: malote.engine.v1.GetPicture
-	(*GetPictureResult)(nil),         // 20: malote.engine.v1.GetPictureResult
-	(*GetPrivacy)(nil),               // 21: malote.engine.v1.GetPrivacy
-	(*GetPrivacyResult)(nil),         // 22: malote.engine.v1.GetPrivacyResult
-	(*Download)(nil),                 // 23: malote.engine.v1.Download
-	(*DownloadResult)(nil),           // 24: malote.engine.v1.DownloadResult
-	(*Ping)(nil),                     // 25: malote.engine.v1.Ping
-	(*Stats)(nil),                    // 26: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 27: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 28: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 29: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 30: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 31: malote.engine.v1.Error
-	(*Event)(nil),                    // 32: malote.engine.v1.Event
-	(*Identity)(nil),                 // 33: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 34: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 35: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 36: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 37: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 38: malote.engine.v1.Other
-	(*Qr)(nil),                       // 39: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 40: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 41: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 42: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 43: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 44: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 45: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 46: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 47: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 48: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 49: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 50: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 51: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 52: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 53: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 54: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 55: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
+	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
+	(GetPictureResult_Absence)(0),    // 2: malote.engine.v1.GetPictureResult.Absence
+	(ChangeParticipants_Action)(0),   // 3: malote.engine.v1.ChangeParticipants.Action
+	(*ToEngine)(nil),                 // 4: malote.engine.v1.ToEngine
+	(*FromEngine)(nil),               // 5: malote.engine.v1.FromEngine
+	(*Hello)(nil),                    // 6: malote.engine.v1.Hello
+	(*Open)(nil),                     // 7: malote.engine.v1.Open
+	(*Lab)(nil),                      // 8: malote.engine.v1.Lab
+	(*Connect)(nil),                  // 9: malote.engine.v1.Connect
+	(*Disconnect)(nil),               // 10: malote.engine.v1.Disconnect
+	(*PairPhone)(nil),                // 11: malote.engine.v1.PairPhone
+	(*PairPhoneResult)(nil),          // 12: malote.engine.v1.PairPhoneResult
+	(*Logout)(nil),                   // 13: malote.engine.v1.Logout
+	(*Send)(nil),                     // 14: malote.engine.v1.Send
+	(*SendResult)(nil),               // 15: malote.engine.v1.SendResult
+	(*MarkRead)(nil),                 // 16: malote.engine.v1.MarkRead
+	(*ChatPresence)(nil),             // 17: malote.engine.v1.ChatPresence
+	(*Presence)(nil),                 // 18: malote.engine.v1.Presence
+	(*CheckNumbers)(nil),             // 19: malote.engine.v1.CheckNumbers
+	(*CheckNumbersResult)(nil),       // 20: malote.engine.v1.CheckNumbersResult
+	(*GetPicture)(nil),               // 21: malote.engine.v1.GetPicture
+	(*GetPictureResult)(nil),         // 22: malote.engine.v1.GetPictureResult
+	(*GetPrivacy)(nil),               // 23: malote.engine.v1.GetPrivacy
+	(*GetPrivacyResult)(nil),         // 24: malote.engine.v1.GetPrivacyResult
+	(*Download)(nil),                 // 25: malote.engine.v1.Download
+	(*DownloadResult)(nil),           // 26: malote.engine.v1.DownloadResult
+	(*Ping)(nil),                     // 27: malote.engine.v1.Ping
+	(*Upload)(nil),                   // 28: malote.engine.v1.Upload
+	(*UploadResult)(nil),             // 29: malote.engine.v1.UploadResult
+	(*FetchMedia)(nil),               // 30: malote.engine.v1.FetchMedia
+	(*FetchMediaResult)(nil),         // 31: malote.engine.v1.FetchMediaResult
+	(*Vote)(nil),                     // 32: malote.engine.v1.Vote
+	(*Group)(nil),                    // 33: malote.engine.v1.Group
+	(*Participant)(nil),              // 34: malote.engine.v1.Participant
+	(*Groups)(nil),                   // 35: malote.engine.v1.Groups
+	(*CreateGroup)(nil),              // 36: malote.engine.v1.CreateGroup
+	(*GetGroup)(nil),                 // 37: malote.engine.v1.GetGroup
+	(*GetGroups)(nil),                // 38: malote.engine.v1.GetGroups
+	(*ChangeGroup)(nil),              // 39: malote.engine.v1.ChangeGroup
+	(*ChangeParticipants)(nil),       // 40: malote.engine.v1.ChangeParticipants
+	(*Participants)(nil),             // 41: malote.engine.v1.Participants
+	(*GetJoinRequests)(nil),          // 42: malote.engine.v1.GetJoinRequests
+	(*JoinRequests)(nil),             // 43: malote.engine.v1.JoinRequests
+	(*GetInvite)(nil),                // 44: malote.engine.v1.GetInvite
+	(*InviteResult)(nil),             // 45: malote.engine.v1.InviteResult
+	(*InspectInvite)(nil),            // 46: malote.engine.v1.InspectInvite
+	(*JoinGroup)(nil),                // 47: malote.engine.v1.JoinGroup
+	(*JoinGroupResult)(nil),          // 48: malote.engine.v1.JoinGroupResult
+	(*LeaveGroup)(nil),               // 49: malote.engine.v1.LeaveGroup
+	(*GetPeople)(nil),                // 50: malote.engine.v1.GetPeople
+	(*People)(nil),                   // 51: malote.engine.v1.People
+	(*GetBlocklist)(nil),             // 52: malote.engine.v1.GetBlocklist
+	(*Block)(nil),                    // 53: malote.engine.v1.Block
+	(*Blocklist)(nil),                // 54: malote.engine.v1.Blocklist
+	(*SetPrivacy)(nil),               // 55: malote.engine.v1.SetPrivacy
+	(*SetAbout)(nil),                 // 56: malote.engine.v1.SetAbout
+	(*SetPicture)(nil),               // 57: malote.engine.v1.SetPicture
+	(*SetPictureResult)(nil),         // 58: malote.engine.v1.SetPictureResult
+	(*RejectCall)(nil),               // 59: malote.engine.v1.RejectCall
+	(*SetDisappearing)(nil),          // 60: malote.engine.v1.SetDisappearing
+	(*Stats)(nil),                    // 61: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 62: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 63: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 64: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 65: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 66: malote.engine.v1.Error
+	(*Event)(nil),                    // 67: malote.engine.v1.Event
+	(*Identity)(nil),                 // 68: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 69: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 70: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 71: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 72: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 73: malote.engine.v1.Other
+	(*Qr)(nil),                       // 74: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 75: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 76: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 77: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 78: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 79: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 80: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 81: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 82: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 83: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 84: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 85: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 86: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 87: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 88: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 89: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 90: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 91: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 92: malote.engine.v1.People.Entry
 }
 var file_engine_proto_depIdxs = []int32{
-	5,  // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
-	7,  // 1: malote.engine.v1.ToEngine.connect:type_name -> malote.engine.v1.Connect
-	8,  // 2: malote.engine.v1.ToEngine.disconnect:type_name -> malote.engine.v1.Disconnect
-	9,  // 3: malote.engine.v1.ToEngine.pair_phone:type_name -> malote.engine.v1.PairPhone
-	11, // 4: malote.engine.v1.ToEngine.logout:type_name -> malote.engine.v1.Logout
-	12, // 5: malote.engine.v1.ToEngine.send:type_name -> malote.engine.v1.Send
-	14, // 6: malote.engine.v1.ToEngine.mark_read:type_name -> malote.engine.v1.MarkRead
-	15, // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
-	17, // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
-	19, // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	26, // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	28, // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
-	16, // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
-	21, // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
-	23, // 14: malote.engine.v1.ToEngine.history_download:type_name -> malote.engine.v1.Download
-	25, // 15: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
-	4,  // 16: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	29, // 17: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	32, // 18: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	6,  // 19: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	33, // 20: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	0,  // 21: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	54, // 22: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	1,  // 23: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	55, // 24: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	31, // 25: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	30, // 26: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	10, // 27: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	13, // 28: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	18, // 29: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	20, // 30: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	27, // 31: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	22, // 32: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	24, // 33: malote.engine.v1.Reply.download:type_name -> malote.engine.v1.DownloadResult
-	35, // 34: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	36, // 35: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	37, // 36: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	38, // 37: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	39, // 38: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	40, // 39: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	41, // 40: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	42, // 41: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	43, // 42: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	44, // 43: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	45, // 44: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	46, // 45: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	47, // 46: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	48, // 47: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	50, // 48: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	51, // 49: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	52, // 50: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	49, // 51: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	53, // 52: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	33, // 53: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	33, // 54: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	34, // 55: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	33, // 56: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	33, // 57: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	33, // 58: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	34, // 59: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	33, // 60: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	33, // 61: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	33, // 62: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	33, // 63: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	33, // 64: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	33, // 65: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
+	9,   // 1: malote.engine.v1.ToEngine.connect:type_name -> malote.engine.v1.Connect
+	10,  // 2: malote.engine.v1.ToEngine.disconnect:type_name -> malote.engine.v1.Disconnect
+	11,  // 3: malote.engine.v1.ToEngine.pair_phone:type_name -> malote.engine.v1.PairPhone
+	13,  // 4: malote.engine.v1.ToEngine.logout:type_name -> malote.engine.v1.Logout
+	14,  // 5: malote.engine.v1.ToEngine.send:type_name -> malote.engine.v1.Send
+	16,  // 6: malote.engine.v1.ToEngine.mark_read:type_name -> malote.engine.v1.MarkRead
+	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
+	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
+	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
+	61,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	63,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
+	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
+	25,  // 14: malote.engine.v1.ToEngine.history_download:type_name -> malote.engine.v1.Download
+	27,  // 15: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
+	28,  // 16: malote.engine.v1.ToEngine.upload:type_name -> malote.engine.v1.Upload
+	30,  // 17: malote.engine.v1.ToEngine.fetch_media:type_name -> malote.engine.v1.FetchMedia
+	32,  // 18: malote.engine.v1.ToEngine.vote:type_name -> malote.engine.v1.Vote
+	36,  // 19: malote.engine.v1.ToEngine.create_group:type_name -> malote.engine.v1.CreateGroup
+	37,  // 20: malote.engine.v1.ToEngine.get_group:type_name -> malote.engine.v1.GetGroup
+	38,  // 21: malote.engine.v1.ToEngine.get_groups:type_name -> malote.engine.v1.GetGroups
+	39,  // 22: malote.engine.v1.ToEngine.change_group:type_name -> malote.engine.v1.ChangeGroup
+	40,  // 23: malote.engine.v1.ToEngine.change_participants:type_name -> malote.engine.v1.ChangeParticipants
+	42,  // 24: malote.engine.v1.ToEngine.get_join_requests:type_name -> malote.engine.v1.GetJoinRequests
+	44,  // 25: malote.engine.v1.ToEngine.get_invite:type_name -> malote.engine.v1.GetInvite
+	46,  // 26: malote.engine.v1.ToEngine.inspect_invite:type_name -> malote.engine.v1.InspectInvite
+	47,  // 27: malote.engine.v1.ToEngine.join_group:type_name -> malote.engine.v1.JoinGroup
+	49,  // 28: malote.engine.v1.ToEngine.leave_group:type_name -> malote.engine.v1.LeaveGroup
+	50,  // 29: malote.engine.v1.ToEngine.get_people:type_name -> malote.engine.v1.GetPeople
+	52,  // 30: malote.engine.v1.ToEngine.get_blocklist:type_name -> malote.engine.v1.GetBlocklist
+	53,  // 31: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
+	55,  // 32: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
+	56,  // 33: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
+	57,  // 34: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
+	59,  // 35: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
+	60,  // 36: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
+	6,   // 37: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	64,  // 38: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	67,  // 39: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	8,   // 40: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	68,  // 41: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	1,   // 42: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	89,  // 43: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	2,   // 44: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	90,  // 45: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	0,   // 46: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
+	0,   // 47: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
+	68,  // 48: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	34,  // 49: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	68,  // 50: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	33,  // 51: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 52: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	34,  // 53: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	91,  // 54: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	92,  // 55: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	68,  // 56: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	66,  // 57: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	65,  // 58: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 59: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 60: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 61: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 62: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	62,  // 63: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 64: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	26,  // 65: malote.engine.v1.Reply.download:type_name -> malote.engine.v1.DownloadResult
+	29,  // 66: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	31,  // 67: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	33,  // 68: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	35,  // 69: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	41,  // 70: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	43,  // 71: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	45,  // 72: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	48,  // 73: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	51,  // 74: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	54,  // 75: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	58,  // 76: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	70,  // 77: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	71,  // 78: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	72,  // 79: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	73,  // 80: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	74,  // 81: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	75,  // 82: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	76,  // 83: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	77,  // 84: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	78,  // 85: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	79,  // 86: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	80,  // 87: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	81,  // 88: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	82,  // 89: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	83,  // 90: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	85,  // 91: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	86,  // 92: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	87,  // 93: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	84,  // 94: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	88,  // 95: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	68,  // 96: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	68,  // 97: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	69,  // 98: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	68,  // 99: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	68,  // 100: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	68,  // 101: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	69,  // 102: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	68,  // 103: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	68,  // 104: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	68,  // 105: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	68,  // 106: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	68,  // 107: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	68,  // 108: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	68,  // 109: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	68,  // 110: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	111, // [111:111] is the sub-list for method output_type
+	111, // [111:111] is the sub-list for method input_type
+	111, // [111:111] is the sub-list for extension type_name
+	111, // [111:111] is the sub-list for extension extendee
+	0,   // [0:111] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -4630,13 +7524,35 @@ func file_engine_proto_init() {
 		(*ToEngine_GetPrivacy)(nil),
 		(*ToEngine_HistoryDownload)(nil),
 		(*ToEngine_Ping)(nil),
+		(*ToEngine_Upload)(nil),
+		(*ToEngine_FetchMedia)(nil),
+		(*ToEngine_Vote)(nil),
+		(*ToEngine_CreateGroup)(nil),
+		(*ToEngine_GetGroup)(nil),
+		(*ToEngine_GetGroups)(nil),
+		(*ToEngine_ChangeGroup)(nil),
+		(*ToEngine_ChangeParticipants)(nil),
+		(*ToEngine_GetJoinRequests)(nil),
+		(*ToEngine_GetInvite)(nil),
+		(*ToEngine_InspectInvite)(nil),
+		(*ToEngine_JoinGroup)(nil),
+		(*ToEngine_LeaveGroup)(nil),
+		(*ToEngine_GetPeople)(nil),
+		(*ToEngine_GetBlocklist)(nil),
+		(*ToEngine_Block)(nil),
+		(*ToEngine_SetPrivacy)(nil),
+		(*ToEngine_SetAbout)(nil),
+		(*ToEngine_SetPicture)(nil),
+		(*ToEngine_RejectCall)(nil),
+		(*ToEngine_SetDisappearing)(nil),
 	}
 	file_engine_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromEngine_Hello)(nil),
 		(*FromEngine_Reply)(nil),
 		(*FromEngine_Event)(nil),
 	}
-	file_engine_proto_msgTypes[27].OneofWrappers = []any{
+	file_engine_proto_msgTypes[35].OneofWrappers = []any{}
+	file_engine_proto_msgTypes[60].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -4645,8 +7561,19 @@ func file_engine_proto_init() {
 		(*Reply_Stats)(nil),
 		(*Reply_Privacy)(nil),
 		(*Reply_Download)(nil),
+		(*Reply_Upload)(nil),
+		(*Reply_FetchMedia)(nil),
+		(*Reply_Group)(nil),
+		(*Reply_Groups)(nil),
+		(*Reply_Participants)(nil),
+		(*Reply_JoinRequests)(nil),
+		(*Reply_Invite)(nil),
+		(*Reply_JoinGroup)(nil),
+		(*Reply_People)(nil),
+		(*Reply_Blocklist)(nil),
+		(*Reply_SetPicture)(nil),
 	}
-	file_engine_proto_msgTypes[30].OneofWrappers = []any{
+	file_engine_proto_msgTypes[63].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -4672,8 +7599,8 @@ func file_engine_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   54,
+			NumEnums:      4,
+			NumMessages:   89,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -7,8 +7,25 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class MediaKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEDIA_UNKNOWN: _ClassVar[MediaKind]
+    IMAGE: _ClassVar[MediaKind]
+    VIDEO: _ClassVar[MediaKind]
+    AUDIO: _ClassVar[MediaKind]
+    DOCUMENT: _ClassVar[MediaKind]
+    STICKER: _ClassVar[MediaKind]
+    LINK_THUMBNAIL: _ClassVar[MediaKind]
+MEDIA_UNKNOWN: MediaKind
+IMAGE: MediaKind
+VIDEO: MediaKind
+AUDIO: MediaKind
+DOCUMENT: MediaKind
+STICKER: MediaKind
+LINK_THUMBNAIL: MediaKind
+
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "history_download", "ping")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "history_download", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +43,27 @@ class ToEngine(_message.Message):
     GET_PRIVACY_FIELD_NUMBER: _ClassVar[int]
     HISTORY_DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    FETCH_MEDIA_FIELD_NUMBER: _ClassVar[int]
+    VOTE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    GET_GROUP_FIELD_NUMBER: _ClassVar[int]
+    GET_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    GET_JOIN_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    GET_INVITE_FIELD_NUMBER: _ClassVar[int]
+    INSPECT_INVITE_FIELD_NUMBER: _ClassVar[int]
+    JOIN_GROUP_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    GET_PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    GET_BLOCKLIST_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    SET_PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    SET_ABOUT_FIELD_NUMBER: _ClassVar[int]
+    SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
+    REJECT_CALL_FIELD_NUMBER: _ClassVar[int]
+    SET_DISAPPEARING_FIELD_NUMBER: _ClassVar[int]
     id: int
     open: Open
     connect: Connect
@@ -43,7 +81,28 @@ class ToEngine(_message.Message):
     get_privacy: GetPrivacy
     history_download: Download
     ping: Ping
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., history_download: _Optional[_Union[Download, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ...) -> None: ...
+    upload: Upload
+    fetch_media: FetchMedia
+    vote: Vote
+    create_group: CreateGroup
+    get_group: GetGroup
+    get_groups: GetGroups
+    change_group: ChangeGroup
+    change_participants: ChangeParticipants
+    get_join_requests: GetJoinRequests
+    get_invite: GetInvite
+    inspect_invite: InspectInvite
+    join_group: JoinGroup
+    leave_group: LeaveGroup
+    get_people: GetPeople
+    get_blocklist: GetBlocklist
+    block: Block
+    set_privacy: SetPrivacy
+    set_about: SetAbout
+    set_picture: SetPicture
+    reject_call: RejectCall
+    set_disappearing: SetDisappearing
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., history_download: _Optional[_Union[Download, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -273,6 +332,329 @@ class Ping(_message.Message):
     timeout_ms: int
     def __init__(self, timeout_ms: _Optional[int] = ...) -> None: ...
 
+class Upload(_message.Message):
+    __slots__ = ("path", "kind")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    kind: MediaKind
+    def __init__(self, path: _Optional[str] = ..., kind: _Optional[_Union[MediaKind, str]] = ...) -> None: ...
+
+class UploadResult(_message.Message):
+    __slots__ = ("url", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "file_length")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+    FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    direct_path: str
+    media_key: bytes
+    file_sha256: bytes
+    file_enc_sha256: bytes
+    file_length: int
+    def __init__(self, url: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ...) -> None: ...
+
+class FetchMedia(_message.Message):
+    __slots__ = ("path", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "kind", "max_bytes")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+    FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    direct_path: str
+    media_key: bytes
+    file_sha256: bytes
+    file_enc_sha256: bytes
+    kind: MediaKind
+    max_bytes: int
+    def __init__(self, path: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., kind: _Optional[_Union[MediaKind, str]] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class FetchMediaResult(_message.Message):
+    __slots__ = ("size",)
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    def __init__(self, size: _Optional[int] = ...) -> None: ...
+
+class Vote(_message.Message):
+    __slots__ = ("chat", "sender", "poll_id", "options", "message_id")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    POLL_ID_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    sender: str
+    poll_id: str
+    options: _containers.RepeatedScalarFieldContainer[str]
+    message_id: str
+    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., poll_id: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., message_id: _Optional[str] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("jid", "name", "topic", "owner", "created_at_ms", "locked", "announce", "join_approval", "members_add", "disappearing_s", "parent", "community", "participants", "size")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    LOCKED_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCE_FIELD_NUMBER: _ClassVar[int]
+    JOIN_APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_ADD_FIELD_NUMBER: _ClassVar[int]
+    DISAPPEARING_S_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITY_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    name: str
+    topic: str
+    owner: Identity
+    created_at_ms: int
+    locked: bool
+    announce: bool
+    join_approval: bool
+    members_add: bool
+    disappearing_s: int
+    parent: str
+    community: bool
+    participants: _containers.RepeatedCompositeFieldContainer[Participant]
+    size: int
+    def __init__(self, jid: _Optional[str] = ..., name: _Optional[str] = ..., topic: _Optional[str] = ..., owner: _Optional[_Union[Identity, _Mapping]] = ..., created_at_ms: _Optional[int] = ..., locked: _Optional[bool] = ..., announce: _Optional[bool] = ..., join_approval: _Optional[bool] = ..., members_add: _Optional[bool] = ..., disappearing_s: _Optional[int] = ..., parent: _Optional[str] = ..., community: _Optional[bool] = ..., participants: _Optional[_Iterable[_Union[Participant, _Mapping]]] = ..., size: _Optional[int] = ...) -> None: ...
+
+class Participant(_message.Message):
+    __slots__ = ("identity", "admin", "owner", "error")
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    identity: Identity
+    admin: bool
+    owner: bool
+    error: int
+    def __init__(self, identity: _Optional[_Union[Identity, _Mapping]] = ..., admin: _Optional[bool] = ..., owner: _Optional[bool] = ..., error: _Optional[int] = ...) -> None: ...
+
+class Groups(_message.Message):
+    __slots__ = ("groups",)
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.RepeatedCompositeFieldContainer[Group]
+    def __init__(self, groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ...) -> None: ...
+
+class CreateGroup(_message.Message):
+    __slots__ = ("name", "participants")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    participants: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetGroup(_message.Message):
+    __slots__ = ("jid",)
+    JID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    def __init__(self, jid: _Optional[str] = ...) -> None: ...
+
+class GetGroups(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ChangeGroup(_message.Message):
+    __slots__ = ("jid", "name", "topic", "picture", "locked", "announce", "join_approval", "members_add")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_FIELD_NUMBER: _ClassVar[int]
+    LOCKED_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCE_FIELD_NUMBER: _ClassVar[int]
+    JOIN_APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_ADD_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    name: str
+    topic: str
+    picture: bytes
+    locked: bool
+    announce: bool
+    join_approval: bool
+    members_add: bool
+    def __init__(self, jid: _Optional[str] = ..., name: _Optional[str] = ..., topic: _Optional[str] = ..., picture: _Optional[bytes] = ..., locked: _Optional[bool] = ..., announce: _Optional[bool] = ..., join_approval: _Optional[bool] = ..., members_add: _Optional[bool] = ...) -> None: ...
+
+class ChangeParticipants(_message.Message):
+    __slots__ = ("jid", "action", "participants")
+    class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNKNOWN: _ClassVar[ChangeParticipants.Action]
+        ADD: _ClassVar[ChangeParticipants.Action]
+        REMOVE: _ClassVar[ChangeParticipants.Action]
+        PROMOTE: _ClassVar[ChangeParticipants.Action]
+        DEMOTE: _ClassVar[ChangeParticipants.Action]
+        APPROVE: _ClassVar[ChangeParticipants.Action]
+        REJECT: _ClassVar[ChangeParticipants.Action]
+    UNKNOWN: ChangeParticipants.Action
+    ADD: ChangeParticipants.Action
+    REMOVE: ChangeParticipants.Action
+    PROMOTE: ChangeParticipants.Action
+    DEMOTE: ChangeParticipants.Action
+    APPROVE: ChangeParticipants.Action
+    REJECT: ChangeParticipants.Action
+    JID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    action: ChangeParticipants.Action
+    participants: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, jid: _Optional[str] = ..., action: _Optional[_Union[ChangeParticipants.Action, str]] = ..., participants: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Participants(_message.Message):
+    __slots__ = ("participants",)
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    participants: _containers.RepeatedCompositeFieldContainer[Participant]
+    def __init__(self, participants: _Optional[_Iterable[_Union[Participant, _Mapping]]] = ...) -> None: ...
+
+class GetJoinRequests(_message.Message):
+    __slots__ = ("jid",)
+    JID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    def __init__(self, jid: _Optional[str] = ...) -> None: ...
+
+class JoinRequests(_message.Message):
+    __slots__ = ("entries",)
+    class Entry(_message.Message):
+        __slots__ = ("identity", "requested_at_ms")
+        IDENTITY_FIELD_NUMBER: _ClassVar[int]
+        REQUESTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+        identity: Identity
+        requested_at_ms: int
+        def __init__(self, identity: _Optional[_Union[Identity, _Mapping]] = ..., requested_at_ms: _Optional[int] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[JoinRequests.Entry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[JoinRequests.Entry, _Mapping]]] = ...) -> None: ...
+
+class GetInvite(_message.Message):
+    __slots__ = ("jid", "reset")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    reset: bool
+    def __init__(self, jid: _Optional[str] = ..., reset: _Optional[bool] = ...) -> None: ...
+
+class InviteResult(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: str
+    def __init__(self, link: _Optional[str] = ...) -> None: ...
+
+class InspectInvite(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: str
+    def __init__(self, link: _Optional[str] = ...) -> None: ...
+
+class JoinGroup(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: str
+    def __init__(self, link: _Optional[str] = ...) -> None: ...
+
+class JoinGroupResult(_message.Message):
+    __slots__ = ("jid",)
+    JID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    def __init__(self, jid: _Optional[str] = ...) -> None: ...
+
+class LeaveGroup(_message.Message):
+    __slots__ = ("jid",)
+    JID_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    def __init__(self, jid: _Optional[str] = ...) -> None: ...
+
+class GetPeople(_message.Message):
+    __slots__ = ("jids",)
+    JIDS_FIELD_NUMBER: _ClassVar[int]
+    jids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, jids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class People(_message.Message):
+    __slots__ = ("entries",)
+    class Entry(_message.Message):
+        __slots__ = ("identity", "about", "picture_id", "verified_name", "devices")
+        IDENTITY_FIELD_NUMBER: _ClassVar[int]
+        ABOUT_FIELD_NUMBER: _ClassVar[int]
+        PICTURE_ID_FIELD_NUMBER: _ClassVar[int]
+        VERIFIED_NAME_FIELD_NUMBER: _ClassVar[int]
+        DEVICES_FIELD_NUMBER: _ClassVar[int]
+        identity: Identity
+        about: str
+        picture_id: str
+        verified_name: str
+        devices: int
+        def __init__(self, identity: _Optional[_Union[Identity, _Mapping]] = ..., about: _Optional[str] = ..., picture_id: _Optional[str] = ..., verified_name: _Optional[str] = ..., devices: _Optional[int] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[People.Entry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[People.Entry, _Mapping]]] = ...) -> None: ...
+
+class GetBlocklist(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Block(_message.Message):
+    __slots__ = ("jid", "blocked")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    blocked: bool
+    def __init__(self, jid: _Optional[str] = ..., blocked: _Optional[bool] = ...) -> None: ...
+
+class Blocklist(_message.Message):
+    __slots__ = ("people",)
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    people: _containers.RepeatedCompositeFieldContainer[Identity]
+    def __init__(self, people: _Optional[_Iterable[_Union[Identity, _Mapping]]] = ...) -> None: ...
+
+class SetPrivacy(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class SetAbout(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class SetPicture(_message.Message):
+    __slots__ = ("jpeg",)
+    JPEG_FIELD_NUMBER: _ClassVar[int]
+    jpeg: bytes
+    def __init__(self, jpeg: _Optional[bytes] = ...) -> None: ...
+
+class SetPictureResult(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class RejectCall(_message.Message):
+    __slots__ = ("call_id",)
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    def __init__(self, call_id: _Optional[str] = ..., **kwargs) -> None: ...
+
+class SetDisappearing(_message.Message):
+    __slots__ = ("chat", "seconds")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    seconds: int
+    def __init__(self, chat: _Optional[str] = ..., seconds: _Optional[int] = ...) -> None: ...
+
 class Stats(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -310,7 +692,7 @@ class Answer(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., stored: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "download")
+    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "download", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -321,6 +703,17 @@ class Reply(_message.Message):
     STATS_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
+    FETCH_MEDIA_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANTS_FIELD_NUMBER: _ClassVar[int]
+    JOIN_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    INVITE_FIELD_NUMBER: _ClassVar[int]
+    JOIN_GROUP_FIELD_NUMBER: _ClassVar[int]
+    PEOPLE_FIELD_NUMBER: _ClassVar[int]
+    BLOCKLIST_FIELD_NUMBER: _ClassVar[int]
+    SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: Error
     open: OpenResult
@@ -331,7 +724,18 @@ class Reply(_message.Message):
     stats: StatsResult
     privacy: GetPrivacyResult
     download: DownloadResult
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., download: _Optional[_Union[DownloadResult, _Mapping]] = ...) -> None: ...
+    upload: UploadResult
+    fetch_media: FetchMediaResult
+    group: Group
+    groups: Groups
+    participants: Participants
+    join_requests: JoinRequests
+    invite: InviteResult
+    join_group: JoinGroupResult
+    people: People
+    blocklist: Blocklist
+    set_picture: SetPictureResult
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., download: _Optional[_Union[DownloadResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ...) -> None: ...
 
 class OpenResult(_message.Message):
     __slots__ = ("device", "lid", "push_name")
@@ -438,7 +842,7 @@ class MessageInfo(_message.Message):
     def __init__(self, id: _Optional[str] = ..., chat: _Optional[_Union[Identity, _Mapping]] = ..., sender: _Optional[_Union[Identity, _Mapping]] = ..., from_me: _Optional[bool] = ..., group: _Optional[bool] = ..., timestamp_ms: _Optional[int] = ..., push_name: _Optional[str] = ..., type: _Optional[str] = ..., sender_device: _Optional[int] = ..., offline: _Optional[bool] = ..., category: _Optional[str] = ..., edit: _Optional[str] = ...) -> None: ...
 
 class Message(_message.Message):
-    __slots__ = ("info", "message", "raw", "ephemeral", "view_once", "edit", "retry_count", "unavailable_request_id", "text", "kind", "quoted_id", "quoted_sender", "history", "protocol_type", "target_id", "secret")
+    __slots__ = ("info", "message", "raw", "ephemeral", "view_once", "edit", "retry_count", "unavailable_request_id", "text", "kind", "quoted_id", "quoted_sender", "history", "protocol_type", "target_id", "secret", "vote", "vote_options", "undecrypted")
     INFO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
@@ -455,6 +859,9 @@ class Message(_message.Message):
     PROTOCOL_TYPE_FIELD_NUMBER: _ClassVar[int]
     TARGET_ID_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
+    VOTE_FIELD_NUMBER: _ClassVar[int]
+    VOTE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    UNDECRYPTED_FIELD_NUMBER: _ClassVar[int]
     info: MessageInfo
     message: bytes
     raw: bytes
@@ -471,7 +878,10 @@ class Message(_message.Message):
     protocol_type: str
     target_id: str
     secret: bool
-    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., message: _Optional[bytes] = ..., raw: _Optional[bytes] = ..., ephemeral: _Optional[bool] = ..., view_once: _Optional[bool] = ..., edit: _Optional[bool] = ..., retry_count: _Optional[int] = ..., unavailable_request_id: _Optional[str] = ..., text: _Optional[str] = ..., kind: _Optional[str] = ..., quoted_id: _Optional[str] = ..., quoted_sender: _Optional[_Union[Identity, _Mapping]] = ..., history: _Optional[bytes] = ..., protocol_type: _Optional[str] = ..., target_id: _Optional[str] = ..., secret: _Optional[bool] = ...) -> None: ...
+    vote: bool
+    vote_options: _containers.RepeatedScalarFieldContainer[bytes]
+    undecrypted: bool
+    def __init__(self, info: _Optional[_Union[MessageInfo, _Mapping]] = ..., message: _Optional[bytes] = ..., raw: _Optional[bytes] = ..., ephemeral: _Optional[bool] = ..., view_once: _Optional[bool] = ..., edit: _Optional[bool] = ..., retry_count: _Optional[int] = ..., unavailable_request_id: _Optional[str] = ..., text: _Optional[str] = ..., kind: _Optional[str] = ..., quoted_id: _Optional[str] = ..., quoted_sender: _Optional[_Union[Identity, _Mapping]] = ..., history: _Optional[bytes] = ..., protocol_type: _Optional[str] = ..., target_id: _Optional[str] = ..., secret: _Optional[bool] = ..., vote: _Optional[bool] = ..., vote_options: _Optional[_Iterable[bytes]] = ..., undecrypted: _Optional[bool] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("message_ids", "chat", "sender", "from_me", "group", "timestamp_ms", "type")
