@@ -112,7 +112,7 @@ class Guard:
         return None
 
     def _named(self, host: str) -> bool:
-        return _name(host) in self._hosts
+        return bool(self._hosts) and _name(host) in self._hosts
 
 
 @lru_cache(HOSTS_KEPT)

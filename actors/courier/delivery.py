@@ -6,9 +6,11 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import aiohttp
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from actors.courier.egress import Egress, ForbiddenAddress, NameUnknown, ProxyFailure, Unreachable
@@ -19,24 +21,67 @@ from actors.courier.tls import ClientTls, UnusableTls
 USER_AGENT = f"Malote/{version('malote')}"
 EXCERPT = 1024
 """Bytes of an answer that are kept."""
+ID, TIMESTAMP, SIGNATURE = istr("webhook-id"), istr("webhook-timestamp"), istr("webhook-signature")
+SEQ, ATTEMPT = istr("malote-seq"), istr("malote-attempt")
 
 
-async def attempt(
-    egress: Egress,
-    *,
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """What all attempts at an endpoint have in common, ready to be used.
+
+    Args:
+        headers: those that are sent every time.
+        timeout: seconds from the start of an attempt to the end of the answer, the permit being there.
+        connect_timeout: seconds of these until there is a connection.
+        answer_bytes: how much of the answer is read.
+        tls: the certificate to show to the endpoint.
+    """
+
+    url: URL
+    headers: CIMultiDict[str]
+    timeout: float
+    connect_timeout: float
+    answer_bytes: int
+    tls: ClientTls | None = None
+
+
+def addressee(
     url: str,
-    body: bytes,
-    event_id: str,
     instance_id: str,
-    seq: int,
-    number: int,
-    secrets: Sequence[str],
+    *,
     headers: Mapping[str, str],
-    timestamp: int,
     timeout: float,
     connect_timeout: float,
     answer_bytes: int,
     tls: ClientTls | None = None,
+) -> Addressee:
+    """An endpoint that is given the events of an instance.
+
+    Args:
+        headers: the endpoint's own. Ours go before them.
+    """
+    common = CIMultiDict(headers)
+    common.update(
+        {
+            "content-type": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": USER_AGENT,
+            "malote-instance": instance_id,
+        }
+    )
+    return Addressee(URL(url), common, timeout, connect_timeout, answer_bytes, tls)
+
+
+async def attempt(
+    egress: Egress,
+    to: Addressee,
+    *,
+    body: bytes,
+    event_id: str,
+    seq: int,
+    number: int,
+    secrets: Sequence[str],
+    timestamp: int,
 ) -> Outcome:
     """Post an event once. Never raises, except for being cancelled.
 
@@ -45,10 +90,6 @@ async def attempt(
     Args:
         number: of the attempt, from 1.
         timestamp: seconds since 1970.
-        timeout: seconds from now to the end of the answer. Whoever has to wait for a permit waits before.
-        connect_timeout: seconds of these until there is a connection.
-        answer_bytes: how much of the answer is read.
-        tls: the certificate to show to the endpoint.
     """
     started = time.monotonic()
     status: int | None = None
@@ -56,32 +97,24 @@ async def attempt(
     answer = bytearray()
     failure: Failure | None = None
     error: str | None = None
+    headers = to.headers.copy()
+    headers[ID] = event_id
+    headers[TIMESTAMP] = str(timestamp)
+    headers[SIGNATURE] = sign(secrets, event_id, timestamp, body)
+    headers[SEQ] = str(seq)
+    headers[ATTEMPT] = str(number)
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(to.timeout):
             response = await egress.post(
-                URL(url),
-                body=body,
-                connect_timeout=connect_timeout,
-                tls=tls,
-                headers={
-                    **headers,
-                    "content-type": "application/json",
-                    "accept-encoding": "identity",
-                    "user-agent": USER_AGENT,
-                    "webhook-id": event_id,
-                    "webhook-timestamp": str(timestamp),
-                    "webhook-signature": sign(secrets, event_id, timestamp, body),
-                    "malote-instance": instance_id,
-                    "malote-seq": str(seq),
-                    "malote-attempt": str(number),
-                },
+                to.url, body=body, headers=headers, connect_timeout=to.connect_timeout, tls=to.tls
             )
             async with response:
                 status = response.status
                 retry_after = response.headers.get("retry-after")
-                await _read(response, answer, answer_bytes)
+                if not response.content.at_eof():
+                    await _read(response, answer, to.answer_bytes)
     except Exception as raised:
-        failure, error = _explain(raised, timeout)
+        failure, error = _explain(raised, to.timeout)
     if status is not None:
         failure = None if 200 <= status < 300 else Failure.STATUS
         if error is not None:
@@ -94,7 +127,7 @@ async def attempt(
         error=error,
         duration=time.monotonic() - started,
         retry_after=retry_after,
-        answer=bytes(answer[:EXCERPT]).decode("utf-8", "replace").replace("\0", "\ufffd"),
+        answer=answer[:EXCERPT].decode("utf-8", "replace").replace("\0", "\ufffd"),
     )
 
 

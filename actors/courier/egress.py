@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -162,16 +163,18 @@ class Egress:
             ProxyFailure, Unreachable, UnusableTls
             aiohttp.ClientError, OSError: anything else; aiohttp.ServerTimeoutError is the deadline's.
         """
-        began = time.monotonic()
         host = url.raw_host or ""
         reason = self._guard.host_refusal(host)
         if reason is not None:
             raise _forbidden(host, reason)
+        began = time.monotonic()
         context = True if tls is None else await self._context(tls)
-        proxy = await self._proxy_for(host, connect_timeout)
-        left = max(0.001, connect_timeout - (time.monotonic() - began))  # 0 would be no deadline
+        proxy = None if self._proxy is None else await self._proxy_for(host, connect_timeout)
+        left = connect_timeout
+        if tls is not None or self._proxy is not None:
+            left = max(0.001, left - (time.monotonic() - began))  # 0 would be no deadline
         free = proxy is not None or self._guard.trusts(host)
-        trail = _Trail()
+        trail = None if self._proxy is None else _Trail()
         try:
             response = await (self._unguarded if free else self._guarded).post(
                 url,
@@ -180,7 +183,7 @@ class Egress:
                 allow_redirects=False,
                 ssl=context,
                 proxy=proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=left, sock_connect=left),
+                timeout=_connect_within(left),
                 trace_request_ctx=trail,
             )
         except aiohttp.ClientHttpProxyError as error:
@@ -188,7 +191,7 @@ class Egress:
                 raise Unreachable(f"the egress proxy did not reach it: HTTP {error.status}") from error
             raise ProxyFailure(f"the egress proxy opened no way to it: HTTP {error.status}") from error
         except aiohttp.ClientError as error:
-            failure = None if proxy is None else _proxy_failure(error, trail)
+            failure = None if proxy is None or trail is None else _proxy_failure(error, trail)
             if failure is None:
                 raise
             raise ProxyFailure(failure) from error
@@ -266,6 +269,11 @@ class Egress:
         if reason is not None:
             raise _forbidden(address[0], reason)
         return socket.socket(family, kind, proto)
+
+
+@lru_cache(maxsize=64)
+def _connect_within(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds)
 
 
 def _forbidden(address: str, reason: str | None) -> ForbiddenAddress:

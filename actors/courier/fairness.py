@@ -98,10 +98,12 @@ class Shares:
         self._endpoints = _worth_remembering(self._endpoints, now)
 
     def _accounts(self, party: Party, now: float) -> tuple[_Account, _Account]:
-        return (
-            self._tenants.setdefault(party.tenant, _Account(now)),
-            self._endpoints.setdefault(party, _Account(now)),
-        )
+        tenant, endpoint = self._tenants.get(party.tenant), self._endpoints.get(party)
+        if tenant is None:
+            tenant = self._tenants[party.tenant] = _Account(now)
+        if endpoint is None:
+            endpoint = self._endpoints[party] = _Account(now)
+        return tenant, endpoint
 
 
 def _used(account: _Account | None, now: float) -> float:

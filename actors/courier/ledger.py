@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.courier.bodies import Parcel
 from actors.courier.breaker import Memory
 from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_channel
 from actors.courier.news import NEWS, News
 from actors.courier.queue import Retry
-from actors.courier.records import Attempt, EndpointRecord
+from actors.courier.records import EndpointRecord
 from actors.instance.mailbox import APPEND, Mailbox
 from actors.settings import Settings
 from actors.store import Store
@@ -41,8 +41,7 @@ class Lane(StrEnum):
     REPLAY = "replay"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event as it stands in a lane."""
 
     position: int
@@ -68,8 +67,35 @@ class Claim:
     """The last news of the endpoint that was announced, "" if there was none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class LogEntry(NamedTuple):
+    """An attempt as it is written into the delivery log, to be read as `actors.courier.records.Attempt`.
+
+    Args:
+        attempt: from 1.
+        at: seconds since 1970, as is ``next_attempt_at``.
+    """
+
+    event_id: str
+    seq: int
+    type: str
+    attempt: int
+    kind: str
+    at: float
+    duration_ms: int
+    result: str
+    next_attempt_at: float | None = None
+    status: int | None = None
+    failure: str | None = None
+    error: str | None = None
+    answer: str = ""
+
+    def json(self) -> str:
+        """What is written."""
+        fields = zip(self._fields, self, strict=True)
+        return json.dumps({name: value for name, value in fields if value is not None})
+
+
+class Settlement(NamedTuple):
     """What became of an event, to be written down.
 
     Args:
@@ -84,7 +110,7 @@ class Settlement:
     event_id: str
     verdict: str
     at: float
-    log: Attempt | None
+    log: LogEntry | None
     retry: Retry | None = None
     letter: Mapping[str, Any] | None = None
 
@@ -236,7 +262,7 @@ class Ledger:
         claim: Claim,
         before: EndpointRecord,
         after: EndpointRecord,
-        log: Attempt | None,
+        log: LogEntry | None,
         at: float,
         news: News,
     ) -> bool:
@@ -261,7 +287,7 @@ class Ledger:
                 self.endpoint_id,
                 before.revision,
                 after.model_dump_json(),
-                log.model_dump_json(exclude={"id"}, exclude_none=True) if log else "",
+                log.json() if log else "",
                 self.settings.courier.attempts_kept,
                 f"{at:.3f}",
                 endpoints_channel(self.store),
@@ -326,7 +352,7 @@ def _words(result: Settlement) -> tuple[str | int | float | bytes, ...]:
         result.log.attempt if result.log else 0,
         _encode(result.retry) if result.retry else "",
         f"{result.at:.3f}",
-        result.log.model_dump_json(exclude={"id"}, exclude_none=True) if result.log else "",
+        result.log.json() if result.log else "",
         json.dumps(dict(result.letter)) if result.letter else "",
     )
 

@@ -12,17 +12,18 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
 from actors.courier.bodies import Bodies, Parcel
-from actors.courier.delivery import attempt
+from actors.courier.delivery import Addressee, addressee, attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
 from actors.courier.gate import Gate, terms
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
 from actors.courier.queue import Item, Queue, Retry
-from actors.courier.records import EndpointRecord, Ordering, moment
+from actors.courier.records import EndpointRecord, Ordering
 from actors.courier.retry import Verdict, judge
 from actors.courier.scribe import PAUSE, Ended, Scribe, Source
 from actors.courier.settlements import attempted, merged, settled, unsent
@@ -37,6 +38,20 @@ UNSETTLED = 2
 """Results per permitted attempt that may wait to be written down before no more attempts are started."""
 WORRYING = 4
 """Attempts at one event that fail while nothing succeeds, after which its endpoint is said to fail."""
+
+
+class Job(NamedTuple):
+    """An attempt that was let through the gate.
+
+    Args:
+        again: the event was refused before.
+        probe: the endpoint is down, and this is to show whether it still is.
+    """
+
+    source: Source
+    again: bool
+    item: Item
+    probe: bool
 
 
 class Line:
@@ -69,6 +84,7 @@ class Line:
         self._party = Party(tenant, f"{ledger.instance_id}/{record.id}")
         self._settings = ledger.settings.courier
         self._terms = terms(self._settings, record.delivery)
+        self._to = self._addressee()
         self._gate = Gate(self._terms, clock())
         self._courier = courier
         self._egress = egress
@@ -135,6 +151,7 @@ class Line:
             self._reload = True
         self.record = record
         self._terms = terms(self._settings, record.delivery)
+        self._to = self._addressee()
         self._gate.change(self._terms, self._clock())
         self._wake.set()
 
@@ -314,19 +331,28 @@ class Line:
         return self.record.wants(entry.parcel.type) and entry.about != self.record.id
 
     def _start(self) -> None:
+        while (job := self._take()) is not None:
+            task = asyncio.create_task(self._work(job))
+            self._note(task, job)
+            task.add_done_callback(self._ended)
+
+    def _take(self) -> Job | None:
+        """Something that may be attempted now."""
+        if self._leaving or self._full or not self.record.enabled:
+            return None
         now = self._clock()
+        opens = self._gate.opens_at(now)
+        if opens is None or opens > now:
+            return None
         self._mailbox.queue.promote(now)
         self._replays.queue.promote(now)
-        while not self._leaving and not self._full:
-            opens = self._gate.opens_at(now)
-            if opens is None or opens > now or (found := self._next()) is None:
-                return
-            source, again, item = found
-            probe = self._gate.enter(now)
-            task = asyncio.create_task(self._deliver(source, item, probe))
-            self._open[task] = again
-            self._not_begun.add(task)
-            task.add_done_callback(self._ended)
+        if (found := self._next()) is None:
+            return None
+        return Job(*found, probe=self._gate.enter(now))
+
+    def _note(self, task: asyncio.Task[None], job: Job) -> None:
+        self._open[task] = job.again
+        self._not_begun.add(task)
 
     def _next(self) -> tuple[Source, bool, Item] | None:
         # In turns: neither a replay of thousands, nor a busy account, nor a storm of retries starves the
@@ -348,16 +374,25 @@ class Line:
                 return source, again, item
         return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._open[task]
-        self._not_begun.discard(task)
-        if self._leaving or not self.record.enabled:
-            self._wake.set()
-        else:
-            # At once, and the loop is woken only if that leaves room for more.
-            self._start()
+    async def _work(self, job: Job) -> None:
+        # One attempt after another, for as long as there is something: a task for each would cost as much as
+        # the signature.
+        task = asyncio.current_task()
+        assert task is not None
+        while True:
+            await self._deliver(job)
+            del self._open[task]
+            if (following := self._take()) is None:
+                return
+            job = following
+            self._note(task, job)
             if not self._full:
                 self._wake.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._open.pop(task, None)
+        self._not_begun.discard(task)
+        self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             log.error(
                 "an attempt failed in itself", extra={"endpoint": self.record.id}, exc_info=task.exception()
@@ -366,56 +401,52 @@ class Line:
 
     # ---- one attempt ----
 
-    async def _deliver(self, source: Source, item: Item, probe: bool) -> None:
+    async def _deliver(self, job: Job) -> None:
         party = self._party
+        source, item = job.source, job.item
         try:
             parcel = self._remembered(source.name, item)
             if parcel is None:
                 parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
             await self._slots.take(party)
         except asyncio.CancelledError:
-            self._gate.abandon(probe=probe)
+            self._gate.abandon(probe=job.probe)
             source.queue.give_back(item.position)
             raise
         except Changed:
             log.warning("Redis lost what was read from it", extra={"endpoint": self.record.id})
-            self._gate.abandon(probe=probe)
+            self._gate.abandon(probe=job.probe)
             self._scribe.changed = True
             return
         try:
             task = asyncio.current_task()
             assert task is not None
             self._not_begun.discard(task)
-            await self._post(source, item, parcel, probe)
+            await self._post(job, parcel)
         except Lost:
             self._scribe.lost = True
         finally:
             self._slots.give(party)
 
-    async def _post(self, source: Source, item: Item, parcel: Parcel, probe: bool) -> None:
+    async def _post(self, job: Job, parcel: Parcel) -> None:
+        source, item = job.source, job.item
         record, terms_ = self.record, self._terms
         started = self._clock()
         earlier = source.queue.retry_of(item.position) or Retry(0, 0.0, started, 0)
         number = earlier.attempts + 1
         outcome = await attempt(
             self._egress,
-            url=record.url,
+            self._to,
             body=parcel.body,
             event_id=parcel.event_id,
-            instance_id=self.ledger.instance_id,
             seq=parcel.seq,
             number=number,
-            secrets=record.active_secrets(moment(started)),
-            headers=record.headers,
+            secrets=record.active_secrets(started),
             timestamp=int(started),
-            timeout=terms_.timeout,
-            connect_timeout=terms_.connect_timeout,
-            answer_bytes=self._settings.answer_bytes,
-            tls=record.tls,
         )
         now = self._clock()
         spared = self._gate.leave(
-            outcome, item.event_id, probe=probe, open_attempts=len(self._open), started=started, now=now
+            outcome, item.event_id, probe=job.probe, open_attempts=len(self._open), started=started, now=now
         )
         others_succeed = self._last_success > earlier.first
         verdict, due = judge(
@@ -435,12 +466,23 @@ class Line:
         retry = None
         if log_.result == "retry":
             retry = Retry(number, due, earlier.first, earlier.counted + (not spared))
-            log_.next_attempt_at = moment(max(due, self._gate.opens_at(now) or due))
+            log_ = log_._replace(next_attempt_at=round(max(due, self._gate.opens_at(now) or due), 3))
         if outcome.ok:
             self._last_success = now
         worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))
         result = settled(item, log_, outcome, first=earlier.first, at=now, retry=retry)
         self._scribe.add(Ended(source, item, result, worrying))
+
+    def _addressee(self) -> Addressee:
+        return addressee(
+            self.record.url,
+            self.ledger.instance_id,
+            headers=self.record.headers,
+            timeout=self._terms.timeout,
+            connect_timeout=self._terms.connect_timeout,
+            answer_bytes=self._settings.answer_bytes,
+            tls=self.record.tls,
+        )
 
     def _remembered(self, lane: Lane, item: Item) -> Parcel | None:
         parcel = self._bodies.get(self._body_key(lane, item.position))

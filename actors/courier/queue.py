@@ -11,13 +11,12 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Track = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """Where an event stands that was refused.
 
     Args:
@@ -33,8 +32,7 @@ class Retry:
     counted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One unfinished event. Its body is not held here."""
 
     position: int

@@ -132,9 +132,9 @@ class EndpointRecord(BaseModel):
             for pattern in self.events
         )
 
-    def active_secrets(self, now: datetime) -> list[str]:
-        """Secrets that sign now, the current one first."""
-        return [s.value for s in self.secrets if s.expires_at is None or s.expires_at > now]
+    def active_secrets(self, now: float) -> list[str]:
+        """Secrets that sign at a time (seconds since 1970), the current one first."""
+        return [s.value for s in self.secrets if s.expires_at is None or s.expires_at.timestamp() > now]
 
 
 class EndpointChange(BaseModel):

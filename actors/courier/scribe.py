@@ -8,15 +8,15 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
 from actors.courier.breaker import Memory
-from actors.courier.ledger import Changed, Claim, Lane, Ledger, Lost, Settlement
+from actors.courier.ledger import Changed, Claim, Lane, Ledger, LogEntry, Lost, Settlement
 from actors.courier.news import News, disabled, failing, recovered
 from actors.courier.queue import Item, Queue
-from actors.courier.records import Attempt, EndpointRecord
+from actors.courier.records import EndpointRecord
 from actors.store import StoreUnavailable
 
 T = TypeVar("T")
@@ -35,8 +35,7 @@ class Source:
     more: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """An attempt whose result is not written down yet. Its chat waits until it is.
 
     Args:
@@ -156,7 +155,7 @@ class Scribe:
         self._told = news.told
         log.warning("endpoint " + news.told, extra={"endpoint": self.ledger.endpoint_id})
 
-    async def give_up(self, attempted: EndpointRecord, entry: Attempt | None, reason: str) -> None:
+    async def give_up(self, attempted: EndpointRecord, entry: LogEntry | None, reason: str) -> None:
         """Switch the endpoint off, unless it was changed to another URL meanwhile.
 
         Args:

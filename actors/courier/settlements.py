@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from actors.courier.bodies import Parcel
-from actors.courier.ledger import Entry, Lane, Settlement
+from actors.courier.ledger import Entry, Lane, LogEntry, Settlement
 from actors.courier.queue import Item, Retry
-from actors.courier.records import Attempt, moment
+from actors.courier.records import moment
 from actors.courier.retry import Outcome, Verdict
 from actors.events import utc
 
@@ -19,10 +19,13 @@ RESULTS: dict[Verdict, Result] = {
     Verdict.DISABLE: "disabled",
 }
 
+WORDS = {"delivered": "done", "retry": "retry", "dead": "dead", "dropped": "drop"}
+"""What the ledger calls a result."""
+
 
 def attempted(
     lane: Lane, item: Item, parcel: Parcel, outcome: Outcome, verdict: Verdict, *, number: int, started: float
-) -> Attempt:
+) -> LogEntry:
     """An attempt, for the delivery log.
 
     Args:
@@ -32,24 +35,24 @@ def attempted(
     result = RESULTS[verdict]
     if item.test:
         result = "delivered" if outcome.ok else "dropped"
-    return Attempt(
+    return LogEntry(
         event_id=parcel.event_id,
         seq=parcel.seq,
         type=parcel.type,
         attempt=number,
         kind="test" if item.test else "delivery" if lane is Lane.MAILBOX else "replay",
-        at=moment(started),
+        at=round(started, 3),
         duration_ms=round(outcome.duration * 1000),
         result=result,
         status=outcome.status,
-        failure=outcome.failure.value if outcome.failure else None,
+        failure=outcome.failure,
         error=outcome.error,
         answer=outcome.answer,
     )
 
 
 def settled(
-    item: Item, log: Attempt, outcome: Outcome, *, first: float, at: float, retry: Retry | None
+    item: Item, log: LogEntry, outcome: Outcome, *, first: float, at: float, retry: Retry | None
 ) -> Settlement:
     """What an attempt came to.
 
@@ -58,11 +61,10 @@ def settled(
         at: end of this one.
         retry: where the event stands if it is tried again.
     """
-    verdicts = {"delivered": "done", "retry": "retry", "dead": "dead", "dropped": "drop"}
     return Settlement(
         position=item.position,
         event_id=item.event_id,
-        verdict=verdicts[log.result],
+        verdict=WORDS[log.result],
         at=at,
         log=log,
         retry=retry,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from actors.courier.addresses import Guard
-from actors.courier.delivery import attempt
+from actors.courier.delivery import addressee, attempt
 from actors.courier.egress import Egress
 from actors.courier.retry import Outcome
 from actors.courier.signature import new_secret
@@ -39,11 +39,10 @@ async def post(
     body: bytes = b'{"a":1}',
     tls: ClientTls | None = None,
 ) -> Outcome:
-    return await attempt(
-        out, url=url, body=body, event_id="evt_1", instance_id="i", seq=1, number=1, secrets=[SECRET],
-        headers={}, timestamp=1, timeout=timeout, connect_timeout=connect_timeout, answer_bytes=16_384,
-        tls=tls,
-    )  # fmt: skip
+    to = addressee(
+        url, "i", headers={}, timeout=timeout, connect_timeout=connect_timeout, answer_bytes=16_384, tls=tls
+    )
+    return await attempt(out, to, body=body, event_id="evt_1", seq=1, number=1, secrets=[SECRET], timestamp=1)
 
 
 class Names(AbstractResolver):

@@ -12,10 +12,9 @@ import pytest
 from aiohttp import web
 
 from actors.courier.courier import Courier, Deposed
-from actors.courier.ledger import Changed, Lane, Ledger, Lost, Settlement
+from actors.courier.ledger import Changed, Lane, Ledger, LogEntry, Lost, Settlement
 from actors.courier.news import disabled, recovered
 from actors.courier.queue import Retry
-from actors.courier.records import Attempt
 from actors.registry import now
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
@@ -38,10 +37,10 @@ def in_order(receiver: Receiver) -> None:
         last[chat] = got.seq
 
 
-def log_entry(event_id: str, attempt: int = 1) -> Attempt:
-    return Attempt(
-        event_id=event_id, seq=1, type="message.received", attempt=attempt, kind="delivery", at=now(),
-        duration_ms=1, result="delivered",
+def log_entry(event_id: str, attempt: int = 1) -> LogEntry:
+    return LogEntry(
+        event_id=event_id, seq=1, type="message.received", attempt=attempt, kind="delivery",
+        at=now().timestamp(), duration_ms=1, result="delivered",
     )  # fmt: skip
 
 

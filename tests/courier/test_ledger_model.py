@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost, Settlement
+from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, LogEntry, Lost, Settlement
 from actors.courier.queue import Retry
-from actors.courier.records import Attempt
 from actors.registry import now
 from actors.settings import CourierSettings, MailboxSettings, Settings
 from actors.store import Store
@@ -58,9 +57,9 @@ class Model:
 
 
 def settlement(seq: int, event_id: str, verdict: str, attempt: int = 1) -> Settlement:
-    log = Attempt(
-        event_id=event_id, seq=seq, type="t", attempt=attempt, kind="delivery", at=now(), duration_ms=1,
-        result="retry",
+    log = LogEntry(
+        event_id=event_id, seq=seq, type="t", attempt=attempt, kind="delivery",
+        at=now().timestamp(), duration_ms=1, result="retry",
     )  # fmt: skip
     retry = Retry(attempt, 9.0, 1.0, attempt) if verdict == "retry" else None
     letter = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from actors.courier.bodies import Bodies, Parcel
-from actors.courier.records import EndpointChange, EndpointRecord, Secret
+from actors.courier.ledger import LogEntry
+from actors.courier.records import Attempt, EndpointChange, EndpointRecord, Secret
+from actors.courier.retry import Failure
 from actors.courier.signature import new_secret
 from actors.courier.url import check_url
 
@@ -125,7 +128,7 @@ def test_expired_secrets_do_not_sign() -> None:
         Secret(value=old, expires_at=NOW + timedelta(seconds=1)),
         Secret(value=older, expires_at=NOW),
     )
-    assert record(secrets=secrets).active_secrets(NOW) == [current, old]
+    assert record(secrets=secrets).active_secrets(NOW.timestamp()) == [current, old]
 
 
 def test_bodies_are_bounded_and_forget_the_least_used() -> None:
@@ -141,3 +144,22 @@ def test_bodies_are_bounded_and_forget_the_least_used() -> None:
     bodies.put(9, Parcel("big", 9, "t", b"x" * 11))
     assert bodies.get(9) is None
     assert bodies.size == 0
+
+
+def test_what_is_written_into_the_log_is_read_back() -> None:
+    entry = LogEntry(
+        event_id="evt_1", seq=7, type="message.received", attempt=2, kind="delivery", at=NOW.timestamp(),
+        duration_ms=31, result="retry", next_attempt_at=NOW.timestamp() + 30, status=500,
+        failure=Failure.STATUS, error="HTTP 500", answer="não",
+    )  # fmt: skip
+    read = Attempt.model_validate_json(entry.json())
+    assert (read.at, read.next_attempt_at) == (NOW, NOW + timedelta(seconds=30))
+    assert (read.failure, read.error, read.answer) == ("status", "HTTP 500", "não")
+
+
+def test_the_log_of_an_earlier_version_can_still_be_read() -> None:
+    entry = LogEntry(
+        event_id="evt_1", seq=7, type="t", attempt=1, kind="test", at=0.0, duration_ms=1, result="delivered"
+    )
+    earlier = json.loads(entry.json()) | {"at": "2026-11-24T10:00:00Z"}
+    assert Attempt.model_validate(earlier).at.isoformat() == "2026-11-24T10:00:00+00:00"
