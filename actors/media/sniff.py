@@ -100,7 +100,7 @@ def _alike(claimed: str, found: str) -> bool:
         return first == "text" or claimed == "application/xhtml+xml"
     if found == "text/plain":
         # Much is text below: SVG, JSON, calendars.
-        return first not in SHOWN and claimed != "application/pdf" or claimed.endswith("xml")
+        return (first not in SHOWN and claimed != "application/pdf") or claimed.endswith("xml")
     moving = {"audio", "video"}
     return first in SHOWN and (first == second or {first, second} <= moving)
 
