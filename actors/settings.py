@@ -150,14 +150,14 @@ class MediaSettings(BaseSettings):
     )
     s3_bucket: str | None = Field(None, description="An existing bucket to keep files in; unset: the folder")
     s3_endpoint: str | None = Field(None, description="http(s)://… of another S3 than Amazon's")
-    s3_region: str = Field("us-east-1")
-    s3_prefix: str = Field(
-        "", pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$", description="Of every key in the bucket"
+    s3_region: str = Field("us-east-1", description="Where the bucket is")
+    s3_prefix: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", description="Of every key in the bucket"
     )
     s3_access_key_id: SecretStr | None = Field(
         None, description="Unset, with its secret: AWS_… variables, or the role of the task or machine"
     )
-    s3_secret_access_key: SecretStr | None = Field(None)
+    s3_secret_access_key: SecretStr | None = Field(None, description="Set both or neither")
     s3_timeout: Seconds = Field(30.0, description="Deadline of a request to S3, its retries included")
     image_bytes: Count = Field(16 * 1024**2, description="Largest image that is taken")
     video_bytes: Count = Field(100 * 1024**2, description="Largest video")

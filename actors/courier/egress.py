@@ -169,7 +169,7 @@ class Egress:
     async def get(
         self, url: URL, *, headers: Mapping[str, str], connect_timeout: float
     ) -> aiohttp.ClientResponse:
-        """Get once, like `post`. Nothing is decompressed; whether to follow a redirect, the caller decides."""
+        """Get once, like `post`. Nothing is decompressed; redirects are the caller's to follow."""
         return await self._send(
             "GET", url, body=None, headers=headers, connect_timeout=connect_timeout, tls=None
         )

@@ -168,7 +168,7 @@ class Fetcher:
             except (aiohttp.ClientError, OSError) as error:
                 raise MediaError(
                     Code.BROKEN,
-                    f"the server at {url.host} broke off before the end of the file: see that it is whole there",
+                    f"the server at {url.host} broke off before the file's end: see that it is whole there",
                     again=True,
                 ) from error
             if not chunk:

@@ -51,7 +51,7 @@ class S3Store:
             config["secret_access_key"] = secret.get_secret_value()
         self._bucket = obstore.store.S3Store(
             settings.s3_bucket,
-            prefix=settings.s3_prefix or None,
+            prefix=settings.s3_prefix,
             config=config,
             client_options={
                 "allow_http": (settings.s3_endpoint or "").startswith("http://"),
