@@ -29,6 +29,14 @@ SIGNED = ((b"#!AMR", "audio/amr"), (b"MZ", "application/vnd.microsoft.portable-e
 """Beginnings that puremagic has no MIME type for."""
 BRANDS = {b"M4A ": "audio/mp4", b"M4B ": "audio/mp4", b"heic": "image/heic", b"heix": "image/heic"}
 """What an ISO file says it is; the container is that of MP4 in each."""
+OFFICE = "application/vnd.openxmlformats-officedocument."
+PARTS = (
+    (b"word/", OFFICE + "wordprocessingml.document"),
+    (b"xl/", OFFICE + "spreadsheetml.sheet"),
+    (b"ppt/", OFFICE + "presentationml.presentation"),
+)
+"""Folders in a ZIP file that is a document; puremagic calls every ZIP file a Word document."""
+NAMED_ZIP = re.compile(rb"PK\x03\x04.{26}mimetype(application/[a-z0-9.+-]+)", re.DOTALL)
 MARKUP = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 SHOWN = frozenset({"image", "audio", "video"})
 
@@ -43,6 +51,8 @@ def sniff(head: bytes) -> str | None:
     for beginning, mime_type in SIGNED:
         if head.startswith(beginning):
             return mime_type
+    if head.startswith(b"PK\x03\x04"):
+        return _zipped(head)
     if MARKUP.match(head):
         return "text/html"
     if head and (found := _by_magic(head)):
@@ -92,6 +102,14 @@ def _by_magic(head: bytes) -> str | None:
         if match.mime_type and match.confidence >= LEAST_CONFIDENCE:
             return usual(match.mime_type)
     return None
+
+
+def _zipped(head: bytes) -> str:
+    if named := NAMED_ZIP.match(head):
+        return named[1].decode()
+    if b"[Content_Types].xml" in head:
+        return next((mime_type for part, mime_type in PARTS if part in head), "application/zip")
+    return "application/zip"
 
 
 def _alike(claimed: str, found: str) -> bool:

@@ -46,8 +46,9 @@ class S3Server:
 
     def start(self) -> None:
         command = [
-            self._binary, "--port", f"127.0.0.1:{self.port}", "--access", KEY_ID, "--secret", SECRET, "--quiet",
-            "posix", "--sidecar", str(self.directory / "metadata"), str(self.directory / "objects"),
+            self._binary, "--port", f"127.0.0.1:{self.port}", "--access", KEY_ID, "--secret", SECRET,
+            "--quiet", "posix", "--sidecar", str(self.directory / "metadata"),
+            str(self.directory / "objects"),
         ]  # fmt: skip
         log = self.directory / "log"
         with log.open("ab") as out:
