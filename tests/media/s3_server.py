@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.valkey import _end_with_parent, free_port
+from tests.valkey import end_with_parent, free_port
 
 BUILD = Path(__file__).resolve().parents[2] / "engine" / "build.sh"
 KEY_ID, SECRET = "tests", "a secret of tests"
@@ -52,7 +52,7 @@ class S3Server:
         ]  # fmt: skip
         log = self.directory / "log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_end_with_parent)
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=end_with_parent)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             if self._serves():

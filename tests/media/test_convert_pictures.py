@@ -125,7 +125,7 @@ async def test_a_sticker_moves_if_its_picture_does(make: Make, tmp_path: Path, e
 async def test_a_sticker_that_moves_much_loses_pictures_before_it_is_too_large(
     make: Make, tmp_path: Path
 ) -> None:
-    made = await make(Kind.STICKER, animation(tmp_path / "a.gif", 40, (512, 512), shown=50))
+    made = await make(Kind.STICKER, animation(tmp_path / "a.gif", 40, (256, 256), shown=50))
     assert made.path.stat().st_size <= MOVING_BYTES
     with Image.open(made.path) as out:
         count = out.n_frames  # type: ignore[attr-defined]

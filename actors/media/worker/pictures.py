@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from actors.media.worker.job import Bounds, Job, Made
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 """What is decoded at all. The more formats, the more decoders that strangers can try."""
+BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|....ftypavi[fs]|II\*\0|MM\0\*|BM", re.DOTALL)
+"""What begins like this and cannot be opened is one of ours, but damaged."""
 AS_IT_IS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
 THUMBNAIL = (100, 100)
 QUALITY = 90
@@ -45,6 +48,9 @@ def opened(path: Path, kind: Kind, bounds: Bounds) -> Iterator[Image.Image]:
     try:
         picture = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as error:
+        with path.open("rb") as file:
+            if BEGINNING.match(file.read(16)):
+                raise damaged() from error
         raise MediaError(
             Code.WRONG_TYPE,
             f"this is no picture that is understood: for the kind {kind.value!r} send {TAKES[kind]}",

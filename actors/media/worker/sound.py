@@ -31,6 +31,8 @@ VOICE_RATE, VOICE_BITS = 48_000, 32_000
 AUDIO_RATE, AUDIO_BITS = 44_100, 128_000
 WAVEFORM = 64
 MEASURED_RATE = 8_000
+SILENCE = 32
+"""Below this, of 32,768, nothing is to be heard."""
 PEAK = MEASURED_RATE // 50
 """Samples of which the loudest is taken: 20 ms."""
 
@@ -110,7 +112,7 @@ def _waveform(peaks: list[int]) -> bytes:
         some = peaks[start : max(start + 1, (part + 1) * len(peaks) // WAVEFORM)] or [0]
         means.append(sum(some) / len(some))
     top = max(means)
-    return bytes(round(mean / top * 100) if top else 0 for mean in means)
+    return bytes(round(mean / top * 100) if top > SILENCE else 0 for mean in means)
 
 
 def _encode(job: Job, path: Path, *, container: str, codec: str, rate: int, bits: int, mono: bool) -> None:
