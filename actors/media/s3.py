@@ -81,13 +81,11 @@ class S3Store:
         media_id: str | None = None,
     ) -> Media:
         """Keep a file (MediaStore)."""
+        known = media_id is not None
         checked(instance_id, media_id := media_id or new_media_id())
         try:
-            try:
-                return await self.get(instance_id, media_id)
-            except MediaError as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
+            if known and (before := await self._found(instance_id, media_id)) is not None:
+                return before
             size, digest = await asyncio.to_thread(_size_and_digest, path)
             media = Media(
                 id=media_id,
@@ -155,11 +153,7 @@ class S3Store:
     async def delete(self, instance_id: str, media_id: str) -> bool:
         """Remove a file (MediaStore)."""
         key = "/".join(checked(instance_id, media_id))
-        try:
-            await self.get(instance_id, media_id)
-        except MediaError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
+        if await self._found(instance_id, media_id) is None:
             return False
         async with self._bounded():
             await self._bucket.delete_async(key)
@@ -193,6 +187,14 @@ class S3Store:
     async def tidy(self, older_than: float) -> int:
         """Remove what was never finished on this machine (MediaStore)."""
         return await asyncio.to_thread(sweep, self._scratch, time.time() - older_than)
+
+    async def _found(self, instance_id: str, media_id: str) -> Media | None:
+        try:
+            return await self.get(instance_id, media_id)
+        except MediaError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return None
 
     @asynccontextmanager
     async def _bounded(self, more: float = 0.0) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ def test_keys_for_links_are_a_list_and_long(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_one_half_of_the_keys_to_a_bucket_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALOTE_MEDIA_S3_SECRET_ACCESS_KEY", "the secret half")
-    with pytest.raises(ValidationError, match="both .* or neither") as refused:
+    with pytest.raises(ValidationError, match=r"both .* or neither") as refused:
         MediaSettings()
     assert "the secret half" not in str(refused.value)
 
