@@ -15,7 +15,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo up test lint format engine engine-test docs protocol clean bench-handoff bench-kill \
+.PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
     bench-delivery
 
 demo: $(INSTALLED) engine
@@ -25,7 +25,7 @@ up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
 # Tests with a Ray cluster need both cores of a small machine: those run one after another.
-test: lint engine engine-test
+test: lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
 	$(BIN)/pytest -m cluster $(ARGS)
 
@@ -45,6 +45,10 @@ engine-test: $(INSTALLED)
 	for task in vet test staticcheck govulncheck; do \
 	    PYTHON=$(abspath $(BIN)/python) engine/build.sh $$task || exit 1; \
 	done
+
+# A real S3 server, for the tests that keep media in one.
+s3: $(INSTALLED)
+	PYTHON=$(abspath $(BIN)/python) engine/build.sh versitygw
 
 bench-handoff: $(INSTALLED) engine
 	$(BIN)/python -m bench.handoff $(ARGS)

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
@@ -140,6 +140,79 @@ class CourierSettings(BaseSettings):
     )
 
 
+class MediaSettings(BaseSettings):
+    """Files that are sent and received."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_MEDIA_", frozen=True, hide_input_in_errors=True)
+
+    folder: Path | None = Field(
+        None, description="Where files are kept; with S3, where they wait on their way. Unset: below data_dir"
+    )
+    s3_bucket: str | None = Field(None, description="An existing bucket to keep files in; unset: the folder")
+    s3_endpoint: str | None = Field(None, description="http(s)://… of another S3 than Amazon's")
+    s3_region: str = Field("us-east-1", description="Where the bucket is")
+    s3_prefix: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", description="Of every key in the bucket"
+    )
+    s3_access_key_id: SecretStr | None = Field(
+        None, description="Unset, with its secret: AWS_… variables, or the role of the task or machine"
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="Set both or neither")
+    s3_timeout: Seconds = Field(30.0, description="Deadline of a request to S3, its retries included")
+    image_bytes: Count = Field(16 * 1024**2, description="Largest image that is taken")
+    video_bytes: Count = Field(100 * 1024**2, description="Largest video")
+    gif_bytes: Count = Field(16 * 1024**2, description="Largest GIF")
+    audio_bytes: Count = Field(16 * 1024**2, description="Largest audio file")
+    voice_bytes: Count = Field(16 * 1024**2, description="Largest recording for a voice note")
+    sticker_bytes: Count = Field(5 * 1024**2, description="Largest picture for a sticker")
+    document_bytes: int = Field(
+        100 * 1024**2, gt=0, le=2 * 1024**3, description="Largest document; WhatsApp takes 2 GiB"
+    )
+    pixels: Count = Field(50_000_000, description="Most pixels of a picture, or of one of a film")
+    frames: Count = Field(1_500, description="Most pictures of an animation that is converted")
+    seconds: Seconds = Field(4 * 3600.0, description="Longest audio or video")
+    convert_timeout: Seconds = Field(60.0, description="Deadline of checking and converting one file")
+    convert_concurrency: Count = Field(2, description="Files that one process has converted at a time")
+    convert_wait: Seconds = Field(30.0, description="How long a file waits for its turn")
+    convert_memory: Count = Field(1536 * 1024**2, description="Bytes of memory that converting one may take")
+    fetch_timeout: Seconds = Field(60.0, description="Deadline of downloading a URL, retries included")
+    fetch_connect_timeout: Seconds = Field(5.0, description="Of these, until there is a connection")
+    fetch_rate: Count = Field(16 * 1024, description="Bytes per second that a download has to bring")
+    fetch_window: Seconds = Field(10.0, description="Seconds over which that is measured")
+    fetch_attempts: Count = Field(3, description="Attempts at a URL that is unreachable or breaks off")
+    fetch_redirects: int = Field(3, ge=0, description="Redirects that are followed")
+    link_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated keys of at least 32 characters: the first signs links to files, all are "
+        "accepted. Unset: one that the cluster makes",
+    )
+    link_lifetime: Count = Field(7 * 86_400, description="Seconds a link to a file is good for")
+    retention: Seconds = Field(30 * 86_400, description="Seconds a file is kept")
+    retention_bytes: Count = Field(
+        5 * 1024**3, description="Bytes of files kept per instance; above, the oldest go"
+    )
+
+    @field_validator("link_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("link_keys")
+    @classmethod
+    def _long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < 32 for key in keys):
+            raise ValueError("a key for links needs at least 32 characters")
+        return keys
+
+    @model_validator(mode="after")
+    def _both_keys(self) -> MediaSettings:
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("set both the S3 access key's id and its secret, or neither")
+        return self
+
+
 class GatewaySettings(BaseSettings):
     """The HTTP door."""
 
@@ -214,6 +287,7 @@ class Settings(BaseSettings):
     outbox: OutboxSettings = Field(default_factory=OutboxSettings)
     instance: InstanceSettings = Field(default_factory=InstanceSettings)
     courier: CourierSettings = Field(default_factory=CourierSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
 

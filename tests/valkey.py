@@ -61,7 +61,7 @@ class Valkey:
             "--loglevel", "notice", "--daemonize", "no", *self.options,
         ]  # fmt: skip
         with log.open("ab") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_end_with_parent)
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=end_with_parent)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             if self._serves():
@@ -120,7 +120,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     # A test run that is killed must not leave its servers behind.
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -117,7 +117,7 @@ class _Trail:
 
 
 class Egress:
-    """HTTP clients for deliveries. Close it.
+    """HTTP clients for deliveries, and for files that customers name by URL. Close it.
 
     With a proxy, the hosts and networks that the guard was told to allow are still connected to directly.
     What goes through the proxy is judged before each request, by the addresses that its name has for us. The
@@ -163,6 +163,28 @@ class Egress:
             ProxyFailure, Unreachable, UnusableTls
             aiohttp.ClientError, OSError: anything else; aiohttp.ServerTimeoutError is the deadline's.
         """
+        return await self._send(
+            "POST", url, body=body, headers=headers, connect_timeout=connect_timeout, tls=tls
+        )
+
+    async def get(
+        self, url: URL, *, headers: Mapping[str, str], connect_timeout: float
+    ) -> aiohttp.ClientResponse:
+        """Get once, like `post`. Nothing is decompressed; redirects are the caller's to follow."""
+        return await self._send(
+            "GET", url, body=None, headers=headers, connect_timeout=connect_timeout, tls=None
+        )
+
+    async def _send(
+        self,
+        method: str,
+        url: URL,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        connect_timeout: float,
+        tls: ClientTls | None,
+    ) -> aiohttp.ClientResponse:
         host = url.raw_host or ""
         reason = self._guard.host_refusal(host)
         if reason is not None:
@@ -176,7 +198,8 @@ class Egress:
         free = proxy is not None or self._guard.trusts(host)
         trail = None if self._proxy is None else _Trail()
         try:
-            response = await (self._unguarded if free else self._guarded).post(
+            response = await (self._unguarded if free else self._guarded).request(
+                method,
                 url,
                 data=body,
                 headers=headers,
