@@ -48,5 +48,3 @@ Recipient = Annotated[
         max_length=200,
     ),
 ]
-
-MessageId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]

@@ -176,26 +176,25 @@ def _edit(content: c.Edit, facts: Facts) -> wa.Message:
     edit = wa.ProtocolMessage(
         type=wa.ProtocolMessage.MESSAGE_EDIT,
         key=_key(content.message_id, facts),
-        edited_message=edited(content, facts.target),
+        edited_message=edited(content.text, content.mentions, facts.target),
         timestamp_ms=facts.made_at_ms,
     )
     return wa.Message(edited_message=wa.Wrapper(message=wa.Message(protocol_message=edit)))
 
 
-def edited(content: c.Edit, target: KnownMessage | None) -> wa.Message:
-    """What a message of this account is after an edit."""
+def edited(text: str, mentions: tuple[str, ...], target: KnownMessage | None) -> wa.Message:
+    """What a message is after its text, or its caption, was edited."""
     message = target.message if target else None
     name = field_of(message) if message is not None else None
     if message is None or name in (None, "conversation", "extended_text_message"):
-        if not content.mentions:
-            return wa.Message(conversation=content.text)
-        context = wa.ContextInfo(mentioned_jid=content.mentions)
-        text = wa.ExtendedTextMessage(text=content.text, context_info=context)
-        return wa.Message(extended_text_message=text)
+        if not mentions:
+            return wa.Message(conversation=text)
+        context = wa.ContextInfo(mentioned_jid=mentions)
+        return wa.Message(extended_text_message=wa.ExtendedTextMessage(text=text, context_info=context))
     media = getattr(message, name)
-    media.caption = content.text
+    media.caption = text
     media.context_info.ClearField("mentioned_jid")
-    media.context_info.mentioned_jid.extend(content.mentions)
+    media.context_info.mentioned_jid.extend(mentions)
     return captioned(message)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from actors.events import Memory
 from actors.instance.connection import whatsapp_pb2 as wa
-from actors.messages.raw import poll_of
+from actors.messages.raw import poll_of, to_keep
 from actors.messages.received import MediaReference
+
+RAW_MAX = 8 * 1024
+"""Bytes of a message's content that are kept at most."""
 
 
 class KnownMessage(BaseModel):
@@ -37,26 +39,28 @@ class KnownMessage(BaseModel):
     raw: bytes | None = None
     media: MediaReference | None = None
 
+    def learnt(self) -> Memory:
+        """It is new."""
+        return Memory(step="learn", id=self.id, record=self.model_dump_json())
+
+    def changed(self, message: wa.Message) -> Memory:
+        """It says something else from now on."""
+        new = self.model_copy(update={"raw": to_keep(message, RAW_MAX)})
+        return Memory(step="change", id=self.id, record=new.model_dump_json())
+
+    def forgotten(self) -> Memory:
+        """It was taken back."""
+        return Memory(step="forget", id=self.id)
+
     @property
     def message(self) -> wa.Message | None:
         """Its content, None if it was too large to be kept."""
         return None if self.raw is None else wa.Message.FromString(self.raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What an event changes in what is known.
-
-    ``learn`` keeps what is known under this id already: ids are chosen by the sender's device, and nobody may
-    take the place of another's message. ``change`` and ``forget`` are of a message that was looked up.
-    """
-
-    step: Literal["learn", "change", "forget"]
-    id: str
-    message: KnownMessage | None = None
-
-
-def options_of(poll: KnownMessage, hashes: Sequence[bytes]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def options_of(
+    poll: KnownMessage | None, hashes: Sequence[bytes]
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """What was voted for in a poll.
 
     Args:
@@ -65,7 +69,7 @@ def options_of(poll: KnownMessage, hashes: Sequence[bytes]) -> tuple[str, tuple[
     Returns:
         The question, the names of the options, and the hashes (hexadecimal) that are of no option.
     """
-    message = poll.message
+    message = poll.message if poll else None
     creation = poll_of(message) if message is not None else None
     if creation is None:
         return "", (), tuple(value.hex() for value in hashes)

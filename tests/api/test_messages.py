@@ -174,13 +174,15 @@ async def test_a_full_outbox_is_explained(redis_url: str, prefix: str) -> None:
         ({"to": "+999 11 91234-5678", "text": "x"}, "#/to"),
         ({"to": 5511912345678, "text": "x"}, "#/to"),
         ({"to": "someone@example.com", "text": "x"}, "#/to"),
-        ({"to": "status@broadcast", "text": "x"}, "#/to"),
         ({"to": "+5511912345678"}, "#/text"),
         ({"to": "+5511912345678", "text": ""}, "#/text"),
         ({"to": "+5511912345678", "text": "x" * 65_537}, "#/text"),
         ({"to": "+5511912345678", "text": None}, "#/text"),
-        ({"to": "+5511912345678", "type": "image", "text": "x"}, "#/type"),
-        ({"to": "+5511912345678", "text": "x", "delay": 5}, "#/delay"),
+        ({"to": "+5511912345678", "type": "fax", "text": "x"}, "#/type"),
+        ({"to": "+5511912345678", "type": None, "text": "x"}, "#/type"),
+        ({"to": "+5511912345678", "text": "x", "delays": 5}, "#/delays"),
+        ({"to": "+5511912345678", "text": "x", "delay": 61}, "#/delay"),
+        ({"to": "+5511912345678", "text": "x", "typing": -1}, "#/typing"),
     ],
 )
 async def test_a_bad_message_is_explained(
