@@ -244,7 +244,7 @@ class Contact(Message):
     """Cards of people."""
 
     type: Literal["contact"] = "contact"
-    contacts: tuple[ContactCard, ...] = Field(min_length=1, max_length=CONTACTS_MAX)
+    contacts: list[ContactCard] = Field(min_length=1, max_length=CONTACTS_MAX)
 
 
 class Poll(Message):
@@ -252,9 +252,7 @@ class Poll(Message):
 
     type: Literal["poll"] = "poll"
     question: str = Field(min_length=1, max_length=255)
-    options: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
-        min_length=2, max_length=12
-    )
+    options: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(min_length=2, max_length=12)
     max_selections: int = Field(1, ge=1, le=12, description="How many options one person may choose")
 
     @model_validator(mode="after")

@@ -16,9 +16,10 @@ local function recall(known, ages, memory, bounds)
   else
     return
   end
-  local now = tonumber(redis.call('TIME')[1])
-  redis.call('ZADD', ages, now, memory.id)
-  local old = redis.call('ZRANGEBYSCORE', ages, '-inf', string.format('(%d', now - bounds.ttl), 'LIMIT', 0, 64)
+  local time = redis.call('TIME')
+  redis.call('ZADD', ages, string.format('%d.%06d', time[1], time[2]), memory.id)
+  local oldest = string.format('(%d', tonumber(time[1]) - bounds.ttl)
+  local old = redis.call('ZRANGEBYSCORE', ages, '-inf', oldest, 'LIMIT', 0, 64)
   local surplus = redis.call('ZCARD', ages) - #old - bounds.count
   if surplus > 0 then
     -- Oldest first, so these are behind the old ones.
