@@ -142,7 +142,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "text": "@5511912345678 *thank you*, see https://example.com/orders/7",
         "mentions": [TO],
         "preview": {"url": "https://example.com/orders/7", "title": "Order 7", "description": "On its way"},
-        "quote": {"message_id": ANSWERED, "sender": TO, "text": "Where is it?"},
+        "quote": {"message_id": "3EB0F1E2D3C4B5A69788", "sender": TO, "text": "Where is it?"},
         "expires_in": 604_800,
         "delay": 1,
         "typing": 3,

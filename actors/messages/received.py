@@ -12,7 +12,7 @@ JID = Annotated[str, Field(examples=["123456789012345@lid", "5511912345678@s.wha
 class Shown(BaseModel):
     """A part of an event. New members may be added to it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class ShownQuote(Shown):
