@@ -90,7 +90,7 @@ KINDS: dict[EventType, EventKind] = {
         },
     ),
     EventType.MESSAGE_STATUS: EventKind(
-        "Somebody has messages, has read or played them. In a group, each member tells for himself.",
+        "Somebody has messages, has read or played them. In a group, it comes for each member.",
         d.StatusData,
         {
             "ids": [TARGET],
