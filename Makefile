@@ -1,7 +1,7 @@
 # make demo [ARGS=--once]   see it work           make up     run it on this machine
 # make test                 every check there is  make lint   the quick ones
 # make engine               build the engine      make clean  remove what was built
-# make docs                 the tables in docs/   make protocol  the code of engine.proto
+# make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)

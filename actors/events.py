@@ -17,14 +17,23 @@ class EventType(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_FAILED = "message.failed"
     MESSAGE_STATUS = "message.status"
+    MESSAGE_EDITED = "message.edited"
+    MESSAGE_DELETED = "message.deleted"
+    MESSAGE_REACTION = "message.reaction"
     MESSAGE_UNDECRYPTABLE = "message.undecryptable"
+    POLL_VOTE = "poll.vote"
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_QR = "connection.qr"
+    CHAT_CHANGED = "chat.changed"
     CHAT_PRESENCE = "chat.presence"
     CONTACT_PRESENCE = "contact.presence"
     CONTACT_CHANGED = "contact.changed"
+    GROUP_JOINED = "group.joined"
     GROUP_CHANGED = "group.changed"
     CALL_RECEIVED = "call.received"
+    CALL_ACCEPTED = "call.accepted"
+    CALL_REJECTED = "call.rejected"
+    CALL_ENDED = "call.ended"
     HISTORY_RECEIVED = "history.received"
     WEBHOOK_FAILING = "webhook.failing"
     WEBHOOK_RECOVERED = "webhook.recovered"
@@ -60,6 +69,20 @@ class Chat(BaseModel):
     lid: str | None = None
 
 
+class Memory(BaseModel):
+    """What an event changes in what is known of messages (`actors.messages.known`).
+
+    ``learn`` keeps what is known under this id already: ids are chosen by the sender's device, and nobody may
+    take the place of another's message. ``change`` and ``forget`` are of a message that was looked up.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: Literal["learn", "change", "forget"]
+    id: str
+    record: str = Field("", description="A KnownMessage, as JSON")
+
+
 class EventDraft(BaseModel):
     """An event before it is in the mailbox: no sequence number yet.
 
@@ -76,6 +99,7 @@ class EventDraft(BaseModel):
     status_of: dict[str, str] = Field(
         default_factory=dict, description="Message id to new status, for messages that we sent"
     )
+    memory: Memory | None = None
 
     @property
     def ephemeral(self) -> bool:

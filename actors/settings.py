@@ -49,6 +49,10 @@ class MailboxSettings(BaseSettings):
     append_timeout: Seconds = Field(
         10.0, description="How long an append may retry before the instance parks"
     )
+    known: Count = Field(
+        10_000, description="Messages remembered, to be quoted, reacted to, edited, deleted and forwarded"
+    )
+    known_ttl: Count = Field(7 * 86_400, description="Seconds a message is remembered")
 
 
 class OutboxSettings(BaseSettings):
@@ -62,6 +66,10 @@ class OutboxSettings(BaseSettings):
     attempts: Count = Field(5, description="Attempts at a message that WhatsApp answers with an error")
     result_ttl: Count = Field(7 * 86_400, description="Seconds a message's status can be looked up")
     idempotency_ttl: Count = Field(86_400, description="Seconds an Idempotency-Key is remembered")
+    edit_window: Seconds = Field(900.0, description="Seconds WhatsApp lets a message be edited")
+    delete_window: Seconds = Field(
+        216_000.0, description="Seconds WhatsApp lets a message be deleted for everyone"
+    )
 
 
 class InstanceSettings(BaseSettings):

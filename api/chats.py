@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from actors.messages.content import MessageId
+from actors.messages.recipients import BadRecipient, is_group, parse_recipient
 from api import problems as p
-from api.fields import Body, MessageId, Recipient
-from api.recipients import BadRecipient, is_group, parse_recipient
+from api.fields import Body, Recipient
 from api.routing import Answer, Call, Routes
 
 routes = Routes("Chats", "Mark as read, show that you are typing.")

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from actors.messages.phones import BadPhone, parse_phone
 from api import problems as p
 from api.chats import CALL_PROBLEMS, recipient_in_path
 from api.fields import EXAMPLE_JID, Body, Query
-from api.phones import BadPhone, parse_phone
 from api.routing import Answer, Call, Routes
 
 routes = Routes("Contacts", "Check numbers, look up pictures.")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.phones import parse_phone
-from api.recipients import parse_recipient
+from actors.messages.phones import parse_phone
+from actors.messages.recipients import parse_recipient
 
 EXAMPLE_INSTANCE = "inst_5f0c2a9e4b7d4c18a2e6"
 EXAMPLE_TIME = "2026-01-31T12:00:00Z"
@@ -48,5 +48,3 @@ Recipient = Annotated[
         max_length=200,
     ),
 ]
-
-MessageId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]

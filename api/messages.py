@@ -5,35 +5,28 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from actors.instance.outbox import IdempotencyMismatch, Outbox, OutboxFull, QueuedMessage, SendRequest, Status
-from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState
+from actors.messages.content import AnyContent, MediaMessage
+from actors.messages.rules import Unsendable, Windows, about, check, check_destination
+from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState, now
 from api import problems as p
-from api.fields import EXAMPLE_JID, Body, Query, Recipient
-from api.problems import Problem
+from api.contents import EXAMPLES, SendMessage
+from api.fields import EXAMPLE_JID, Query
+from api.problems import FieldError, Problem
 from api.rings import Watch
 from api.routing import Answer, Call, Reply, Routes
 
 routes = Routes("Messages", "Send, and see what became of it.")
 
-TEXT_MAX = 65_536
 IDEMPOTENCY_KEY_MAX = 255
 LOOK = 1.0
 """Seconds between two looks for a result, rings or not."""
 
 UNDECIDED = ("queued", "sending")
 HOPELESS = frozenset({ConnectionState.PAIRING, ConnectionState.LOGGED_OUT, ConnectionState.BANNED})
-
-
-class SendMessage(Body):
-    """A message to send."""
-
-    to: Recipient
-    type: Literal["text"] = "text"
-    text: str = Field(min_length=1, max_length=TEXT_MAX, examples=["Hello from Malote"])
 
 
 class Failure(BaseModel):
@@ -51,9 +44,11 @@ class Message(BaseModel):
     )
     to: str = Field(description="Recipient's JID", examples=[EXAMPLE_JID])
     type: str
-    text: str
+    text: str | None = Field(description="What is written in it: the text, or the caption")
+    content: AnyContent
     status: Status = Field(
-        description="Only ever rises, from queued to sent, delivered, read and played; or failed"
+        description="Only ever rises, from queued to sent, delivered, read and played; or failed. In groups, "
+        "and of a status, it stays sent: `message.status` events tell who has it and who read it"
     )
     created_at: datetime
     attempts: int
@@ -91,7 +86,7 @@ class Waiting(Query):
         "Idempotency-Key": "Any text of up to 255 characters that stands for this message. Repeated with the "
         "same body, the message is not sent again: the answer tells what became of the first one"
     },
-    examples={"text": {"to": "+55 11 91234-5678", "type": "text", "text": "Hello from Malote"}},
+    examples=EXAMPLES,
     problems=(p.OUTBOX_FULL, p.NOT_PAIRED, p.IDEMPOTENCY_KEY_REUSED, p.SEND_FAILED),
 )
 async def send(call: Call[SendMessage, Waiting]) -> Reply:
@@ -99,6 +94,9 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
 
     While the instance is moved, reconnecting or disconnected, messages wait. Without an Idempotency-Key a
     request whose answer got lost must not be repeated blindly.
+
+    A message that answers, changes or repeats another one is checked at once against what is known of that,
+    and again when it is sent.
     """
     services = call.services
     wait = _wait(call)
@@ -106,7 +104,8 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     state = await services.registry.state(call.instance_id)
     _check_paired(state)
     outbox = services.outbox(call.instance_id)
-    request = SendRequest(to=call.body.to, type=call.body.type, text=call.body.text)
+    request = call.body.request()
+    await _check_content(call, request, key)
     with services.rings.watch(call.instance_id) as watch:
         message_id, fresh = await _enqueue(outbox, request, key)
         services.bell.ring(call.instance_id)
@@ -169,6 +168,43 @@ def _check_paired(state: InstanceState | None) -> None:
     raise Problem(p.NOT_PAIRED, f"The instance is {state.connection}: pair it with a phone before sending.")
 
 
+async def _check_content(
+    call: Call[SendMessage, Waiting], request: SendRequest, idempotency_key: str | None
+) -> None:
+    content = request.content
+    outbox, settings = call.services.outbox(call.instance_id), call.services.settings.outbox
+    try:
+        check_destination(content, request.to)
+        if isinstance(content, MediaMessage):
+            raise Unsendable("media_unsupported", "This gateway cannot send files. Send a link.", "type")
+        target_id = about(content)
+        # A repeated request is answered as before, whatever has become of the other message since.
+        if target_id is None or (idempotency_key is not None and await outbox.has_key(idempotency_key)):
+            return
+        target = await call.services.known(call.instance_id).get(target_id)
+        if target is None and await _waits(outbox, target_id):
+            return
+        check(
+            content,
+            request.to,
+            await call.services.mailbox(call.instance_id).chat_id(request.to),
+            target,
+            at_ms=round(now().timestamp() * 1000),
+            windows=Windows(edit=settings.edit_window, delete=settings.delete_window),
+        )
+    except Unsendable as error:
+        problem = FieldError(detail=error.message, pointer=f"#/{error.field}")
+        raise Problem(
+            p.INVALID, f"{error.field}: {error.message}", errors=[problem], code=error.code
+        ) from None
+
+
+async def _waits(outbox: Outbox, message_id: str) -> bool:
+    """True if the message is in the queue, so that it will be sent before what is queued now."""
+    message = await outbox.get(message_id)
+    return message is not None and message.status in UNDECIDED
+
+
 def _may_answer(record: InstanceRecord, state: InstanceState | None) -> bool:
     """True if a result can come soon, so that waiting for it is of use."""
     return record.desired is Desired.CONNECTED and (
@@ -211,13 +247,14 @@ async def _result(
 
 
 def _shown(message: QueuedMessage) -> Message:
-    result = message.result or {}
+    result, content = message.result or {}, message.request.content
     error = result.get("error")
     return Message(
         id=message.id,
         to=message.request.to,
-        type=message.request.type,
-        text=message.request.text,
+        type=content.type,
+        text=getattr(content, "text", None) or getattr(content, "caption", None),
+        content=content,
         status=message.status,
         created_at=message.created_at,
         attempts=message.attempts,

@@ -9,8 +9,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from actors.events import Event, EventType
 from api import problems as p
 from api.auth import Access
+from api.event_kinds import KINDS
+from api.event_kinds import example as example_event
 from api.fields import EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_NODE
 from api.problems import CONTENT_TYPE, Kind, ProblemDocument
 from api.reading import needed
@@ -60,6 +63,7 @@ def document(groups: Sequence[Routes], version: str) -> Json:
         "servers": [{"url": "/"}],
         "tags": [{"name": group.tag, "description": group.description} for group in groups],
         "paths": paths,
+        "webhooks": {kind.value: _webhook(kind, schemas) for kind in KINDS},
         "components": {
             "schemas": definitions,
             "responses": {kind.slug: _problem(kind, schemas) for kind in p.KINDS},
@@ -82,7 +86,11 @@ Schemas = dict[tuple[type[BaseModel], Mode], Json]
 
 
 def _schemas(routes: Iterable[Route]) -> tuple[Schemas, Json]:
-    models: list[tuple[type[BaseModel], Mode]] = [(ProblemDocument, "serialization")]
+    models: list[tuple[type[BaseModel], Mode]] = [
+        (ProblemDocument, "serialization"),
+        (Event, "serialization"),
+        *((kind.data, "serialization") for kind in KINDS.values()),
+    ]
     for route in routes:
         if route.body is not None:
             models.append((route.body, "validation"))
@@ -209,6 +217,21 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
             name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
         }
     return response
+
+
+def _webhook(kind: EventType, schemas: Schemas) -> Json:
+    """What an endpoint is sent for an event of a type; streams and lists of events show the same."""
+    described = KINDS[kind]
+    shape = {"properties": {"type": {"const": kind.value}, "data": schemas[described.data, "serialization"]}}
+    content = {"schema": {"allOf": [schemas[Event, "serialization"], shape]}, "example": example_event(kind)}
+    return {
+        "post": {
+            "summary": kind.value,
+            "description": described.meaning,
+            "requestBody": {"required": True, "content": {"application/json": content}},
+            "responses": {"2XX": {"description": "Taken. Anything else, and it is sent again"}},
+        }
+    }
 
 
 def _problem(kind: Kind, schemas: Schemas) -> Json:

@@ -7,8 +7,8 @@ import re
 from typing import Any, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, RootModel, ValidationError
+from pydantic_core import ErrorDetails, from_json
 
 from api.problems import BROKEN_JSON, INVALID, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem
 
@@ -52,7 +52,8 @@ async def read_body(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _invalid([_field(item["loc"], item["msg"], query=False) for item in error.errors()]) from error
+        tagged = issubclass(model, RootModel)
+        raise _invalid([_field_of_body(item, tagged=tagged) for item in error.errors()]) from error
 
 
 def needed(model: type[BaseModel]) -> bool:
@@ -81,6 +82,15 @@ def _invalid(errors: list[FieldError]) -> Problem:
     where = first.parameter or (first.pointer or "")[2:] or "the body"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Problem(INVALID, f"{where}: {first.detail}{more}", errors=errors[:ERRORS_MAX])
+
+
+def _field_of_body(item: ErrorDetails, *, tagged: bool) -> FieldError:
+    location, message = item["loc"], item["msg"]
+    if tagged and item["type"] == "union_tag_invalid":
+        kinds = item["ctx"]["expected_tags"].replace("'", "")
+        return _field((*location, "type"), f"There is no such type: use one of {kinds}", query=False)
+    # A body that is one of several kinds names its kind first, which is no part of the body's path.
+    return _field(location[1:] if tagged else location, message, query=False)
 
 
 def _field(location: tuple[int | str, ...], message: str, *, query: bool) -> FieldError:

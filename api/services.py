@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from actors.instance.known import KnownMessages
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
 from actors.registry import Registry
@@ -57,6 +58,10 @@ class Services:
     def mailbox(self, instance_id: str) -> Mailbox:
         """An instance's log of events."""
         return Mailbox(self.store, instance_id, self.settings.mailbox)
+
+    def known(self, instance_id: str) -> KnownMessages:
+        """The messages that an instance remembers."""
+        return KnownMessages(self.mailbox(instance_id))
 
     def outbox(self, instance_id: str) -> Outbox:
         """An instance's queue of messages."""

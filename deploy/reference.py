@@ -17,6 +17,22 @@ MEASURED = {"MALOTE_TEMP_DIR": "the system's"}
 """Defaults that depend on the machine."""
 
 
+MESSAGES = (
+    "`type` says what is sent. A `quote` answers a message; `message_id` names one that is reacted to, "
+    "edited, deleted or forwarded: the id of any message that the instance received or sent of late. What "
+    "cannot be sent is refused with a problem that names the field, has a `code`, and says what to do. Kinds "
+    "with `media` are refused by this version."
+)
+EVENTS = (
+    "Every event has `type` and `data`; `openapi.json` describes `data` of each type under `webhooks`. A "
+    "message's `data.content` is typed as what is sent is, by its own `type`. What is done to another "
+    "message has types of its own, so that `message.received` is only ever a message to read. What this "
+    "account does with another device comes under the same types, with `from_me`; what is sent through the "
+    "API is told by `message.sent` or `message.failed`, whatever its kind. In groups, and of a status, a "
+    "message's status stays `sent`: `message.status` tells of each person."
+)
+
+
 def settings_page() -> str:
     """Every setting, as ``docs/settings.md`` has it."""
     lines = [
@@ -32,8 +48,10 @@ def settings_page() -> str:
 
 
 def routes_page() -> str:
-    """Every route of the API, as ``docs/api.md`` has it."""
+    """Every route of the API, every kind of message and type of event, as ``docs/api.md`` has them."""
     from api.app import GROUPS
+    from api.contents import EXAMPLES, SendMessage
+    from api.event_kinds import KINDS
 
     lines = [
         "# The API",
@@ -44,6 +62,12 @@ def routes_page() -> str:
     for group in GROUPS:
         lines += ["", f"## {group.tag}", "", group.description, "", "| request | what it does |", "|---|---|"]
         lines += [f"| `{route.method} {route.path}` | {route.summary} |" for route in group.routes]
+    lines += ["", "## Kinds of messages", "", MESSAGES, "", "| message | body of the request |", "|---|---|"]
+    for name, body in EXAMPLES.items():
+        SendMessage.model_validate(body)
+        lines.append(f"| {name} | `{json.dumps(body, ensure_ascii=False)}` |")
+    lines += ["", "## Types of events", "", EVENTS, "", "| type | when |", "|---|---|"]
+    lines += [f"| `{kind.value}` | {described.meaning} |" for kind, described in KINDS.items()]
     return "\n".join(lines) + "\n"
 
 

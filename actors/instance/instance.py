@@ -10,10 +10,13 @@ from enum import StrEnum
 from typing import Any
 
 from actors.instance.announcer import Announcer
+from actors.instance.composer import Composer
+from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
-from actors.instance.connection.mapping import ChatIds, draft_of
+from actors.instance.connection.mapping import ChatIds, draft_of, refers_to
 from actors.instance.connector import Connector
 from actors.instance.errors import CallFailed
+from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
@@ -59,6 +62,7 @@ class Instance:
         self._settings = settings
         self._store = store
         self._mailbox = Mailbox(store, record.id, settings.mailbox)
+        self._known = KnownMessages(self._mailbox)
         self._chats = ChatIds()
         registry = Registry(store)
         self._announcer = Announcer(registry, self._mailbox, record.id, epoch, node)
@@ -79,6 +83,7 @@ class Instance:
             settings=settings.outbox,
             online=self._connector.online,
             connection=lambda: self._connector.connection,
+            composer=Composer(self._known, self._chats, settings.outbox),
             chats=self._chats,
         )
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
@@ -211,9 +216,12 @@ class Instance:
     # ---- events ----
 
     async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
-        draft = draft_of(event, self._chats, received_at_ms)
-        aliases = self._chats.unsaved()
+        aliases: dict[str, str] = {}
         try:
+            target_id = refers_to(event) if isinstance(event, pb.Message) else None
+            target = await self._known.get(target_id) if target_id else None
+            draft = draft_of(event, self._chats, received_at_ms, target)
+            aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
         except StaleEpoch:
             self._fenced.set()

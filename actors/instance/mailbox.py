@@ -17,6 +17,7 @@ from actors.store import StaleEpoch, Store
 
 LUA = Path(__file__).parent / "lua"
 APPEND = LUA / "append.lua"
+KNOWN = LUA / "known.lua"
 
 
 class MailboxFull(Exception):
@@ -68,6 +69,21 @@ class Mailbox:
             self.instance_id,
         ]
 
+    def teaching_keys(self) -> list[str]:
+        """The keys that follow those of an append where it also teaches of chats and messages."""
+        return [self.key("known"), self.key("known_ages")]
+
+    def teaching_args(self, draft: EventDraft, aliases: Mapping[str, str] | None) -> list[str | int]:
+        """The arguments that follow those of an append where it also teaches of chats and messages."""
+        memory = draft.memory.model_dump_json() if draft.memory else "null"
+        return [
+            json.dumps(dict(aliases or {})),
+            json.dumps(list(draft.status_of.values())),
+            memory,
+            self.settings.known,
+            self.settings.known_ttl,
+        ]
+
     async def append(
         self,
         epoch: int,
@@ -93,16 +109,16 @@ class Mailbox:
             MailboxFull: the hard bound is reached.
             StoreUnavailable: Redis did not answer in time. Append it again later: it is not stored twice.
         """
-        statuses = draft.status_of
         outcome, value = await self.store.script(
             APPEND,
+            KNOWN,
             LUA / "mailbox_append.lua",
-            keys=[*self.append_keys(), *(self.key("message", message_id) for message_id in statuses)],
-            args=[
-                *self.append_args(epoch, draft, force=force),
-                json.dumps(dict(aliases or {})),
-                json.dumps(list(statuses.values())),
+            keys=[
+                *self.append_keys(),
+                *self.teaching_keys(),
+                *(self.key("message", message_id) for message_id in draft.status_of),
             ],
+            args=[*self.append_args(epoch, draft, force=force), *self.teaching_args(draft, aliases)],
             timeout=self.settings.append_timeout,
         )
         return self.appended(epoch, outcome, value)
@@ -143,6 +159,11 @@ class Mailbox:
 
         seq, floors = await self.store.run(look, timeout=5)
         return int(seq or 0) - min((int(floor) for floor in floors), default=int(seq or 0))
+
+    async def chat_id(self, jid: str) -> str:
+        """The stable id of the chat with this address; the address itself, if it is not known yet."""
+        redis = self.store.redis
+        return str(await self.store.run(lambda: redis.hget(self.key("chats"), jid), timeout=5) or jid)
 
     async def chats(self) -> dict[str, str]:
         """Every identity of a chat that was ever seen, to the stable chat id."""

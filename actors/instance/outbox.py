@@ -14,10 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
 from actors.events import EventDraft
-from actors.instance.mailbox import APPEND, Mailbox
+from actors.instance.mailbox import APPEND, KNOWN, Mailbox
+from actors.messages.content import AnyContent, Poll
 from actors.registry import now
 from actors.settings import OutboxSettings
 from actors.store import StaleEpoch, Store
@@ -28,13 +30,37 @@ Status = Literal["queued", "sending", "sent", "delivered", "read", "played", "fa
 
 
 class SendRequest(BaseModel):
-    """What a customer wants sent."""
+    """What a customer wants sent.
+
+    Args:
+        to: recipient as WhatsApp addresses it, a JID.
+        delay: seconds to wait before it is sent.
+        typing: seconds of typing, or of recording, that are shown before that.
+
+    It is written and read flat, ``{"to": …, "type": "text", "text": …}``: the content's members beside these.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    to: str = Field(description="Recipient as WhatsApp addresses it: a JID")
-    type: Literal["text"] = "text"
-    text: str
+    to: str
+    content: AnyContent
+    delay: float = 0.0
+    typing: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_flat(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "content" in value:
+            return value
+        own = {name: value[name] for name in cls.model_fields if name in value}
+        content = {name: part for name, part in value.items() if name not in own}
+        return {**own, "content": {"type": "text", **content}}
+
+    def flat(self) -> str:
+        """As JSON. What is as it always is, is left out: equal requests are equal in every version."""
+        content = self.content.model_dump(mode="json", exclude_defaults=True, exclude={"type"})
+        waits = {name: value for name, value in (("delay", self.delay), ("typing", self.typing)) if value}
+        return to_json({"to": self.to, "type": self.content.type, **content, **waits}).decode()
 
 
 class QueuedMessage(BaseModel):
@@ -46,6 +72,7 @@ class QueuedMessage(BaseModel):
     created_at: datetime
     entry: str = Field(description="Its place in the queue")
     attempts: int = 0
+    secret: str = Field("", description="32 bytes as hexadecimal digits, if the content needs them")
     result: dict[str, Any] | None = None
 
 
@@ -97,15 +124,14 @@ class Outbox:
             OutboxFull, IdempotencyMismatch, StoreUnavailable
         """
         message_id = new_message_id()
-        body = request.model_dump_json()
-        hashed = hashlib.sha256((idempotency_key or "").encode()).hexdigest()
+        body = request.flat()
         outcome, value = await self.store.script(
             LUA / "outbox_enqueue.lua",
             keys=[
                 self.key("outbox"),
                 self.key("meta"),
                 self.key("message", message_id),
-                self.key("idempotency", hashed),
+                self._idempotency(idempotency_key or ""),
             ],
             args=[
                 message_id,
@@ -115,6 +141,8 @@ class Outbox:
                 self.settings.bound,
                 self.settings.idempotency_ttl,
                 int(idempotency_key is not None),
+                # Sent again after a crash, a poll has to be the same one: votes are encrypted with this.
+                secrets.token_hex(32) if isinstance(request.content, Poll) else "",
             ],
         )
         if outcome == "full":
@@ -122,6 +150,15 @@ class Outbox:
         if outcome == "mismatch":
             raise IdempotencyMismatch(value)
         return value, value == message_id
+
+    async def has_key(self, idempotency_key: str) -> bool:
+        """True if a message was queued under this key, not long ago."""
+        redis = self.store.redis
+        key = self._idempotency(idempotency_key)
+        return bool(await self.store.run(lambda: redis.exists(key), timeout=5))
+
+    def _idempotency(self, key: str) -> str:
+        return self.key("idempotency", hashlib.sha256(key.encode()).hexdigest())
 
     async def get(self, message_id: str) -> QueuedMessage | None:
         """A message by its id, None if it is unknown or too old."""
@@ -174,15 +211,21 @@ class Outbox:
         """
         outcome, value = await self.store.script(
             APPEND,
+            KNOWN,
             LUA / "outbox_finish.lua",
-            keys=[*self.mailbox.append_keys(), self.key("outbox"), self.key("message", message.id)],
+            keys=[
+                *self.mailbox.append_keys(),
+                *self.mailbox.teaching_keys(),
+                self.key("outbox"),
+                self.key("message", message.id),
+            ],
             args=[
                 *self.mailbox.append_args(epoch, draft, force=True),
+                *self.mailbox.teaching_args(draft, aliases),
                 message.entry,
                 status,
                 json.dumps(result),
                 self.settings.result_ttl,
-                json.dumps(dict(aliases or {})),
             ],
             timeout=self.mailbox.settings.append_timeout,
         )

@@ -5,27 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from actors.events import EventDraft, EventType
+from actors.instance.composer import Composed, Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError
-from actors.instance.connection.mapping import ChatIds, chat_of, text_message
+from actors.instance.connection.mapping import ChatIds, chat_of
 from actors.instance.outbox import Outbox, QueuedMessage
+from actors.instance.refusals import refusal_of
+from actors.messages.content import Audio, Voice
+from actors.messages.rules import Unsendable
 from actors.registry import now
 from actors.settings import OutboxSettings
 from actors.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-REFUSALS = frozenset({"not_on_whatsapp", "bad_request", "unsupported"})
-"""Errors that another attempt would meet again."""
-
 NOT_AN_ATTEMPT = frozenset(
     {"not_connected", "not_open", "not_paired", "engine_gone", "parked", "store_failed"}
 )
 """Errors of the connection, not of the message: it waits, however often."""
+
+TYPING_SHOWN = 10.0
+"""Seconds for which phones show that somebody types."""
+
+TYPING_TIMEOUT = 3.0
 
 SWEEP = 2.0
 """Seconds after which the outbox is looked at although nobody rang."""
@@ -37,6 +44,7 @@ class Sender:
     Args:
         online: set while messages can be sent.
         connection: the engine; only used while online.
+        composer: makes of a message what goes to WhatsApp.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class Sender:
         settings: OutboxSettings,
         online: asyncio.Event,
         connection: Callable[[], Connection],
+        composer: Composer,
         chats: ChatIds,
     ) -> None:
         self._epoch = epoch
@@ -54,8 +63,11 @@ class Sender:
         self._settings = settings
         self._online = online
         self._connection = connection
+        self._composer = composer
         self._chats = chats
         self._refused = ("", 0)
+        self._waited = ""
+        self._leaving = asyncio.Event()
         self._ring = asyncio.Event()
         self._going = asyncio.Event()
         self._going.set()
@@ -69,11 +81,14 @@ class Sender:
     async def quiesce(self) -> None:
         """Take no further message, and wait for the one in flight."""
         self._going.clear()
+        self._leaving.set()
         await self._idle.wait()
 
     def resume(self) -> None:
         """Go on after `quiesce`."""
+        self._leaving.clear()
         self._going.set()
+        self._ring.set()
 
     async def run(self) -> None:
         """Send for ever.
@@ -112,47 +127,97 @@ class Sender:
         except TimeoutError:
             pass
 
-    async def _send(self, message: QueuedMessage) -> bool:
+    async def _send(self, message: QueuedMessage) -> bool | None:
         """Make one attempt.
 
         Returns:
-            True if the message has its result, False if it has to be tried again.
+            True if the message has its result, False if it has to be tried again, None if it has not been
+            tried: it waited to be sent, and was left to a successor.
         """
+        if not await self._wait(message):
+            return None
         await self._outbox.begin(self._epoch, message)
+        try:
+            composed = await self._composer.compose(message)
+        except Unsendable as error:
+            return await self._refuse(message, {"code": error.code, "message": error.message}, 0)
         try:
             async with asyncio.timeout(self._settings.send_timeout):
                 result = await self._connection().send(
-                    message.request.to, message.id, text_message(message.request.text)
+                    message.request.to, message.id, composed.message.SerializeToString()
                 )
         except (ConnectionError, TimeoutError) as error:
             return await self._failed(message, error)
-        await self._sent(message, result)
+        await self._sent(message, composed, result)
         return True
 
+    # ---- before it is sent ----
+
+    async def _wait(self, message: QueuedMessage) -> bool:
+        """Wait for as long as asked, with typing shown. False if this was cut short by `quiesce`."""
+        request = message.request
+        if message.id == self._waited or not (request.delay or request.typing):
+            return True
+        if not await self._rest(request.delay):
+            return False
+        state = "recording" if isinstance(request.content, Audio | Voice) else "composing"
+        left = request.typing
+        while left > 0:
+            await self._show(request.to, state)
+            if not await self._rest(min(left, TYPING_SHOWN)):
+                await self._show(request.to, "paused")
+                return False
+            left -= TYPING_SHOWN
+        self._waited = message.id
+        return True
+
+    async def _rest(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._leaving.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _show(self, chat: str, state: str) -> None:
+        # Never a reason not to send.
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(TYPING_TIMEOUT):
+                await self._connection().chat_presence(chat, state)
+
+    # ---- what became of it ----
+
     async def _failed(self, message: QueuedMessage, error: ConnectionError | TimeoutError) -> bool:
-        code, text, server = "timeout", "WhatsApp did not answer in time", 0
-        if isinstance(error, ConnectionError):
-            code, text, server = error.code, error.message, error.server_code
-        if code in NOT_AN_ATTEMPT:
+        refusal = refusal_of(error, message.request.to)
+        if refusal.code in NOT_AN_ATTEMPT:
             return False
         # Only answers about the message count, not attempts that the end of a connection cut short.
         before = self._refused[1] if self._refused[0] == message.id else 0
         attempt = before + 1
         self._refused = (message.id, attempt)
-        log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": code})
-        if code not in REFUSALS and attempt < self._settings.attempts:
+        log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": refusal.code})
+        if not refusal.final and attempt < self._settings.attempts:
             return False
-        reason = {"code": code, "message": text, "server_code": server}
+        reason = {"code": refusal.code, "message": refusal.message, "server_code": refusal.server_code}
+        return await self._refuse(message, reason, attempt)
+
+    async def _refuse(self, message: QueuedMessage, reason: dict[str, Any], attempts: int) -> bool:
         draft = self._draft(
             EventType.MESSAGE_FAILED,
             message,
             now(),
-            {"id": message.id, "to": message.request.to, "error": reason, "attempts": attempt},
+            {
+                "id": message.id,
+                "to": message.request.to,
+                "type": message.request.content.type,
+                "error": reason,
+                "attempts": attempts,
+            },
         )
         await self._outbox.finish(self._epoch, message, "failed", {"error": reason}, draft)
         return True
 
-    async def _sent(self, message: QueuedMessage, result: pb.SendResult) -> None:
+    async def _sent(self, message: QueuedMessage, composed: Composed, result: pb.SendResult) -> None:
         moment = datetime.fromtimestamp(result.timestamp_ms / 1000, UTC) if result.timestamp_ms else now()
         chat = chat_of(result.chat, self._chats)
         draft = self._draft(
@@ -164,11 +229,11 @@ class Sender:
                 "chat": chat.model_dump(),
                 "from_me": True,
                 "source": "api",
-                "kind": "conversation",
-                "text": message.request.text,
+                **composed.shown(),
             },
             chat.id,
         )
+        draft = draft.model_copy(update={"memory": composed.memory(message.id, result, chat.id, moment)})
         aliases = self._chats.unsaved()
         result_of = {"timestamp": moment.isoformat(), "chat_id": chat.id}
         await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates the Go and Python code of engine.proto.
+# Regenerates the Go and Python code of engine.proto, and the Python code of whatsapp.proto.
 # Usage: generate.sh [PYTHON_OUT_DIR]; without an argument both languages are written into the source tree,
 # with one only the Python code, into that directory. PYTHON names an interpreter with grpcio-tools.
 set -euo pipefail
@@ -8,7 +8,9 @@ root=$(cd "$here/../.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
 python_out=${1:-$root/actors/instance/connection}
 
-"$python" -m grpc_tools.protoc -I"$here" --python_out="$python_out" --pyi_out="$python_out" engine.proto
+messages=$root/actors/instance/connection
+"$python" -m grpc_tools.protoc -I"$here" -I"$messages" --python_out="$python_out" --pyi_out="$python_out" \
+  engine.proto whatsapp.proto
 
 if [ $# -eq 0 ]; then
   tools=$root/engine/.build/protoc

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from actors.events import EventDraft, EventType
+from actors.instance.connection import whatsapp_pb2 as wa
 from actors.instance.errors import CallFailed
-from actors.registry import ConnectionState
+from actors.messages import content
+from actors.messages.content import EXAMPLE_ID
+from actors.messages.known import KnownMessage
+from actors.registry import ConnectionState, now
+from api.contents import ANSWERED, EXAMPLES, SendMessage
 from tests.api.world import Answered, Owner, World, running_world
 
 HELLO = {"to": "+55 11 91234-5678", "text": "Hello"}
 JID = "5511912345678@s.whatsapp.net"
+AGO = 1_600_000_000_000
+AnyContent: TypeAdapter[Any] = TypeAdapter(content.AnyContent)
 
 
 async def post(world: World, iid: str, body: object = HELLO, query: str = "", **headers: str) -> Answered:
@@ -174,13 +184,15 @@ async def test_a_full_outbox_is_explained(redis_url: str, prefix: str) -> None:
         ({"to": "+999 11 91234-5678", "text": "x"}, "#/to"),
         ({"to": 5511912345678, "text": "x"}, "#/to"),
         ({"to": "someone@example.com", "text": "x"}, "#/to"),
-        ({"to": "status@broadcast", "text": "x"}, "#/to"),
         ({"to": "+5511912345678"}, "#/text"),
         ({"to": "+5511912345678", "text": ""}, "#/text"),
         ({"to": "+5511912345678", "text": "x" * 65_537}, "#/text"),
         ({"to": "+5511912345678", "text": None}, "#/text"),
-        ({"to": "+5511912345678", "type": "image", "text": "x"}, "#/type"),
-        ({"to": "+5511912345678", "text": "x", "delay": 5}, "#/delay"),
+        ({"to": "+5511912345678", "type": "fax", "text": "x"}, "#/type"),
+        ({"to": "+5511912345678", "type": None, "text": "x"}, "#/type"),
+        ({"to": "+5511912345678", "text": "x", "delays": 5}, "#/delays"),
+        ({"to": "+5511912345678", "text": "x", "delay": 61}, "#/delay"),
+        ({"to": "+5511912345678", "text": "x", "typing": -1}, "#/typing"),
     ],
 )
 async def test_a_bad_message_is_explained(
@@ -226,6 +238,164 @@ async def test_a_bad_key_is_explained(world: World, iid: str, owner: Owner) -> N
 async def test_recipients(world: World, iid: str, owner: Owner, to: str, jid: str) -> None:
     answer = await post(world, iid, {"to": to, "text": "x"}, query="?wait=0")
     assert answer.json["to"] == jid
+
+
+# ---- every kind -----------------------------------------------------------------------------------------
+
+
+async def remember(owner: Owner, message_id: str, **more: Any) -> None:
+    """The instance received or sent this message."""
+    facts: dict[str, Any] = {
+        "chat_id": JID,
+        "chat": JID,
+        "sender": JID,
+        "from_me": True,
+        "at_ms": AGO,
+        **more,
+    }
+    known = KnownMessage(id=message_id, raw=wa.Message(conversation="hi").SerializeToString(), **facts)
+    draft = EventDraft(
+        type=EventType.MESSAGE_SENT,
+        dedupe_key=f"message:{message_id}",
+        occurred_at=now(),
+        received_at=now(),
+        data={},
+        memory=known.learnt(),
+    )
+    await owner.mailbox.append(owner.epoch, draft)
+
+
+@pytest.mark.parametrize("name", [name for name, body in EXAMPLES.items() if "media" not in body])
+async def test_the_example_of_each_kind_is_taken(world: World, iid: str, owner: Owner, name: str) -> None:
+    now_ms = round(now().timestamp() * 1000)
+    await remember(owner, ANSWERED, at_ms=now_ms)
+    await remember(owner, EXAMPLE_ID, at_ms=now_ms)
+    example = EXAMPLES[name]
+    answer = await post(world, iid, example, query="?wait=0")
+    assert answer.status == 202, answer.body
+    assert answer.json["type"] == example["type"]
+    # What can be looked up is what was asked for.
+    shown = (await world.ask("GET", answer.headers["Location"])).json
+    assert shown == answer.json
+    queued = await owner.outbox.head()
+    assert queued is not None
+    assert queued.request.content == AnyContent.validate_python(shown["content"])
+    assert (queued.request.delay, queued.request.typing) == (
+        example.get("delay", 0),
+        example.get("typing", 0),
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, body in EXAMPLES.items() if "media" in body])
+async def test_files_are_refused_as_long_as_they_cannot_be_sent(
+    world: World, iid: str, owner: Owner, name: str
+) -> None:
+    document = (await post(world, iid, EXAMPLES[name])).problem("invalid")
+    assert document["code"] == "media_unsupported"
+    assert document["errors"][0]["pointer"] == "#/type"
+    assert await owner.outbox.depth() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "code", "pointer"),
+    [
+        ({"type": "edit", "message_id": "T", "text": "x"}, None, "message_unknown", "#/message_id"),
+        ({"type": "edit", "message_id": "T", "text": "x"}, {"at_ms": AGO}, "too_old", "#/message_id"),
+        ({"type": "edit", "message_id": "T", "text": "x"}, {"from_me": False}, "not_yours", "#/message_id"),
+        ({"type": "edit", "message_id": "T", "text": "x"}, {"chat_id": "other@lid"}, "other_chat", "#/to"),
+        ({"type": "delete", "message_id": "T"}, {"at_ms": AGO}, "too_old", "#/message_id"),
+        ({"type": "reaction", "message_id": "T", "emoji": "👍"}, None, "message_unknown", "#/message_id"),
+        ({"type": "forward", "message_id": "T"}, None, "message_unknown", "#/message_id"),
+        ({"type": "text", "text": "x", "quote": "T"}, None, "message_unknown", "#/quote/message_id"),
+    ],
+)
+async def test_what_another_message_does_not_allow_is_refused_at_once(
+    world: World,
+    iid: str,
+    owner: Owner,
+    body: dict[str, Any],
+    known: dict[str, Any] | None,
+    code: str,
+    pointer: str,
+) -> None:
+    if known is not None:
+        await remember(owner, "T", **{"at_ms": round(now().timestamp() * 1000), **known})
+    document = (await post(world, iid, {"to": JID, **body})).problem("invalid")
+    assert document["code"] == code
+    assert document["errors"][0]["pointer"] == pointer
+    assert await owner.outbox.depth() == 0
+
+
+async def test_a_chat_is_known_by_every_address(world: World, iid: str, owner: Owner) -> None:
+    await remember(owner, "T", chat_id="777777@lid", chat="777777@lid", from_me=False)
+    like = {"to": JID, "type": "reaction", "message_id": "T", "emoji": "👍"}
+    assert (await post(world, iid, like)).problem("invalid")["code"] == "other_chat"
+    await owner.mailbox.append(
+        owner.epoch,
+        EventDraft(type=EventType.UNKNOWN, dedupe_key="k", occurred_at=now(), received_at=now(), data={}),
+        aliases={JID: "777777@lid"},
+    )
+    assert (await post(world, iid, like, query="?wait=0")).status == 202
+
+
+async def test_a_message_that_still_waits_can_be_edited(world: World, iid: str, owner: Owner) -> None:
+    first = (await post(world, iid, query="?wait=0")).json["id"]
+    change = {"to": JID, "type": "edit", "message_id": first, "text": "Bye"}
+    assert (await post(world, iid, change, query="?wait=0")).status == 202
+
+
+async def test_a_repeated_edit_is_answered_as_before(world: World, iid: str, owner: Owner) -> None:
+    await remember(owner, "T", at_ms=round(now().timestamp() * 1000))
+    change = {"to": JID, "type": "edit", "message_id": "T", "text": "Bye"}
+    first = await post(world, iid, change, query="?wait=0", Idempotency_Key="k")
+    # Meanwhile its time is over, or the message is gone.
+    await owner.mailbox.store.redis.delete(owner.mailbox.key("known"))
+    again = await post(world, iid, change, query="?wait=0", Idempotency_Key="k")
+    assert (again.status, again.json["id"]) == (202, first.json["id"])
+
+
+async def test_a_status(world: World, iid: str, owner: Owner) -> None:
+    answer = await post(world, iid, {"to": "status", "text": "open"}, query="?wait=0")
+    assert answer.json["to"] == "status@broadcast"
+    poll = {"to": "status", "type": "poll", "question": "?", "options": ["a", "b"]}
+    document = (await post(world, iid, poll)).problem("invalid")
+    assert (document["code"], document["errors"][0]["pointer"]) == ("not_for_status", "#/type")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"type": "poll", "question": "?", "options": ["a"]}, "#/options"),
+        ({"type": "location", "latitude": 100, "longitude": 0}, "#/latitude"),
+        ({"type": "contact", "contacts": [{"name": "Ana", "phones": ["123"]}]}, "#/contacts/0/phones/0"),
+        ({"type": "text", "text": "x", "quote": {"id": "T"}}, "#/quote/message_id"),
+        ({"type": "text", "text": "x", "mentions": ["nobody"]}, "#/mentions/0"),
+        ({"type": "reaction", "message_id": "T", "emoji": "yes"}, "#"),
+        ({"type": "image"}, "#/media"),
+        ({"type": "image", "media": {"id": "7"}}, "#/media/id"),
+        ({"type": "location", "latitude": 1, "longitude": 1, "text": "x"}, "#/text"),
+    ],
+)
+async def test_a_bad_content_is_explained_by_field(
+    world: World, iid: str, owner: Owner, body: dict[str, Any], pointer: str
+) -> None:
+    document = (await post(world, iid, {"to": JID, **body})).problem("invalid")
+    assert document["errors"][0]["pointer"] == pointer
+
+
+async def test_a_type_that_does_not_exist_is_answered_with_those_that_do(
+    world: World, iid: str, owner: Owner
+) -> None:
+    document = (await post(world, iid, {"to": JID, "type": "fax", "text": "x"})).problem("invalid")
+    for kind in {body["type"] for body in EXAMPLES.values()}:
+        assert kind in document["detail"]
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    kinds = {
+        model.model_fields["type"].default for model in SendMessage.model_fields["root"].annotation.__args__
+    }
+    assert {body["type"] for body in EXAMPLES.values()} == kinds
 
 
 async def test_unknown_messages_are_404(world: World, iid: str, owner: Owner) -> None:

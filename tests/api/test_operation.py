@@ -9,7 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from actors.events import Event, EventType
 from api.app import GROUPS
+from api.event_kinds import KINDS
 from api.routing import common_problems
 from api.services import SERVICES
 from tests.api.world import FIRST, Owner, World, handoff, node, running_world
@@ -143,6 +145,26 @@ async def test_examples_are_accepted_by_their_schemas(world: World) -> None:
         for example in content["examples"].values():
             Draft202012Validator(schema).validate(example["value"])
             route.body.model_validate(example["value"])
+
+
+async def test_every_type_of_event_is_documented_with_an_example(world: World) -> None:
+    found = await document(world)
+    assert set(found["webhooks"]) == {kind.value for kind in EventType}
+    for name, webhook in found["webhooks"].items():
+        content = webhook["post"]["requestBody"]["content"]["application/json"]
+        schema = {**content["schema"], "components": found["components"]}
+        example = content["example"]
+        Draft202012Validator(schema).validate(_complete(example))
+        event = Event.model_validate(example)
+        assert event.type == name
+        assert webhook["post"]["description"].endswith(".")
+
+
+def _complete(example: Any) -> Any:
+    """An example leaves out what is as it always is, which an event never does."""
+    kind = KINDS[EventType(example["type"])]
+    data = kind.data.model_validate(example["data"]).model_dump(mode="json")
+    return {**example, "data": data}
 
 
 async def test_answers_have_the_documented_shape(world: World, iid: str, owner: Owner) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.phones import BadPhone, parse_phone
-from api.recipients import BadRecipient, parse_recipient
+from actors.messages.phones import BadPhone, parse_phone
+from actors.messages.recipients import BadRecipient, parse_recipient
 
 
 @pytest.mark.parametrize(

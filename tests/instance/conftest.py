@@ -14,6 +14,7 @@ from actors.instance.connection.engine import EngineConnection
 from actors.instance.instance import End, Instance
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox, SendRequest
+from actors.messages.content import Text
 from actors.registry import ConnectionState, InstanceRecord, InstanceState, Registry, new_token, now
 from actors.settings import InstanceSettings, MailboxSettings, OutboxSettings, Settings
 from actors.store import Store
@@ -107,7 +108,7 @@ class Running:
         return [event.data["text"] for event in await self.events(EventType.MESSAGE_RECEIVED)]
 
     async def send(self, text: str, to: str = f"{FRIEND}@s.whatsapp.net") -> str:
-        message_id, _ = await self.outbox.enqueue(SendRequest(to=to, text=text))
+        message_id, _ = await self.outbox.enqueue(SendRequest(to=to, content=Text(text=text)))
         self.instance.ring_outbox()
         return message_id
 

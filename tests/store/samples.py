@@ -9,11 +9,12 @@ from typing import Any
 from actors.events import EventDraft, EventType
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import SendRequest
+from actors.messages.content import Text
 from actors.registry import InstanceRecord, Registry, now
 from actors.store import Store
 
 INSTANCE = "inst_1"
-REQUEST = SendRequest(to="5511999999999@s.whatsapp.net", text="olá, 世界 👋")
+REQUEST = SendRequest(to="5511999999999@s.whatsapp.net", content=Text(text="olá, 世界 👋"))
 
 _numbers = itertools.count()
 

@@ -18,13 +18,16 @@ from actors.instance.outbox import (
     QueuedMessage,
     SendRequest,
 )
+from actors.messages.content import Text
 from actors.registry import Registry
 from actors.settings import OutboxSettings
 from actors.store import StaleEpoch, Store, StoreUnavailable
+from api.contents import EXAMPLES, SendMessage
 from tests.proxy import Proxy
 from tests.store.samples import INSTANCE, REQUEST, draft, grant, raise_floor, snapshot
 
-OTHER = SendRequest(to=REQUEST.to, text="another text")
+OTHER = SendRequest(to=REQUEST.to, content=Text(text="another text"))
+POLL = {"type": "poll", "question": "When?", "options": ["now", "later"]}
 
 
 def result_of(message: QueuedMessage, kind: EventType = EventType.MESSAGE_SENT) -> EventDraft:
@@ -156,6 +159,75 @@ async def test_a_key_is_forgotten_after_its_time(outbox: Outbox, store: Store) -
 async def test_an_idempotency_key_is_not_stored_in_plain(outbox: Outbox, store: Store) -> None:
     await outbox.enqueue(REQUEST, "order-of-maria-silva")
     assert "maria" not in repr(await snapshot(store))
+
+
+# ---- what is queued ----
+
+
+async def test_entries_of_the_version_before_are_read(outbox: Outbox, store: Store, epoch: int) -> None:
+    """Written by a gateway of before typed contents, as it wrote them."""
+    await store.redis.xadd(outbox.key("outbox"), {"id": "3EB0OLD"}, id="1-0")
+    old = {
+        "id": "3EB0OLD",
+        "request": '{"to":"5511999999999@s.whatsapp.net","type":"text","text":"olá, 世界 👋"}',
+        "created_at": "2026-01-31T12:00:00+00:00",
+        "status": "queued",
+        "entry": "1-0",
+        "attempts": "0",
+    }
+    await store.redis.hset(outbox.key("message", "3EB0OLD"), mapping=old)
+    message = await head(outbox)
+    assert message.request == REQUEST
+    assert message.request.content == Text(text="olá, 世界 👋")
+    await finish(outbox, epoch, message)
+    assert (await get(outbox, "3EB0OLD")).status == "sent"
+
+
+async def test_a_plain_text_is_written_as_before(outbox: Outbox, store: Store) -> None:
+    # So that a version before this one can send it, and knows it for the same under its key.
+    message_id, _ = await outbox.enqueue(REQUEST)
+    raw = await store.redis.hget(outbox.key("message", message_id), "request")
+    assert raw == '{"to":"5511999999999@s.whatsapp.net","type":"text","text":"olá, 世界 👋"}'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "olá, 世界 👋", "delay": 1},
+        {"text": "olá, 世界 👋", "typing": 1},
+        {"text": "olá, 世界 👋", "expires_in": 86_400},
+        {"text": "olá, 世界 👋", "quote": "3EB0A"},
+        {"text": "olá, 世界 👋", "mentions": ["+5511912345678"]},
+        {"type": "edit", "message_id": "3EB0A", "text": "olá, 世界 👋"},
+    ],
+)
+async def test_a_key_belongs_to_the_whole_content(outbox: Outbox, other: dict[str, object]) -> None:
+    changed = SendRequest.model_validate({"to": REQUEST.to, **other})
+    await outbox.enqueue(REQUEST, "key")
+    with pytest.raises(IdempotencyMismatch):
+        await outbox.enqueue(changed, "key")
+    first, _ = await outbox.enqueue(changed, "other key")
+    again = SendRequest.model_validate({"to": REQUEST.to, **other})
+    assert await outbox.enqueue(again, "other key") == (first, False)
+
+
+async def test_every_content_survives_the_queue(outbox: Outbox, epoch: int) -> None:
+    for name, example in EXAMPLES.items():
+        request = SendMessage.model_validate(example).request()
+        message_id, _ = await outbox.enqueue(request)
+        assert (await get(outbox, message_id)).request == request, name
+
+
+async def test_a_poll_has_a_secret_that_stays(outbox: Outbox) -> None:
+    poll = SendRequest.model_validate({"to": REQUEST.to, **POLL})
+    message_id, _ = await outbox.enqueue(poll)
+    other_id, _ = await outbox.enqueue(poll)
+    text_id, _ = await outbox.enqueue(REQUEST)
+    message = await get(outbox, message_id)
+    assert len(bytes.fromhex(message.secret)) == 32
+    assert (await get(outbox, message_id)).secret == message.secret
+    assert (await get(outbox, other_id)).secret != message.secret
+    assert (await get(outbox, text_id)).secret == ""
 
 
 # ---- results ----

@@ -11,6 +11,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from actors.events import EventType
 from actors.instance.outbox import IdempotencyMismatch, Outbox, OutboxFull, QueuedMessage, SendRequest
+from actors.messages.content import Text
 from actors.settings import MailboxSettings, OutboxSettings
 from actors.store import StaleEpoch
 from tests.store.machines import InstanceMachine
@@ -19,7 +20,7 @@ from tests.valkey import Valkey
 
 BOUND = 4
 RANK = ("queued", "sending", "sent", "delivered", "read", "played")
-BODIES = tuple(SendRequest(to="5511999999999@s.whatsapp.net", text=text) for text in ("a", "b"))
+BODIES = tuple(SendRequest(to="5511999999999@s.whatsapp.net", content=Text(text=text)) for text in ("a", "b"))
 
 
 @dataclass

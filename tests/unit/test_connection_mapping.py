@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.events import EventType
 from actors.instance.connection import engine_pb2 as pb
-from actors.instance.connection import mapping
+from actors.instance.connection import messages
 from actors.instance.connection.mapping import ChatIds, chat_of, draft_of, text_message
 
 NOW = 1_700_000_000_123
@@ -122,12 +122,6 @@ def test_a_chats_id_never_changes(seen: list[pb.Identity]) -> None:
     for identity in seen:
         assert chat_of(identity, successor).id == chat_of(identity, chats).id
     assert successor.unsaved() == {}
-
-
-@given(st.text(max_size=2000))
-def test_a_text_message_is_the_first_field(text: str) -> None:
-    # Any message whose field 1 is a string reads it: Download's field 1 has the same wire type.
-    assert pb.Download.FromString(text_message(text)).notification == text.encode()
 
 
 # ---- chats ----------------------------------------------------------------------------------------------
@@ -297,7 +291,7 @@ def test_what_cannot_be_mapped_is_kept_as_it_came(monkeypatch: pytest.MonkeyPatc
     def broken(*_: object) -> None:
         raise ValueError("odd")
 
-    monkeypatch.setitem(mapping._MAPPERS, pb.Message, broken)
+    monkeypatch.setattr(messages, "message", broken)
     draft = draft_of(message(), ChatIds(), NOW)
     assert draft.type is EventType.UNKNOWN
     assert draft.data["error"] == "ValueError: odd"

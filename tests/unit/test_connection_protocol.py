@@ -1,4 +1,4 @@
-"""The committed code is what engine.proto generates."""
+"""The committed code is what the protos generate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["engine_pb2.py", "engine_pb2.pyi"])
+@pytest.mark.parametrize("name", ["engine_pb2.py", "engine_pb2.pyi", "whatsapp_pb2.py", "whatsapp_pb2.pyi"])
 def test_the_python_code_is_up_to_date(name: str, tmp_path: Path) -> None:
     script = ROOT / "engine" / "protocol" / "generate.sh"
     subprocess.run([script, tmp_path], check=True, env={"PYTHON": sys.executable, "PATH": "/usr/bin:/bin"})

@@ -39,6 +39,10 @@ class ChatIds:
             if self._unsaved.get(alias) == chat_id:
                 del self._unsaved[alias]
 
+    def known(self, jid: str) -> str:
+        """The id of the chat with this address; the address itself, if none was given yet."""
+        return self._ids.get(jid, jid)
+
     def id_of(self, identity: pb.Identity) -> str:
         """The chat's id; a new one is its LID if that is known, else its phone number."""
         aliases = _aliases(identity)

@@ -1,10 +1,11 @@
--- KEYS owner meta mailbox seen floors chats outbox message
--- ARGV the 14 of an append, then: entry status result ttl aliases (JSON object)
+-- KEYS owner meta mailbox seen floors chats known known_ages outbox message
+-- ARGV the 14 of an append, then: aliases (JSON object) statuses (none) memory (JSON, null: none) known_bound known_ttl
+--      entry status result ttl
 local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4], floors = KEYS[5]}
 -- Read before the first write: a script that fails half-way is not rolled back.
-local aliases = cjson.decode(ARGV[19])
+local aliases, memory = cjson.decode(ARGV[15]), cjson.decode(ARGV[17])
 -- The first result counts: a message that has left the queue has its result and its event.
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and #redis.call('XRANGE', KEYS[7], ARGV[15], ARGV[15]) == 0 then
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and #redis.call('XRANGE', KEYS[9], ARGV[20], ARGV[20]) == 0 then
   return {'duplicate', '0'}
 end
 local result = append(
@@ -15,11 +16,14 @@ local result = append(
 )
 if result[1] == 'stale' then return result end
 learn(KEYS[6], aliases)
-redis.call('XDEL', KEYS[7], ARGV[15])
-if redis.call('EXISTS', KEYS[8]) == 1 then
-  if ARGV[16] == 'failed' then redis.call('HSET', KEYS[8], 'status', 'failed')
-  else raise_status(KEYS[8], ARGV[16]) end
-  redis.call('HSET', KEYS[8], 'result', ARGV[17])
-  redis.call('EXPIRE', KEYS[8], ARGV[18])
+if result[1] == 'ok' and memory ~= cjson.null then
+  recall(KEYS[7], KEYS[8], memory, {count = tonumber(ARGV[18]), ttl = tonumber(ARGV[19])})
+end
+redis.call('XDEL', KEYS[9], ARGV[20])
+if redis.call('EXISTS', KEYS[10]) == 1 then
+  if ARGV[21] == 'failed' then redis.call('HSET', KEYS[10], 'status', 'failed')
+  else raise_status(KEYS[10], ARGV[21]) end
+  redis.call('HSET', KEYS[10], 'result', ARGV[22])
+  redis.call('EXPIRE', KEYS[10], ARGV[23])
 end
 return result

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from api.phones import BadPhone, parse_phone
+from actors.messages.phones import BadPhone, parse_phone
 
 USER_SERVER = "s.whatsapp.net"
+STATUS = "status@broadcast"
 PERSON = re.compile(r"([0-9]{5,20})(?:[.:][0-9]{1,5})*@(s\.whatsapp\.net|c\.us|lid)", re.ASCII)
 GROUP = re.compile(r"[0-9]{5,25}(?:-[0-9]{5,15})?@g\.us", re.ASCII)
 
@@ -42,6 +43,27 @@ def parse_recipient(text: str) -> str:
         "Not a recipient: write a phone number, as in +5511912345678, or a chat's id as events give it, "
         "as in 5511912345678@s.whatsapp.net, 123456789012345@lid or 120363000000000000@g.us."
     )
+
+
+def parse_person(text: str) -> str:
+    """Turn a person as a customer writes one into a JID without a device part.
+
+    Raises:
+        BadRecipient: it is none, or a group.
+    """
+    jid = parse_recipient(text)
+    if is_group(jid):
+        raise BadRecipient("This is a group: name a person, by phone number or by JID.")
+    return jid
+
+
+def parse_destination(text: str) -> str:
+    """Turn where a message goes into a JID: a recipient, or ``status`` for the account's status.
+
+    Raises:
+        BadRecipient: it is neither.
+    """
+    return STATUS if text.strip().lower() in ("status", STATUS) else parse_recipient(text)
 
 
 def is_group(jid: str) -> bool:

@@ -1,0 +1,161 @@
+"""Events without a kind of their own in the engine's protocol: whatsmeow's, as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import Any
+
+from actors.events import EventDraft, EventType, Party
+from actors.instance.connection import engine_pb2 as pb
+from actors.instance.connection.chats import ChatIds, chat_of, kind_of
+from actors.instance.connection.parts import digest, moment, party, party_of_jid
+from actors.messages.notices import CallNotice, GroupChanges, GroupMember, JoinedGroup
+
+log = logging.getLogger(__name__)
+
+_CONTACT_KINDS = frozenset(
+    {"contact", "push_name", "business_name", "picture", "user_about", "identity_change", "user_status_mute"}
+)
+_CALLS = {
+    "call_offer": (EventType.CALL_RECEIVED, "ringing"),
+    "call_offer_notice": (EventType.CALL_RECEIVED, "ringing"),
+    "call_accept": (EventType.CALL_ACCEPTED, "accepted"),
+    "call_reject": (EventType.CALL_REJECTED, "rejected"),
+    "call_terminate": (EventType.CALL_ENDED, "ended"),
+}
+
+
+def notice(event: pb.Other, chats: ChatIds, received_at_ms: int) -> EventDraft:
+    """The event to append for what whatsmeow reported."""
+    body = _parse(event.json)
+    data: dict[str, Any] = {"kind": event.kind, "event": body}
+    chat_id = None
+    if event.chat.jid:
+        chat = chat_of(event.chat, chats)
+        chat_id = chat.id
+        data["chat"] = chat.model_dump()
+    if event.sender.jid:
+        data["sender"] = party(event.sender)
+    kind = _type_of(event)
+    data |= _typed(kind, event, body)
+    # Without a key it cannot be told from an equal event: better twice than not at all.
+    key = event.key or f"{received_at_ms}:{digest(event.json.decode(errors='replace'))}"
+    return EventDraft(
+        type=kind,
+        dedupe_key=f"{event.kind}:{key}",
+        occurred_at=moment(event.timestamp_ms or received_at_ms),
+        received_at=moment(received_at_ms),
+        chat_id=chat_id,
+        data=data,
+    )
+
+
+def _type_of(event: pb.Other) -> EventType:
+    kind = event.kind
+    if kind == "joined_group":
+        return EventType.GROUP_JOINED
+    if kind == "group_info" or (kind == "picture" and kind_of(event.chat.jid) == "group"):
+        return EventType.GROUP_CHANGED
+    if kind in _CONTACT_KINDS:
+        return EventType.CONTACT_CHANGED
+    if kind in _CALLS:
+        return _CALLS[kind][0]
+    return EventType.HISTORY_RECEIVED if kind == "history_sync" else EventType.UNKNOWN
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {"undecodable": base64.b64encode(body).decode()}
+
+
+def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
+    try:
+        if kind is EventType.GROUP_CHANGED:
+            changes = _picture(body) if event.kind == "picture" else _changes(body)
+            return {
+                "changes": {name: value for name, value in changes.model_dump().items() if value is not None}
+            }
+        if kind is EventType.GROUP_JOINED:
+            return {"group": _joined(body).model_dump()}
+        if event.kind in _CALLS:
+            return {"call": _call(event, body).model_dump()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # What came is in the event all the same.
+        log.warning("a notice was not understood: %s", event.kind)
+    return {}
+
+
+def _changes(body: Any) -> GroupChanges:
+    def of(name: str, member: str) -> Any:
+        return body[name][member] if body.get(name) else None
+
+    def people(name: str) -> tuple[Party, ...] | None:
+        return tuple(party_of_jid(jid) for jid in body[name]) if body.get(name) else None
+
+    expiring = of("Ephemeral", "IsEphemeral")
+    suspended = True if body.get("Suspended") else False if body.get("Unsuspended") else None
+    return GroupChanges(
+        name=of("Name", "Name"),
+        topic="" if of("Topic", "TopicDeleted") else of("Topic", "Topic"),
+        locked=of("Locked", "IsLocked"),
+        announce=of("Announce", "IsAnnounce"),
+        join_approval=of("MembershipApprovalMode", "IsJoinApprovalRequired"),
+        expires_in=None if expiring is None else of("Ephemeral", "DisappearingTimer") if expiring else 0,
+        invite_link=body.get("NewInviteLink"),
+        joined=people("Join"),
+        join_reason=body.get("JoinReason") or None,
+        left=people("Leave"),
+        promoted=people("Promote"),
+        demoted=people("Demote"),
+        deleted=of("Delete", "Deleted"),
+        suspended=suspended,
+    )
+
+
+def _picture(body: Any) -> GroupChanges:
+    return GroupChanges(picture="" if body["Remove"] else body["PictureID"])
+
+
+def _joined(body: Any) -> JoinedGroup:
+    return JoinedGroup(
+        name=body["Name"],
+        topic=body.get("Topic") or None,
+        new=body.get("Type") == "new",
+        reason=body.get("Reason") or None,
+        members=tuple(_member(member) for member in body.get("Participants") or ()),
+    )
+
+
+def _member(member: Any) -> GroupMember:
+    known = [party_of_jid(member.get(name) or "") for name in ("JID", "PhoneNumber", "LID")]
+    return GroupMember(
+        phone=next((one.phone for one in known if one.phone), None),
+        lid=next((one.lid for one in known if one.lid), None),
+        name=member.get("DisplayName") or None,
+        admin=member["IsAdmin"],
+        owner=member["IsSuperAdmin"],
+    )
+
+
+def _call(event: pb.Other, body: Any) -> CallNotice:
+    media = body.get("Media")
+    offered = (body.get("Data") or {}).get("Content") if event.kind == "call_offer" else None
+    video = None
+    if media:
+        video = media == "video"
+    elif isinstance(offered, list):
+        video = any(part.get("Tag") == "video" for part in offered)
+    status: Any = _CALLS[event.kind][1]
+    return CallNotice(
+        id=body["CallID"],
+        status=status,
+        caller=Party.model_validate(party(event.sender)) if event.sender.jid else None,
+        group=bool(body.get("GroupJID")) or body.get("Type") == "group",
+        video=video,
+        platform=body.get("RemotePlatform") or None,
+        reason=body.get("Reason") or None,
+    )

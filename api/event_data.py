@@ -1,0 +1,236 @@
+"""What is in ``data`` of each type of event."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.events import Chat, Party
+from actors.messages.notices import CallNotice, GroupChanges, JoinedGroup
+from actors.messages.received import (
+    ShownContent,
+    ShownDelete,
+    ShownEdit,
+    ShownReaction,
+    ShownVote,
+    StandingContent,
+)
+
+
+class Data(BaseModel):
+    """What happened. New members may be added."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+# ---- messages -------------------------------------------------------------------------------------------
+
+
+class Quoted(Data):
+    """The message that is answered, with both identities of who wrote it."""
+
+    id: str
+    sender: Party
+
+
+class MessageFacts(Data):
+    """Which message, where, by whom, when."""
+
+    id: str = Field(description="WhatsApp's id of it")
+    chat: Chat
+    sender: Party
+    from_me: bool = Field(description="This account wrote it, with another device")
+    timestamp: str | None = Field(description="WhatsApp's time of it")
+    push_name: str | None = None
+    offline: bool = Field(False, description="It had waited for the instance to connect")
+
+
+class MessageData(MessageFacts):
+    """A message as it came."""
+
+    kind: str = Field(description="WhatsApp's name of what it consists of", examples=["conversation"])
+    text: str | None = Field(description="What is written in it: the text, or the caption")
+    source: Literal["device"] | None = None
+    quoted: Quoted | None = None
+    edit: bool = False
+    ephemeral: bool = False
+    view_once: bool = False
+    retried: bool = Field(
+        False, description="It could be read only now: there may be a `message.undecryptable` of the same id"
+    )
+    undecrypted: bool = Field(
+        False,
+        description="It came, but what it says could not be decrypted: what it is about is not known here",
+    )
+    protocol_type: str | None = None
+    target_id: str | None = None
+    raw: str | None = Field(
+        None, description="All of it: a waE2E.Message without the keys of its files, as base64"
+    )
+
+
+class ReceivedData(MessageData):
+    """A message that somebody sent."""
+
+    content: StandingContent
+
+
+class EditedData(MessageData):
+    """An edit."""
+
+    content: ShownEdit
+
+
+class DeletedData(MessageData):
+    """A deletion for everyone."""
+
+    content: ShownDelete
+
+
+class ReactionData(MessageData):
+    """A reaction, or one that was taken back."""
+
+    content: ShownReaction
+
+
+class VoteData(MessageData):
+    """A vote in a poll. `sender` is who voted."""
+
+    content: ShownVote
+
+
+class ChatChangedData(MessageData):
+    """A setting of the chat."""
+
+    expires_in: int = Field(description="Messages disappear after so many seconds; 0: they stay")
+
+
+class SentData(Data):
+    """A message of this account: sent through the API, or by another of its devices."""
+
+    id: str
+    chat: Chat
+    from_me: Literal[True]
+    source: Literal["api", "device"]
+    kind: str
+    text: str | None
+    content: ShownContent
+
+
+class Reason(Data):
+    """Why a message was not sent, and what to do."""
+
+    code: str = Field(examples=["not_on_whatsapp"])
+    message: str
+    server_code: int = Field(0, description="WhatsApp's own code, 0: none")
+
+
+class FailedData(Data):
+    """A message that is not tried again."""
+
+    id: str
+    to: str
+    type: str
+    error: Reason
+    attempts: int
+
+
+class StatusData(Data):
+    """How far messages have come."""
+
+    ids: list[str]
+    chat: Chat
+    sender: Party = Field(description="Who has them, or read or played them")
+    from_me: bool = Field(description="Another device of this account did")
+    status: str = Field(
+        description="`delivered`, `read` or `played`; or another of WhatsApp's receipts, as `retry`",
+        examples=["read"],
+    )
+    timestamp: str | None
+
+
+class UndecryptableData(MessageFacts):
+    """A message that cannot be read yet. If it can be later, it comes as `message.received` with this id."""
+
+    reason: Literal["undecryptable", "unavailable", "view_once"] = Field(
+        description="`undecryptable`: its sender was asked to send it again. `unavailable`: this device is "
+        "not given it. `view_once`: it can be opened on the phone only"
+    )
+    unavailable: bool
+    unavailable_type: str | None
+    hidden: bool = Field(description="Its sender wants no trace of it to be shown")
+
+
+# ---- groups, calls, people ------------------------------------------------------------------------------
+
+
+class NoticeData(Data):
+    """What WhatsApp told, as whatsmeow has it."""
+
+    kind: str
+    event: Any
+    chat: Chat | None = None
+    sender: Party | None = None
+
+
+class GroupChangedData(NoticeData):
+    """A change of a group. `sender` made it, if that is known."""
+
+    changes: GroupChanges | None = None
+
+
+class GroupJoinedData(NoticeData):
+    """A group that this account came into."""
+
+    group: JoinedGroup | None = None
+
+
+class CallData(NoticeData):
+    """A call."""
+
+    call: CallNotice | None = None
+
+
+class ChatPresenceData(Data):
+    """Somebody types, or no longer."""
+
+    chat: Chat
+    sender: Party
+    state: str = Field(examples=["composing", "recording", "paused"])
+
+
+class ContactPresenceData(Data):
+    """Somebody is online, or no longer."""
+
+    sender: Party
+    available: bool
+    last_seen: str | None
+
+
+# ---- the instance ---------------------------------------------------------------------------------------
+
+
+class ConnectionData(Data):
+    """Where the connection stands."""
+
+    state: str
+    reason: str | None
+    phone: str | None
+    lid: str | None
+
+
+class QrData(Data):
+    """A code to scan."""
+
+    code: str
+    expires_at: str
+
+
+class WebhookData(Data):
+    """An endpoint."""
+
+    endpoint_id: str
+    url: str | None = None
+    description: str | None = None
+    reason: str | None = None

@@ -1,0 +1,263 @@
+"""How a queued message is sent: after a while, with typing shown, and refused when it makes no sense."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from actors.events import Event
+from actors.instance.composer import Composer
+from actors.instance.connection import engine_pb2 as pb
+from actors.instance.connection import whatsapp_pb2 as wa
+from actors.instance.connection.base import ConnectionError
+from actors.instance.connection.mapping import ChatIds
+from actors.instance.known import KnownMessages
+from actors.instance.mailbox import Mailbox
+from actors.instance.outbox import Outbox, QueuedMessage, SendRequest
+from actors.instance.sender import Sender
+from actors.registry import Registry
+from actors.settings import MailboxSettings, OutboxSettings
+from actors.store import Store
+from tests.store.samples import INSTANCE, grant
+from tests.wait import until
+
+TO, GROUP = "5511999999999@s.whatsapp.net", "120363000000000000@g.us"
+
+
+class Engine:
+    """What the sender asks of an engine, with WhatsApp's answers as told."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[Any, ...]] = []
+        self.error: ConnectionError | None = None
+
+    async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
+        if self.error is not None:
+            raise self.error
+        self.done.append(("send", to, message_id, wa.Message.FromString(message)))
+        number, _, server = to.partition("@")
+        identity = pb.Identity(jid=to, phone=number if server == "s.whatsapp.net" else "")
+        return pb.SendResult(timestamp_ms=1_700_000_000_000, sender="999999:4@lid", chat=identity)
+
+    async def chat_presence(self, chat: str, state: str) -> None:
+        self.done.append((state, chat))
+
+    @property
+    def sent(self) -> list[wa.Message]:
+        return [step[3] for step in self.done if step[0] == "send"]
+
+
+class Bench:
+    """A sender at work on an outbox."""
+
+    def __init__(self, store: Store, epoch: int) -> None:
+        settings = OutboxSettings()
+        self.engine = Engine()
+        self.mailbox = Mailbox(store, INSTANCE, MailboxSettings())
+        self.outbox = Outbox(store, self.mailbox, settings)
+        self.known = KnownMessages(self.mailbox)
+        self.chats = ChatIds()
+        self.online = asyncio.Event()
+        self.online.set()
+        self.sender = Sender(
+            epoch=epoch,
+            outbox=self.outbox,
+            settings=settings,
+            online=self.online,
+            connection=lambda: self.engine,  # type: ignore[arg-type, return-value]
+            composer=Composer(self.known, self.chats, settings),
+            chats=self.chats,
+        )
+        self.task = asyncio.create_task(self.sender.run())
+
+    async def queue(self, **members: Any) -> str:
+        request = SendRequest.model_validate({"to": TO, **members})
+        message_id, _ = await self.outbox.enqueue(request)
+        self.sender.ring()
+        return message_id
+
+    async def result(self, message_id: str) -> QueuedMessage:
+        async def look() -> QueuedMessage | None:
+            message = await self.outbox.get(message_id)
+            return message if message is not None and message.result is not None else None
+
+        return await until(look, what="a result")
+
+    async def send(self, **members: Any) -> QueuedMessage:
+        return await self.result(await self.queue(**members))
+
+    async def event(self) -> Event:
+        return (await self.mailbox.read())[-1]
+
+
+@pytest.fixture
+async def bench(store: Store) -> AsyncIterator[Bench]:
+    made = Bench(store, await grant(Registry(store)))
+    yield made
+    made.task.cancel()
+    await asyncio.gather(made.task, return_exceptions=True)
+
+
+async def test_a_sent_message_is_told_and_remembered(bench: Bench) -> None:
+    message = await bench.send(text="olá")
+    assert bench.engine.sent == [wa.Message(conversation="olá")]
+    event = await bench.event()
+    assert (event.type, event.data["kind"], event.data["text"]) == ("message.sent", "conversation", "olá")
+    assert event.data["content"]["type"] == "text"
+    known = await bench.known.get(message.id)
+    assert known is not None
+    assert (known.from_me, known.sender, known.chat) == (True, "999999@lid", TO)
+    assert known.message == wa.Message(conversation="olá")
+
+
+async def test_what_is_sent_can_be_edited_and_deleted(bench: Bench) -> None:
+    bench.sender._composer._windows = type(bench.sender._composer._windows)(edit=10**10, delete=10**10)
+    original = await bench.send(text="helo")
+    await bench.send(type="edit", message_id=original.id, text="hello")
+    known = await bench.known.get(original.id)
+    assert known is not None
+    assert known.message == wa.Message(conversation="hello")
+    assert (await bench.event()).data["content"] == {
+        "type": "edit",
+        "message_id": original.id,
+        "text": "hello",
+        "mentions": [],
+    }
+    # What is forwarded is what it says now.
+    await bench.send(type="forward", message_id=original.id)
+    assert bench.engine.sent[-1].extended_text_message.text == "hello"
+    await bench.send(type="delete", message_id=original.id)
+    assert bench.engine.sent[-1].protocol_message.key.id == original.id
+    assert await bench.known.get(original.id) is None
+    late = await bench.send(type="reaction", message_id=original.id, emoji="👍")
+    assert (late.status, (late.result or {})["error"]["code"]) == ("failed", "message_unknown")
+
+
+async def test_a_message_too_old_to_edit_fails(bench: Bench) -> None:
+    # WhatsApp's time of it, as the engine tells, is years ago.
+    original = await bench.send(text="helo")
+    message = await bench.send(type="edit", message_id=original.id, text="hello")
+    event = await bench.event()
+    assert message.status == "failed"
+    assert (event.type, event.data["type"], event.data["error"]["code"]) == (
+        "message.failed",
+        "edit",
+        "too_old",
+    )
+    assert "15 minutes" in event.data["error"]["message"]
+    assert len(bench.engine.sent) == 1
+
+
+async def test_an_edit_that_may_have_been_sent_is_sent_again(bench: Bench, store: Store) -> None:
+    """A crash between the send and its result: the window may be over by now, the edit is not."""
+    original = await bench.send(text="helo")
+    await bench.sender.quiesce()
+    message_id = await bench.queue(type="edit", message_id=original.id, text="hello")
+    began = {"attempts": "1", "status": "sending", "created_at": "2023-11-14T22:20:00+00:00"}
+    await store.redis.hset(bench.outbox.key("message", message_id), mapping=began)
+    bench.sender.resume()
+    assert (await bench.result(message_id)).status == "sent"
+
+
+async def test_an_answer_quotes_what_is_known(bench: Bench) -> None:
+    original = await bench.send(text="when?")
+    await bench.send(text="now", quote=original.id)
+    context = bench.engine.sent[-1].extended_text_message.context_info
+    assert (context.stanza_id, context.participant) == (original.id, "999999@lid")
+    assert context.quoted_message == wa.Message(conversation="when?")
+
+
+async def test_a_poll_is_the_same_one_when_it_is_sent_again(bench: Bench) -> None:
+    bench.engine.error = ConnectionError("not_connected", "the line is gone")
+    poll = {"type": "poll", "question": "?", "options": ["a", "b"]}
+    message_id = await bench.queue(**poll)
+    await until(lambda: bench.outbox.head())
+    composed = []
+    for _ in range(2):
+        queued = await bench.outbox.get(message_id)
+        assert queued is not None
+        composed.append((await bench.sender._composer.compose(queued)).message)
+    assert composed[0] == composed[1]
+    assert len(composed[0].message_context_info.message_secret) == 32
+
+
+# ---- refusals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "to", "code", "says"),
+    [
+        (ConnectionError("not_on_whatsapp", "no LID found"), TO, "not_on_whatsapp", "number"),
+        (ConnectionError("rejected", "item-not-found", 404), GROUP, "group_unknown", "no such group"),
+    ],
+)
+async def test_what_another_attempt_would_meet_again(
+    bench: Bench, error: ConnectionError, to: str, code: str, says: str
+) -> None:
+    bench.engine.error = error
+    message = await bench.send(to=to, text="x")
+    reason = (message.result or {})["error"]
+    assert (message.status, message.attempts, reason["code"]) == ("failed", 1, code)
+    assert says in reason["message"]
+
+
+async def test_a_kind_that_is_no_status(bench: Bench) -> None:
+    message = await bench.send(to="status@broadcast", type="location", latitude=0, longitude=0)
+    assert (message.result or {})["error"]["code"] == "not_for_status"
+    assert bench.engine.done == []
+
+
+# ---- before it is sent ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "state"), [("text", "composing"), ("location", "composing")])
+async def test_typing_is_shown_before(bench: Bench, kind: str, state: str) -> None:
+    members = {"text": "x"} if kind == "text" else {"type": kind, "latitude": 0, "longitude": 0}
+    message = await bench.send(**members, typing=0.05)
+    assert [step[0] for step in bench.engine.done] == [state, "send"]
+    assert bench.engine.done[0][1] == TO
+    assert message.status == "sent"
+
+
+async def test_a_message_that_waits_is_not_sent_yet(bench: Bench) -> None:
+    slow = await bench.queue(text="slow", delay=60)
+    await bench.queue(text="behind it")
+    await until(lambda: not bench.sender._idle.is_set())
+    assert bench.engine.done == []
+    message = await bench.outbox.get(slow)
+    assert message is not None
+    assert (message.status, message.attempts) == ("queued", 0)
+
+
+@pytest.mark.parametrize("waits", [{"delay": 60}, {"typing": 60}])
+async def test_a_drain_cuts_the_wait_short(bench: Bench, waits: dict[str, float]) -> None:
+    message_id = await bench.queue(text="slow", **waits)
+    await until(lambda: not bench.sender._idle.is_set())
+    if "typing" in waits:
+        await until(lambda: bench.engine.done)
+    # Well before the message's time, and before that of a drain.
+    async with asyncio.timeout(5):
+        await bench.sender.quiesce()
+    assert bench.engine.sent == []
+    if "typing" in waits:
+        assert bench.engine.done[-1][0] == "paused"
+    message = await bench.outbox.head()
+    assert message is not None
+    assert (message.id, message.status, message.attempts) == (message_id, "queued", 0), "left to a successor"
+
+
+async def test_after_a_failed_attempt_nobody_waits_again(bench: Bench) -> None:
+    bench.engine.error = ConnectionError("not_connected", "the line is gone")
+    message_id = await bench.queue(text="x", typing=0.05)
+
+    async def tried() -> bool:
+        message = await bench.outbox.get(message_id)
+        return message is not None and message.attempts > 1
+
+    await until(tried)
+    bench.engine.error = None
+    assert (await bench.result(message_id)).status == "sent"
+    assert [step[0] for step in bench.engine.done] == ["composing", "send"]
