@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -250,6 +251,11 @@ func mediaFailure(ctx context.Context, err error) error {
 	var answer whatsmeow.DownloadHTTPError
 	var network net.Error
 	message := err.Error()
+	var request *url.Error
+	if errors.As(err, &request) {
+		// Its text has the address, and with it the permission to upload.
+		message = request.Err.Error()
+	}
 	switch {
 	case errors.Is(err, errTooLarge):
 		return fail("media_too_large", "%s", errTooLarge)
@@ -261,13 +267,13 @@ func mediaFailure(ctx context.Context, err error) error {
 		errors.Is(err, whatsmeow.ErrInvalidMediaHMAC), errors.Is(err, whatsmeow.ErrInvalidUnencryptedMediaSHA256),
 		errors.Is(err, whatsmeow.ErrTooShortFile), badPadding.MatchString(message):
 		return fail("media_corrupt", "%s", message)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), request != nil && request.Timeout():
 		return fail("timeout", "%s", message)
 	case errors.As(err, &answer):
 		return refusal(answer.StatusCode, message)
 	case uploadCode(err) != 0:
 		return refusal(uploadCode(err), message)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded):
+	case request != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network) && !network.Timeout():
 		return fail("not_connected", "WhatsApp's media server cannot be reached: %s", message)
 	default:
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.mau.fi/whatsmeow"
@@ -172,7 +173,7 @@ func TestADownloadIsDescribedInFull(t *testing.T) {
 func TestFailuresOfMedia(t *testing.T) {
 	over, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	broken := &url.Error{Op: "Get", URL: "x", Err: errors.New("connection refused")}
+	broken := &url.Error{Op: "Get", URL: "https://mmg.whatsapp.net/mms?auth=secret", Err: errors.New("connection refused")}
 	status := func(code int) error {
 		return fmt.Errorf("last host: %w", whatsmeow.DownloadHTTPError{Response: &http.Response{StatusCode: code}})
 	}
@@ -196,12 +197,14 @@ func TestFailuresOfMedia(t *testing.T) {
 		{t.Context(), errors.New("upload failed with status code 429"), "rate_limited", 429},
 		{t.Context(), fmt.Errorf("x: %w", broken), "not_connected", 0},
 		{t.Context(), fmt.Errorf("x: %w", io.ErrUnexpectedEOF), "not_connected", 0},
+		{t.Context(), &url.Error{URL: "?auth=secret", Err: os.ErrDeadlineExceeded}, "timeout", 0},
 		{over, fmt.Errorf("x: %w", broken), "timeout", 0},
 		{t.Context(), fmt.Errorf("x: %w", whatsmeow.ErrIQTimedOut), "timeout", 0},
 		{t.Context(), fail("bad_request", "x"), "bad_request", 0},
 	} {
 		described := Describe(mediaFailure(c.ctx, c.err))
-		if described.Code != c.code || described.ServerCode != c.serverCode || described.Message == "" {
+		if described.Code != c.code || described.ServerCode != c.serverCode || described.Message == "" ||
+			strings.Contains(described.Message, "secret") {
 			t.Errorf("%v: %v", c.err, described)
 		}
 	}

@@ -252,4 +252,14 @@ func TestTextsThatNoDatabaseHolds(t *testing.T) {
 	if !storable("3EB0ABC", "olá", "") || storable("a\x00b") || storable("fine", "\xff") {
 		t.Error("wrong")
 	}
+	o := openPaired(t)
+	if _, err := o.Device.LIDs.GetPNForLID(t.Context(), types.NewJID("7\x007", types.HiddenUserServer)); err == nil {
+		t.Error("the store was asked for a LID that it cannot hold")
+	}
+	if _, err := o.Device.LIDs.GetLIDForPN(t.Context(), types.NewJID("\xff", types.DefaultUserServer)); err == nil {
+		t.Error("the store was asked for a number that it cannot hold")
+	}
+	if len(o.failures) != 0 {
+		t.Error(o.failures)
+	}
 }
