@@ -23,6 +23,7 @@ const (
 	protocolVersion = 1
 	queryTimeout    = 30 * time.Second
 	fetchTimeout    = 5 * time.Minute
+	mediaTimeout    = 10 * time.Minute
 )
 
 // host executes the actor's commands.
@@ -73,6 +74,14 @@ func (h *host) handle(command *pb.ToEngine) {
 		current.Send(c.Send, func(result *pb.SendResult, err error) {
 			h.reply(command.Id, &pb.Reply{Result: &pb.Reply_Send{Send: result}}, err)
 		})
+	case *pb.ToEngine_Vote:
+		if current == nil {
+			h.reply(command.Id, nil, errNotOpen)
+			return
+		}
+		current.Vote(c.Vote, func(result *pb.SendResult, err error) {
+			h.reply(command.Id, &pb.Reply{Result: &pb.Reply_Send{Send: result}}, err)
+		})
 	default:
 		go func() {
 			result, err := h.run(command)
@@ -105,14 +114,20 @@ func (h *host) run(command *pb.ToEngine) (*pb.Reply, error) {
 	if s == nil {
 		return nil, errNotOpen
 	}
-	if _, ok := command.Command.(*pb.ToEngine_HistoryDownload); ok {
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
-		defer cancel()
-		return h.query(ctx, s, command)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), limitOf(command))
 	defer cancel()
 	return h.query(ctx, s, command)
+}
+
+func limitOf(command *pb.ToEngine) time.Duration {
+	switch command.Command.(type) {
+	case *pb.ToEngine_HistoryDownload:
+		return fetchTimeout
+	case *pb.ToEngine_Upload, *pb.ToEngine_FetchMedia:
+		return mediaTimeout
+	default:
+		return queryTimeout
+	}
 }
 
 func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngine) (*pb.Reply, error) {
@@ -147,6 +162,12 @@ func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngi
 		return &pb.Reply{Result: &pb.Reply_Download{Download: result}}, err
 	case *pb.ToEngine_Ping:
 		return nil, s.Ping(ctx, c.Ping)
+	case *pb.ToEngine_Upload:
+		result, err := s.Upload(ctx, c.Upload)
+		return &pb.Reply{Result: &pb.Reply_Upload{Upload: result}}, err
+	case *pb.ToEngine_FetchMedia:
+		result, err := s.FetchMedia(ctx, c.FetchMedia)
+		return &pb.Reply{Result: &pb.Reply_FetchMedia{FetchMedia: result}}, err
 	default:
 		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
 	}

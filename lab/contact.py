@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import secrets
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,9 +24,10 @@ from actors.instance.connection.base import (
     Signal,
 )
 from actors.instance.connection.engine import EngineConnection
-from actors.instance.connection.mapping import text_message
 from lab.accounts import LabError
-from lab.wire import LIDS, USERS, Jid
+from lab.arrivals import Arrival, Arrivals
+from lab.attachments import Attachment, file_in
+from lab.writing import Writer, Written, address_of
 
 if TYPE_CHECKING:
     from lab.network import Lab
@@ -36,32 +38,9 @@ log = logging.getLogger(__name__)
 _LOCK_WAIT_MS = 10_000
 _READY_TIMEOUT = 60.0
 _RECONNECT_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_FINAL = frozenset({"bad_request", "not_on_whatsapp", "unsupported", "not_paired"})
+_MAX_FETCH = 64 << 20
+"""Bytes of a file that is fetched for somebody who looks at it."""
 Phase = Literal["starting", "connected", "reconnecting", "logged_out", "failed", "stopped"]
-
-
-class Arrival(BaseModel):
-    """A message that a contact's device received."""
-
-    position: int = Field(description="Grows with every arrival: read on with ?after=")
-    id: str
-    sender: str = Field(description="Digits if the number is known, else the LID")
-    chat: str
-    from_me: bool = Field(description="Written by another device of the contact's own account")
-    text: str
-    kind: str
-    sent_at_ms: int
-    arrived_at_ms: int
-    repeated: bool = Field(description="This id had arrived before from the same sender")
-
-
-class Written(BaseModel):
-    """What became of a command to write."""
-
-    ids: list[str] = Field(description="The ids of all messages, in the order of writing")
-    sent: int = Field(description="How many of them, from the first, the network has accepted")
-    error: str | None = Field(None, description="Why the rest was not sent")
-    done: bool = True
 
 
 class ContactView(BaseModel):
@@ -84,22 +63,20 @@ class Contact:
     def __init__(self, lab: Lab, state: State, phone: str, name: str, binary: Path) -> None:
         self.phone = phone
         self.name = name
-        self.sent = 0
         self.state: Phase = "starting"
         self.error: str | None = None
         self._lab = lab
-        self._state = state
-        self._folder = lab.state_dir / "contacts" / phone
+        self._folder = (lab.state_dir / "contacts" / phone).absolute()
         self._binary = binary
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
-        self._writing = asyncio.Lock()
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._scans: set[asyncio.Task[None]] = set()
         self._runner: asyncio.Task[None] | None = None
         self.seen_typing: dict[str, str] = {}
         self._lost = asyncio.Event()
         self._gone = False
-        self.arrived = state.rows("SELECT count(*) FROM arrival WHERE contact = ?", phone)[0][0]
+        self._arrivals = Arrivals(state, phone)
+        self._writer = Writer(self._patient_engine)
 
     # ---- its life -----------------------------------------------------------------------------------
 
@@ -121,7 +98,8 @@ class Contact:
 
     async def stop(self) -> None:
         """End its engine. Never raises."""
-        tasks = [*self._jobs, *([self._runner] if self._runner else [])]
+        await self._writer.stop()
+        tasks = [*self._scans, *([self._runner] if self._runner else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,8 +110,7 @@ class Contact:
     def forget(self) -> None:
         """Delete its session and what arrived."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._state.run("DELETE FROM arrival WHERE contact = ?", self.phone)
-        self._state.run("DELETE FROM receipt WHERE contact = ?", self.phone)
+        self._arrivals.forget()
 
     async def _run(self) -> None:
         attempt, ever = 0, False
@@ -199,12 +176,9 @@ class Contact:
     async def on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
         """Keep what arrives."""
         if isinstance(event, pb.Message):
-            self._keep(event, received_at_ms)
+            self._arrivals.keep(event, received_at_ms)
         elif isinstance(event, pb.Receipt):
-            self._state.run_many(
-                "INSERT INTO receipt VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-                [(self.phone, id_, event.type) for id_ in event.message_ids],
-            )
+            self._arrivals.keep_receipt(event)
         elif isinstance(event, pb.ChatPresenceEvent):
             self.seen_typing[event.sender.phone or event.sender.lid] = event.state
         return True
@@ -212,7 +186,9 @@ class Contact:
     def on_signal(self, signal: Signal) -> None:
         """Follow the connection."""
         if isinstance(signal, pb.Qr):
-            self._start(self._scan(signal.code))
+            task = asyncio.create_task(self._scan(signal.code))
+            self._scans.add(task)
+            task.add_done_callback(self._scans.discard)
         elif isinstance(signal, pb.Connected):
             self.state, self.error = "connected", None
             self._connected.set()
@@ -237,33 +213,35 @@ class Contact:
         except LabError as error:
             self.error = error.detail
 
-    def _keep(self, message: pb.Message, received_at_ms: int) -> None:
-        info = message.info
-        sender = info.sender.phone or info.sender.lid
-        arrival = Arrival(
-            position=0,
-            id=info.id,
-            sender=sender,
-            chat=info.chat.phone or info.chat.lid or info.chat.jid,
-            from_me=info.from_me,
-            text=message.text,
-            kind=message.kind,
-            sent_at_ms=info.timestamp_ms,
-            arrived_at_ms=received_at_ms,
-            repeated=self._has(sender, info.id),
-        )
-        self._state.run(
-            "INSERT INTO arrival (contact, sender, id, json) VALUES (?, ?, ?, ?)",
-            self.phone,
-            sender,
-            info.id,
-            arrival.model_dump_json(exclude={"position"}),
-        )
-        self.arrived += 1
+    # ---- what came of it ----------------------------------------------------------------------------
 
-    def _has(self, sender: str, id_: str) -> bool:
-        query = "SELECT 1 FROM arrival WHERE contact = ? AND id = ? AND sender = ? LIMIT 1"
-        return bool(self._state.rows(query, self.phone, id_, sender))
+    @property
+    def arrived(self) -> int:
+        """How many messages have arrived."""
+        return self._arrivals.count
+
+    @property
+    def sent(self) -> int:
+        """How many messages the network has accepted from it."""
+        return self._writer.sent
+
+    def arrivals(self, after: int = 0, limit: int = 1000) -> list[Arrival]:
+        """What arrived, in order, from a position on."""
+        return self._arrivals.all(after, limit)
+
+    def receipts(self, ids: list[str] | None = None) -> dict[str, dict[str, int]]:
+        """For each message it wrote how many receipts of each type came, from all devices."""
+        return self._arrivals.receipts(ids)
+
+    async def fetch(self, id_: str) -> bytes:
+        """The file that a message brought, downloaded and decrypted by its engine. Raises LabError."""
+        described = file_in(base64.b64decode(self._arrivals.get(id_).message))
+        path = self.room()
+        try:
+            await self._command(self._engine().fetch_media(path, **described, max_bytes=_MAX_FETCH))
+            return path.read_bytes()
+        finally:
+            path.unlink(missing_ok=True)
 
     # ---- what it is told to do ----------------------------------------------------------------------
 
@@ -287,28 +265,6 @@ class Contact:
             typing=self.seen_typing,
         )
 
-    def arrivals(self, after: int = 0, limit: int = 1000) -> list[Arrival]:
-        """What arrived, in order, from a position on."""
-        rows = self._state.rows(
-            "SELECT position, json FROM arrival WHERE contact = ? AND position > ? ORDER BY position LIMIT ?",
-            self.phone,
-            after,
-            limit,
-        )
-        return [Arrival.model_validate_json(f'{{"position":{row[0]},{row[1][1:]}') for row in rows]
-
-    def receipts(self, ids: list[str] | None = None) -> dict[str, dict[str, int]]:
-        """For each message it wrote how many receipts of each type came, from all devices."""
-        found: dict[str, dict[str, int]] = {id_: {} for id_ in ids or []}
-        query = "SELECT id, kind, count FROM receipt WHERE contact = ?"
-        if ids is None:
-            rows = self._state.rows(query, self.phone)
-        else:
-            rows = [row for id_ in ids for row in self._state.rows(f"{query} AND id = ?", self.phone, id_)]
-        for id_, kind, count in rows:
-            found.setdefault(id_, {})[kind] = count
-        return found
-
     async def write(
         self,
         to: str,
@@ -329,25 +285,38 @@ class Contact:
             id_prefix: the ids are this and the number; a fresh one if empty.
             wait: False returns at once and writes on in the background.
         """
-        prefix = id_prefix or f"3EB0{secrets.token_hex(6).upper()}"
-        ids = [f"{prefix}{n:06d}" for n in range(1, count + 1)]
-        result = Written(ids=ids, sent=0, done=False)
         texts = [text.replace("{n}", str(n)) for n in range(1, count + 1)]
-        task = self._start(self._write(_address(to), result, texts, interval))
-        if wait:
-            await asyncio.shield(task)
-        return result
+        return await self._writer.texts(to, texts, interval=interval, id_prefix=id_prefix, wait=wait)
+
+    async def write_message(self, to: str, message: bytes, id_: str = "") -> Written:
+        """Write a serialized waE2E.Message, whatever it is; under a fresh id if none is given."""
+        return await self._writer.message(to, message, id_)
+
+    async def write_file(self, to: str, path: Path, attachment: Attachment, id_: str = "") -> Written:
+        """Upload a file (an absolute path) through its engine and write a message that brings it."""
+        return await self._writer.file(to, path, attachment, id_)
+
+    def room(self) -> Path:
+        """A path for a file of its own that is needed for a while."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{secrets.token_hex(8)}.file"
+
+    async def vote(
+        self, chat: str, poll_id: str, options: Sequence[str], *, sender: str = "", id_: str = ""
+    ) -> Written:
+        """Vote in a poll of ``sender``, its own if empty; no options take the vote back."""
+        return await self._writer.vote(chat, poll_id, options, sender=sender, id_=id_)
 
     async def mark_read(self, chat: str, ids: list[str]) -> None:
         """Show messages of a chat as read. Raises LabError."""
-        await self._command(self._engine().mark_read(str(_address(chat)), ids))
+        await self._command(self._engine().mark_read(str(address_of(chat)), ids))
 
     async def typing(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat. Raises LabError."""
-        await self._command(self._engine().chat_presence(str(_address(chat)), state))
+        await self._command(self._engine().chat_presence(str(address_of(chat)), state))
 
     @staticmethod
-    async def _command(command: Coroutine[Any, Any, None]) -> None:
+    async def _command(command: Coroutine[Any, Any, Any]) -> None:
         try:
             await command
         except ConnectionError as error:
@@ -360,46 +329,8 @@ class Contact:
             )
         return self._connection
 
-    async def _write(self, to: Jid, result: Written, texts: list[str], interval: float) -> None:
-        async with self._writing:
-            for id_, text in zip(result.ids, texts, strict=True):
-                result.error = await self._send(str(to), id_, text_message(text))
-                if result.error:
-                    break
-                result.sent += 1
-                self.sent += 1
-                if interval:
-                    await asyncio.sleep(interval)
-        result.done = True
-
-    async def _send(self, to: str, id_: str, message: bytes) -> str | None:
-        error = ""
-        for delay in _RECONNECT_DELAYS:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_READY_TIMEOUT):
-                    await self._connected.wait()
-            try:
-                await self._engine().send(to, id_, message)
-            except ConnectionError as failure:
-                error = str(failure)
-                if failure.code in _FINAL:
-                    return error
-            except LabError as failure:
-                return failure.detail
-            else:
-                return None
-            await asyncio.sleep(delay)
-        return error
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
-        return task
-
-
-def _address(to: str) -> Jid:
-    user, _, server = to.lstrip("+").partition("@")
-    if not user or (not server and not user.isdigit()):
-        raise LabError("bad_address", f"{to!r} is neither a number nor an address such as 123@lid", 422)
-    return Jid(user, {"lid": LIDS, "": USERS}.get(server, server))
+    async def _patient_engine(self) -> Connection:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READY_TIMEOUT):
+                await self._connected.wait()
+        return self._engine()

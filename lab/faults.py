@@ -79,8 +79,48 @@ class LoseSendAcks(_Rule):
     kind: Literal["lose_send_acks"] = "lose_send_acks"
 
 
+class RefuseUpload(_Rule):
+    """Uploads are refused with an HTTP status."""
+
+    kind: Literal["refuse_upload"] = "refuse_upload"
+    code: int = Field(
+        500, ge=400, le=599, description="401 permission has ended, 413 too large, 429 too often …"
+    )
+
+
+class LoseMedia(_Rule):
+    """What the account uploaded cannot be downloaded."""
+
+    kind: Literal["lose_media"] = "lose_media"
+    code: int = Field(410, ge=400, le=599, description="404 or 410 gone, 403 no longer for this link …")
+
+
+class CorruptMedia(_Rule):
+    """What the account uploaded arrives with other bytes."""
+
+    kind: Literal["corrupt_media"] = "corrupt_media"
+
+
+class SlowMedia(_Rule):
+    """Uploads of the account, and downloads of what it uploaded, are slow."""
+
+    kind: Literal["slow_media"] = "slow_media"
+    bytes_per_second: int = Field(ge=1)
+
+
 Fault = Annotated[
-    RefuseLogin | IgnoreQuery | DelayQuery | FailQuery | StopReading | StopWriting | LoseAcks | LoseSendAcks,
+    RefuseLogin
+    | IgnoreQuery
+    | DelayQuery
+    | FailQuery
+    | StopReading
+    | StopWriting
+    | LoseAcks
+    | LoseSendAcks
+    | RefuseUpload
+    | LoseMedia
+    | CorruptMedia
+    | SlowMedia,
     Field(discriminator="kind"),
 ]
 
@@ -144,6 +184,25 @@ class Faults:
     def loses_send_ack(self, phone: str, device: int) -> bool:
         """True if the sender is not to be told that its message was accepted."""
         return self._strike(LoseSendAcks, phone, device) is not None
+
+    def refuses_upload(self, phone: str, device: int) -> int | None:
+        """The HTTP status to refuse this upload with, None to take it."""
+        rule = self._strike(RefuseUpload, phone, device)
+        return rule.code if rule else None
+
+    def loses_media(self, phone: str, device: int) -> int | None:
+        """The HTTP status to answer a download with instead of the file, None to give it."""
+        rule = self._strike(LoseMedia, phone, device)
+        return rule.code if rule else None
+
+    def corrupts_media(self, phone: str, device: int) -> bool:
+        """True if a download is to have other bytes."""
+        return self._strike(CorruptMedia, phone, device) is not None
+
+    def media_pace(self, phone: str, device: int) -> int | None:
+        """Bytes a second that may pass, None for any number."""
+        rule = self._strike(SlowMedia, phone, device)
+        return rule.bytes_per_second if rule else None
 
     async def readable(self, phone: str, device: int, gone: Callable[[], bool]) -> None:
         """Return when nothing forbids to read from this device, or when it is gone."""

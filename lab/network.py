@@ -20,6 +20,8 @@ from lab.connection import Connection
 from lab.contacts import ENGINE, Contacts
 from lab.control import application
 from lab.faults import Faults
+from lab.media import Media
+from lab.media_server import MediaServer
 from lab.phone import QrCode, read_link_code
 from lab.stanzas import pictures
 from lab.state import State
@@ -47,7 +49,8 @@ class Lab:
             self._lock.close()
             raise
         self._roots = _roots(self._state)
-        self.board = Switchboard(self._state, NoiseIdentity.issue(self._roots))
+        media = Media(self._state, state_dir / "media")
+        self.board = Switchboard(self._state, NoiseIdentity.issue(self._roots), media)
         self.contacts = Contacts(self, self._state, engine)
         self.control_url = ""
         self._runners: list[web.AppRunner] = []
@@ -80,6 +83,7 @@ class Lab:
         app = web.Application()
         app.router.add_get("/ws/chat", self._accept)
         app.router.add_get(f"{pictures.PATH}/{{phone}}/{{name}}", self._picture)
+        MediaServer(self.board).add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         self._runners.append(runner)
         await runner.setup()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lab.accounts import Account, Device, Directory
 from lab.faults import Faults
+from lab.media import Media
 from lab.state import State
 from lab.trust import NoiseIdentity
 from lab.wire import LIDS, SERVER, USERS, Jid, Node, node
@@ -27,10 +28,11 @@ LOW_PREKEYS = 10
 class Switchboard:
     """What the connections share."""
 
-    def __init__(self, state: State, identity: NoiseIdentity) -> None:
+    def __init__(self, state: State, identity: NoiseIdentity, media: Media) -> None:
         self.directory = Directory(state)
         self.faults = Faults()
         self.identity = identity
+        self.media = media
         self.address = ""
         """host:port, once the server listens."""
         self.unknown_queries: dict[str, int] = {}

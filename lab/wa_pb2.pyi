@@ -156,3 +156,137 @@ class SignedKeyIndexList(_message.Message):
     details: bytes
     account_signature: bytes
     def __init__(self, details: _Optional[bytes] = ..., account_signature: _Optional[bytes] = ...) -> None: ...
+
+class E2EMessage(_message.Message):
+    __slots__ = ("conversation", "image", "document", "audio", "video", "sticker", "context", "poll")
+    class Image(_message.Message):
+        __slots__ = ("url", "mimetype", "caption", "file_sha256", "file_length", "media_key", "file_enc_sha256", "direct_path")
+        URL_FIELD_NUMBER: _ClassVar[int]
+        MIMETYPE_FIELD_NUMBER: _ClassVar[int]
+        CAPTION_FIELD_NUMBER: _ClassVar[int]
+        FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+        FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+        MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+        FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+        DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+        url: str
+        mimetype: str
+        caption: str
+        file_sha256: bytes
+        file_length: int
+        media_key: bytes
+        file_enc_sha256: bytes
+        direct_path: str
+        def __init__(self, url: _Optional[str] = ..., mimetype: _Optional[str] = ..., caption: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., media_key: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., direct_path: _Optional[str] = ...) -> None: ...
+    class Document(_message.Message):
+        __slots__ = ("url", "mimetype", "file_sha256", "file_length", "media_key", "file_name", "file_enc_sha256", "direct_path", "caption")
+        URL_FIELD_NUMBER: _ClassVar[int]
+        MIMETYPE_FIELD_NUMBER: _ClassVar[int]
+        FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+        FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+        MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+        FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+        FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+        DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+        CAPTION_FIELD_NUMBER: _ClassVar[int]
+        url: str
+        mimetype: str
+        file_sha256: bytes
+        file_length: int
+        media_key: bytes
+        file_name: str
+        file_enc_sha256: bytes
+        direct_path: str
+        caption: str
+        def __init__(self, url: _Optional[str] = ..., mimetype: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., media_key: _Optional[bytes] = ..., file_name: _Optional[str] = ..., file_enc_sha256: _Optional[bytes] = ..., direct_path: _Optional[str] = ..., caption: _Optional[str] = ...) -> None: ...
+    class Audio(_message.Message):
+        __slots__ = ("url", "mimetype", "file_sha256", "file_length", "voice", "media_key", "file_enc_sha256", "direct_path")
+        URL_FIELD_NUMBER: _ClassVar[int]
+        MIMETYPE_FIELD_NUMBER: _ClassVar[int]
+        FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+        FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+        VOICE_FIELD_NUMBER: _ClassVar[int]
+        MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+        FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+        DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+        url: str
+        mimetype: str
+        file_sha256: bytes
+        file_length: int
+        voice: bool
+        media_key: bytes
+        file_enc_sha256: bytes
+        direct_path: str
+        def __init__(self, url: _Optional[str] = ..., mimetype: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., voice: _Optional[bool] = ..., media_key: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., direct_path: _Optional[str] = ...) -> None: ...
+    class Video(_message.Message):
+        __slots__ = ("url", "mimetype", "file_sha256", "file_length", "media_key", "caption", "file_enc_sha256", "direct_path")
+        URL_FIELD_NUMBER: _ClassVar[int]
+        MIMETYPE_FIELD_NUMBER: _ClassVar[int]
+        FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+        FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+        MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+        CAPTION_FIELD_NUMBER: _ClassVar[int]
+        FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+        DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+        url: str
+        mimetype: str
+        file_sha256: bytes
+        file_length: int
+        media_key: bytes
+        caption: str
+        file_enc_sha256: bytes
+        direct_path: str
+        def __init__(self, url: _Optional[str] = ..., mimetype: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., media_key: _Optional[bytes] = ..., caption: _Optional[str] = ..., file_enc_sha256: _Optional[bytes] = ..., direct_path: _Optional[str] = ...) -> None: ...
+    class Sticker(_message.Message):
+        __slots__ = ("url", "file_sha256", "file_enc_sha256", "media_key", "mimetype", "direct_path", "file_length")
+        URL_FIELD_NUMBER: _ClassVar[int]
+        FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+        FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+        MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+        MIMETYPE_FIELD_NUMBER: _ClassVar[int]
+        DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+        FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+        url: str
+        file_sha256: bytes
+        file_enc_sha256: bytes
+        media_key: bytes
+        mimetype: str
+        direct_path: str
+        file_length: int
+        def __init__(self, url: _Optional[str] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., media_key: _Optional[bytes] = ..., mimetype: _Optional[str] = ..., direct_path: _Optional[str] = ..., file_length: _Optional[int] = ...) -> None: ...
+    class Context(_message.Message):
+        __slots__ = ("secret",)
+        SECRET_FIELD_NUMBER: _ClassVar[int]
+        secret: bytes
+        def __init__(self, secret: _Optional[bytes] = ...) -> None: ...
+    class Poll(_message.Message):
+        __slots__ = ("name", "options", "selectable")
+        class Option(_message.Message):
+            __slots__ = ("name",)
+            NAME_FIELD_NUMBER: _ClassVar[int]
+            name: str
+            def __init__(self, name: _Optional[str] = ...) -> None: ...
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        OPTIONS_FIELD_NUMBER: _ClassVar[int]
+        SELECTABLE_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        options: _containers.RepeatedCompositeFieldContainer[E2EMessage.Poll.Option]
+        selectable: int
+        def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[_Union[E2EMessage.Poll.Option, _Mapping]]] = ..., selectable: _Optional[int] = ...) -> None: ...
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
+    STICKER_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    POLL_FIELD_NUMBER: _ClassVar[int]
+    conversation: str
+    image: E2EMessage.Image
+    document: E2EMessage.Document
+    audio: E2EMessage.Audio
+    video: E2EMessage.Video
+    sticker: E2EMessage.Sticker
+    context: E2EMessage.Context
+    poll: E2EMessage.Poll
+    def __init__(self, conversation: _Optional[str] = ..., image: _Optional[_Union[E2EMessage.Image, _Mapping]] = ..., document: _Optional[_Union[E2EMessage.Document, _Mapping]] = ..., audio: _Optional[_Union[E2EMessage.Audio, _Mapping]] = ..., video: _Optional[_Union[E2EMessage.Video, _Mapping]] = ..., sticker: _Optional[_Union[E2EMessage.Sticker, _Mapping]] = ..., context: _Optional[_Union[E2EMessage.Context, _Mapping]] = ..., poll: _Optional[_Union[E2EMessage.Poll, _Mapping]] = ...) -> None: ...

@@ -26,8 +26,12 @@ const (
 
 // Send sends a message and calls done with the result. Messages are sent one at a time, in the order of the calls.
 func (s *Session) Send(command *pb.Send, done func(*pb.SendResult, error)) {
+	s.enqueue(func() { done(s.send(command)) }, done)
+}
+
+func (s *Session) enqueue(send func(), done func(*pb.SendResult, error)) {
 	select {
-	case s.sends <- func() { done(s.send(command)) }:
+	case s.sends <- send:
 	default:
 		done(nil, fail("rate_limited", "%d messages wait to be sent", sendQueue))
 	}
@@ -56,7 +60,11 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
-	sent, err := s.encryptAndSend(ctx, to, &message, command.MessageId)
+	return s.deliver(ctx, to, &message, command.MessageId)
+}
+
+func (s *Session) deliver(ctx context.Context, to types.JID, message *waE2E.Message, id string) (*pb.SendResult, error) {
+	sent, err := s.encryptAndSend(ctx, to, message, id)
 	if err != nil {
 		return nil, err
 	}

@@ -84,28 +84,33 @@ func (s *Session) translate(ctx context.Context, event any) *pb.Event {
 }
 
 func (s *Session) message(ctx context.Context, e *events.Message) *pb.Message {
+	opened := s.unseal(ctx, e)
+	content := opened.content
 	message := &pb.Message{
 		Info:                 s.messageInfo(ctx, &e.Info),
-		Message:              marshal(withoutGroupKey(e.Message)),
+		Message:              marshal(withoutGroupKey(content)),
 		Ephemeral:            e.IsEphemeral,
 		ViewOnce:             e.IsViewOnce,
 		Edit:                 e.IsEdit,
 		RetryCount:           uint32(e.RetryCount),
 		UnavailableRequestId: e.UnavailableRequestID,
-		Text:                 textOf(e.Message),
-		Kind:                 kindOf(e.Message),
-		TargetId:             targetOf(e.Message),
+		Text:                 textOf(content),
+		Kind:                 kindOf(content),
+		TargetId:             opened.target,
+		Vote:                 opened.vote,
+		VoteOptions:          opened.options,
+		Undecrypted:          opened.failed,
 	}
-	if e.RawMessage != e.Message {
+	if e.RawMessage != content {
 		message.Raw = marshal(e.RawMessage)
 	}
-	if quoting := contextOf(e.Message); quoting.GetStanzaID() != "" {
+	if quoting := contextOf(content); quoting.GetStanzaID() != "" {
 		message.QuotedId = quoting.GetStanzaID()
 		if sender, err := types.ParseJID(quoting.GetParticipant()); err == nil {
 			message.QuotedSender = s.identify(ctx, sender, types.EmptyJID)
 		}
 	}
-	if internal := e.Message.GetProtocolMessage(); internal != nil {
+	if internal := content.GetProtocolMessage(); internal != nil {
 		message.ProtocolType = internal.GetType().String()
 		message.Secret = carriesKeys(internal)
 		if notification := internal.GetHistorySyncNotification(); notification != nil {

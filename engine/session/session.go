@@ -116,7 +116,7 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	s.lines = network.Trace(websocket)
 	client.SetWebsocketHTTPClient(&http.Client{Transport: websocket})
 	client.SetPreLoginHTTPClient(httpClient)
-	client.SetMediaHTTPClient(httpClient)
+	client.SetMediaHTTPClient(&http.Client{Transport: freshDownloads{transport}})
 	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {
 		if tag == "failure" {
 			h = s.afterFailure(h)

@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	waStore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
@@ -144,15 +146,15 @@ func (l *guardedLIDs) PutLIDMapping(ctx context.Context, lid, pn types.JID) erro
 }
 
 func (l *guardedLIDs) GetPNForLID(ctx context.Context, lid types.JID) (types.JID, error) {
-	if lid.Server != types.HiddenUserServer {
-		return types.EmptyJID, fmt.Errorf("%s is not a LID", lid)
+	if lid.Server != types.HiddenUserServer || !storable(lid.User) {
+		return types.EmptyJID, fmt.Errorf("%q is not a LID", lid)
 	}
 	return get(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.LIDStore.GetPNForLID(ctx, lid) })
 }
 
 func (l *guardedLIDs) GetLIDForPN(ctx context.Context, pn types.JID) (types.JID, error) {
-	if pn.Server != types.DefaultUserServer {
-		return types.EmptyJID, fmt.Errorf("%s is not a phone number", pn)
+	if pn.Server != types.DefaultUserServer || !storable(pn.User) {
+		return types.EmptyJID, fmt.Errorf("%q is not a phone number", pn)
 	}
 	return get(ctx, l.guard, func(ctx context.Context) (types.JID, error) { return l.LIDStore.GetLIDForPN(ctx, pn) })
 }
@@ -165,4 +167,15 @@ func (l *guardedLIDs) GetManyLIDsForPNs(ctx context.Context, pns []types.JID) (m
 
 func isPair(lid, pn types.JID) bool {
 	return lid.Server == types.HiddenUserServer && pn.Server == types.DefaultUserServer
+}
+
+// storable says whether texts that came with a message can be looked for. PostgreSQL fails at what is not UTF-8, or has a
+// zero in it, which would be taken for a failure of the store: whoever sends such a message would park its reader for good.
+func storable(texts ...string) bool {
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return false
+		}
+	}
+	return true
 }

@@ -223,3 +223,43 @@ func TestSQLiteFailures(t *testing.T) {
 		})
 	}
 }
+
+func TestASecretThatIsNotThereIsNoFailure(t *testing.T) {
+	o := openPaired(t)
+	secrets := o.Device.MsgSecrets
+	if err := secrets.PutMessageSecret(t.Context(), anaLID, ana, "M1", []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	found, sender, err := secrets.GetMessageSecret(t.Context(), anaLID, ana, "M1")
+	if err != nil || string(found) != "secret" || sender != ana.ToNonAD() {
+		t.Errorf("%q of %v, %v", found, sender, err)
+	}
+	for _, id := range []string{"M2", "M\x001", "M\xff"} {
+		if found, _, err := secrets.GetMessageSecret(t.Context(), anaLID, ana, id); found != nil || err != nil {
+			t.Errorf("%q: %q, %v", id, found, err)
+		}
+	}
+	if len(o.failures) != 0 {
+		t.Error(o.failures)
+	}
+	o.exec(t, "DROP TABLE whatsmeow_message_secrets")
+	if _, _, err := secrets.GetMessageSecret(t.Context(), anaLID, ana, "M1"); err == nil || len(o.failures) != 1 {
+		t.Errorf("a store that failed was not reported: %v, %v", err, o.failures)
+	}
+}
+
+func TestTextsThatNoDatabaseHolds(t *testing.T) {
+	if !storable("3EB0ABC", "olá", "") || storable("a\x00b") || storable("fine", "\xff") {
+		t.Error("wrong")
+	}
+	o := openPaired(t)
+	if _, err := o.Device.LIDs.GetPNForLID(t.Context(), types.NewJID("7\x007", types.HiddenUserServer)); err == nil {
+		t.Error("the store was asked for a LID that it cannot hold")
+	}
+	if _, err := o.Device.LIDs.GetLIDForPN(t.Context(), types.NewJID("\xff", types.DefaultUserServer)); err == nil {
+		t.Error("the store was asked for a number that it cannot hold")
+	}
+	if len(o.failures) != 0 {
+		t.Error(o.failures)
+	}
+}

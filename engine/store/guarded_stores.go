@@ -188,9 +188,27 @@ func (s *guardedStores) PutMessageSecrets(ctx context.Context, inserts []waStore
 }
 
 func (s *guardedStores) PutMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID, secret []byte) error {
+	if !storable(chat.User, chat.Server, sender.User, sender.Server, id) {
+		return nil
+	}
 	return s.guard.do(ctx, func(ctx context.Context) error {
 		return s.AllSessionSpecificStores.PutMessageSecret(ctx, chat, sender, id, secret)
 	})
+}
+
+func (s *guardedStores) GetMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID) ([]byte, types.JID, error) {
+	if !storable(chat.User, chat.Server, sender.User, sender.Server, id) {
+		return nil, types.EmptyJID, nil
+	}
+	type secret struct {
+		key    []byte
+		sender types.JID
+	}
+	found, err := get(ctx, s.guard, func(ctx context.Context) (found secret, err error) {
+		found.key, found.sender, err = s.AllSessionSpecificStores.GetMessageSecret(ctx, chat, sender, id)
+		return found, err
+	})
+	return found.key, found.sender, err
 }
 
 func (s *guardedStores) GetBufferedEvent(ctx context.Context, ciphertextHash [32]byte) (*waStore.BufferedEvent, error) {

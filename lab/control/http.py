@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.network import Lab
 
 _MAX_BODY = 4 << 20
+_FILE = "application/octet-stream"
 
 Handler = Callable[["Lab", web.Request, Any], Awaitable[Any]]
 
@@ -31,6 +32,7 @@ class Route:
     body: TypeAdapter[Any] | None
     result: TypeAdapter[Any] | None
     status: int
+    gives_file: bool
 
 
 _ROUTES: list[Route] = []
@@ -45,14 +47,15 @@ def route(
         method: of HTTP.
         path: with ``{names}`` of its parameters.
         body: type of the JSON it takes, None for none.
-        result: type of the JSON it gives, None for an empty answer (204).
+        result: type of the JSON it gives, bytes for a file, None for an empty answer (204).
         status: of the answer.
     """
 
     def keep(handler: Handler) -> Handler:
         summary = (handler.__doc__ or "").strip().splitlines()[0]
         adapters = [TypeAdapter(kind) if kind else None for kind in (body, result)]
-        _ROUTES.append(Route(method, path, summary, handler, adapters[0], adapters[1], status))
+        gives_file = result is bytes
+        _ROUTES.append(Route(method, path, summary, handler, adapters[0], adapters[1], status, gives_file))
         return handler
 
     return keep
@@ -73,6 +76,8 @@ def _serve(lab: Lab, operation: Route) -> Callable[[web.Request], Awaitable[web.
         result = await operation.handler(lab, request, body)
         if operation.result is None:
             return web.Response(status=204)
+        if isinstance(result, bytes):
+            return web.Response(body=result, status=operation.status, content_type=_FILE)
         return web.Response(
             body=operation.result.dump_json(result), status=operation.status, content_type="application/json"
         )
@@ -136,7 +141,8 @@ def openapi() -> dict[str, Any]:
             operation["requestBody"] = {"required": True, "content": content}
         answer: dict[str, Any] = {"description": "Done."}
         if entry.result:
-            answer["content"] = {"application/json": {"schema": schema(entry.result)}}
+            shape = schema(entry.result)
+            answer["content"] = {_FILE if entry.gives_file else "application/json": {"schema": shape}}
         operation["responses"][str(entry.status if entry.result else 204)] = answer
         paths.setdefault(entry.path, {})[entry.method.lower()] = operation
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, Field
 
 from lab.accounts import Account, Counters, Device
 from lab.faults import Fault
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lab.network import Lab
 
 _MAX_BURST = 100_000
+_ID = "^[0-9A-Za-z_-]{0,60}$"
 
 
 class NewAccount(BaseModel):
@@ -51,6 +52,34 @@ class Message(BaseModel):
     interval: float = Field(0.0, ge=0, le=3600, description="Seconds between two messages")
     id_prefix: str = Field("", pattern="^[0-9A-Za-z_-]{0,40}$", description="Ids are this and the number")
     wait: bool = Field(True, description="Answer when all are sent; else at once")
+
+
+class AnyMessage(BaseModel):
+    """A message of any kind that a contact shall write."""
+
+    to: str = Field(description="Digits with country code, or an address such as 123@lid")
+    message: Base64Bytes = Field(description="A serialized waE2E.Message")
+    id: str = Field("", pattern=_ID, description="A fresh one if empty")
+
+
+class Ballot(BaseModel):
+    """A contact's vote in a poll."""
+
+    chat: str = Field(description="Where the poll is: digits, or an address")
+    poll_id: str = Field(min_length=1)
+    options: list[str] = Field([], max_length=100, description="By name; none takes the vote back")
+    sender: str = Field("", description="Who sent the poll: digits or an address; nobody: the contact")
+    id: str = Field("", pattern=_ID, description="Of the vote; a fresh one if empty")
+
+
+class BlobView(BaseModel):
+    """An encrypted file on the network's servers."""
+
+    name: str
+    kind: str
+    phone: str = Field(description="The account that uploaded it")
+    size: int
+    direct_path: str
 
 
 class Seen(BaseModel):

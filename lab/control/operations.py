@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lab.accounts import Device, LabError
-from lab.contact import Arrival, ContactView, Written
+from lab.arrivals import Arrival
+from lab.contact import ContactView
 from lab.control.http import route
 from lab.control.models import (
     AccountView,
@@ -27,6 +28,7 @@ from lab.control.models import (
     device_view,
 )
 from lab.faults import Fault
+from lab.writing import Written
 
 if TYPE_CHECKING:
     from lab.network import Lab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.media import PERMISSION_S
 from lab.stanzas.errors import bad_request, not_found
 from lab.wire import USERS, Attrs, Node, node
 
@@ -25,8 +26,9 @@ def answer_ping(connection: Connection, device: Device, query: Node) -> list[Nod
 
 
 def answer_media(connection: Connection, device: Device, query: Node) -> list[Node]:
-    """Where media can be fetched."""
-    attrs: Attrs = {"auth": "lab", "ttl": 3600, "auth_ttl": 3600, "max_buckets": 12}
+    """Where media is uploaded and fetched, and the permission to upload."""
+    auth = connection.board.media.permit(device)
+    attrs: Attrs = {"auth": auth, "ttl": PERMISSION_S // 2, "auth_ttl": PERMISSION_S, "max_buckets": 12}
     return [node("media_conn", attrs, node("host", {"hostname": connection.board.address}))]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from actors.instance.connection import engine_pb2 as pb
@@ -131,6 +132,53 @@ class Connection(Protocol):
 
     async def picture(self, jid: str, *, preview: bool = False) -> pb.GetPictureResult:
         """Where a profile picture can be fetched."""
+        ...
+
+    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
+        """Encrypt a file of this machine and upload it. Minutes may pass.
+
+        Args:
+            path: absolute.
+            kind: ``image``, ``video``, ``audio``, ``document``, ``sticker`` or ``link_thumbnail``.
+        """
+        ...
+
+    async def fetch_media(
+        self,
+        path: Path,
+        *,
+        kind: str,
+        direct_path: str,
+        media_key: bytes,
+        file_sha256: bytes,
+        file_enc_sha256: bytes,
+        max_bytes: int = 0,
+    ) -> pb.FetchMediaResult:
+        """Download a file that a message describes, decrypted, to ``path``. Minutes may pass.
+
+        Nothing stands at ``path`` unless this returns. An engine that is killed meanwhile leaves a
+        ``.<name>.*.part`` beside it.
+
+        Args:
+            path: absolute; its folder exists.
+            kind: as in `upload`.
+            direct_path: with the keys and hashes, as the message gives them.
+            max_bytes: more are not written; 0 for no bound.
+        """
+        ...
+
+    async def vote(
+        self, chat: str, poll_id: str, options: Sequence[str], message_id: str, *, sender: str = ""
+    ) -> pb.SendResult:
+        """Vote in a poll, under the caller's id and in the order of the sends.
+
+        Args:
+            chat: JID.
+            poll_id: message id of the poll.
+            options: by name; none takes the vote back.
+            message_id: of the vote. Again under the same id is safe.
+            sender: JID of who sent the poll, empty if this account did.
+        """
         ...
 
     async def ping(self, timeout: float) -> None:

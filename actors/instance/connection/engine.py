@@ -24,6 +24,7 @@ CONNECT_TIMEOUT = 60.0
 DISCONNECT_TIMEOUT = 20.0
 SEND_TIMEOUT = 75.0
 FETCH_TIMEOUT = 310.0
+MEDIA_TIMEOUT = 610.0
 OPEN_TIMEOUT = 40.0
 PING_MARGIN = 2.0
 """Seconds. A little more than the engine's own deadlines, so that its own account of a failure arrives."""
@@ -48,6 +49,13 @@ _BINARIES = Path(__file__).resolve().parents[3] / "engine" / "bin"
 def engine_binary(*, lab: bool) -> Path:
     """Where engine/build.sh puts the engine."""
     return _BINARIES / ("malote-engine-lab" if lab else "malote-engine")
+
+
+def _media_kind(kind: str) -> str:
+    name = kind.upper()
+    if name not in pb.MediaKind.keys() or name == "MEDIA_UNKNOWN":  # noqa: SIM118 (not a dict)
+        raise ConnectionError("bad_request", f"{kind!r} is not a kind of media")
+    return name
 
 
 def read_lab_target(directory: Path) -> LabTarget:
@@ -266,6 +274,41 @@ class EngineConnection:
         command = pb.Download(notification=notification, message_id=message_id)
         reply = await self._call(pb.ToEngine(history_download=command), FETCH_TIMEOUT)
         return reply.download.history
+
+    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
+        """Encrypt a file of this machine and upload it."""
+        command = pb.Upload(path=str(path), kind=_media_kind(kind))
+        return (await self._call(pb.ToEngine(upload=command), MEDIA_TIMEOUT)).upload
+
+    async def fetch_media(
+        self,
+        path: Path,
+        *,
+        kind: str,
+        direct_path: str,
+        media_key: bytes,
+        file_sha256: bytes,
+        file_enc_sha256: bytes,
+        max_bytes: int = 0,
+    ) -> pb.FetchMediaResult:
+        """Download a file that a message describes, decrypted, to ``path``."""
+        command = pb.FetchMedia(
+            path=str(path),
+            kind=_media_kind(kind),
+            direct_path=direct_path,
+            media_key=media_key,
+            file_sha256=file_sha256,
+            file_enc_sha256=file_enc_sha256,
+            max_bytes=max_bytes,
+        )
+        return (await self._call(pb.ToEngine(fetch_media=command), MEDIA_TIMEOUT)).fetch_media
+
+    async def vote(
+        self, chat: str, poll_id: str, options: Sequence[str], message_id: str, *, sender: str = ""
+    ) -> pb.SendResult:
+        """Vote in a poll, under the caller's id and in the order of the sends."""
+        command = pb.Vote(chat=chat, sender=sender, poll_id=poll_id, options=options, message_id=message_id)
+        return (await self._ask(pb.ToEngine(vote=command), SEND_TIMEOUT)).send
 
     async def ping(self, timeout: float) -> None:
         """Ask WhatsApp for a sign of life, which it has to give within ``timeout`` seconds (at most 30)."""
