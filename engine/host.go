@@ -148,7 +148,7 @@ func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngi
 	case *pb.ToEngine_Ping:
 		return nil, s.Ping(ctx, c.Ping)
 	default:
-		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
+		return queryGroups(ctx, s, command)
 	}
 }
 

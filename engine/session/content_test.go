@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
+	"malote.dev/engine/intake"
 
 	waStore "go.mau.fi/whatsmeow/store"
 )
@@ -78,7 +79,9 @@ func TestSnakeCase(t *testing.T) {
 	}
 }
 
-func newDetachedSession() *Session { return &Session{device: &waStore.Device{LIDs: noLIDs{}}} }
+func newDetachedSession() *Session {
+	return &Session{device: &waStore.Device{LIDs: noLIDs{}}, intake: intake.New()}
+}
 
 func TestAnyEventIsPassedOnAsJSON(t *testing.T) {
 	at := time.Unix(1700000000, 0)

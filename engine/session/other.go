@@ -26,16 +26,24 @@ func (s *Session) other(ctx context.Context, event any) *pb.Other {
 	if value.Kind() != reflect.Struct {
 		return other
 	}
-	other.Chat = s.identify(ctx, firstJID(value, "Chat", "ChatJID", "ChatID", "GroupJID", "JID", "From", "ID"), types.EmptyJID)
-	other.Sender = s.identify(ctx, firstJID(value, "Sender", "SenderJID", "SenderID", "Author", "CallCreator"), types.EmptyJID)
+	chat := firstJID(value, "Chat", "ChatJID", "ChatID", "GroupJID", "JID", "From", "ID")
+	chatAlt := firstJID(value, "JIDAlt")
+	sender := firstJID(value, "Sender", "SenderJID", "SenderID", "Author", "CallCreator")
+	senderAlt := firstJID(value, "SenderAlt", "SenderPN", "CallCreatorAlt")
+	if chatAlt.IsEmpty() && chat.ToNonAD() == sender.ToNonAD() {
+		chatAlt = senderAlt
+	}
+	other.Chat = s.identify(ctx, chat, chatAlt)
+	other.Sender = s.identify(ctx, sender, senderAlt)
 	if at, ok := fieldOf[time.Time](value, "Timestamp"); ok {
 		other.TimestampMs = milliseconds(at)
 	} else if at, ok := fieldOf[time.Time](value, "Time"); ok {
 		other.TimestampMs = milliseconds(at)
 	}
-	if other.TimestampMs != 0 {
-		// Without a time of its own, the same change made twice could not be told from one reported twice.
-		digest := sha256.Sum256(append([]byte(kind+"\x00"), body...))
+	if stanza := s.intake.NotificationID(chat); stanza != "" || other.TimestampMs != 0 {
+		// Without both, the same change made twice could not be told from one reported twice. A time is in seconds:
+		// what was changed there and back within one has only the stanza to tell it.
+		digest := sha256.Sum256(append([]byte(kind+"\x00"+stanza+"\x00"), body...))
 		other.Key = hex.EncodeToString(digest[:16])
 	}
 	return other

@@ -118,8 +118,11 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	client.SetPreLoginHTTPClient(httpClient)
 	client.SetMediaHTTPClient(httpClient)
 	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {
-		if tag == "failure" {
+		switch tag {
+		case "failure":
 			h = s.afterFailure(h)
+		case "notification":
+			h = beforeGroupChange(h)
 		}
 		return s.intake.Wrap(tag, h)
 	})
