@@ -338,9 +338,10 @@ class Contact:
             await asyncio.shield(task)
         return result
 
-    async def mark_read(self, chat: str, ids: list[str]) -> None:
-        """Show messages of a chat as read. Raises LabError."""
-        await self._command(self._engine().mark_read(str(_address(chat)), ids))
+    async def mark_read(self, chat: str, ids: list[str], sender: str = "") -> None:
+        """Show messages of a chat as read, in a group those of one sender. Raises LabError."""
+        by = str(_address(sender)) if sender else ""
+        await self._command(self._engine().mark_read(str(_address(chat)), ids, sender=by))
 
     async def typing(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat. Raises LabError."""

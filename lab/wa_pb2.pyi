@@ -156,3 +156,18 @@ class SignedKeyIndexList(_message.Message):
     details: bytes
     account_signature: bytes
     def __init__(self, details: _Optional[bytes] = ..., account_signature: _Optional[bytes] = ...) -> None: ...
+
+class VerifiedName(_message.Message):
+    __slots__ = ("details",)
+    class Details(_message.Message):
+        __slots__ = ("serial", "issuer", "verified_name")
+        SERIAL_FIELD_NUMBER: _ClassVar[int]
+        ISSUER_FIELD_NUMBER: _ClassVar[int]
+        VERIFIED_NAME_FIELD_NUMBER: _ClassVar[int]
+        serial: int
+        issuer: str
+        verified_name: str
+        def __init__(self, serial: _Optional[int] = ..., issuer: _Optional[str] = ..., verified_name: _Optional[str] = ...) -> None: ...
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    details: bytes
+    def __init__(self, details: _Optional[bytes] = ...) -> None: ...

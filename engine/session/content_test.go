@@ -8,12 +8,12 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	waStore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
-	"malote.dev/engine/intake"
 
-	waStore "go.mau.fi/whatsmeow/store"
+	"malote.dev/engine/intake"
 )
 
 func TestTheKindOfAMessageIsItsContent(t *testing.T) {
