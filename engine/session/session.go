@@ -123,6 +123,8 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 			h = s.afterFailure(h)
 		case "notification":
 			h = beforeGroupChange(h)
+		case "receipt":
+			h = s.onRetries(h)
 		}
 		return s.intake.Wrap(tag, h)
 	})
