@@ -33,6 +33,7 @@ func (s *Session) other(ctx context.Context, event any) *pb.Other {
 	if chatAlt.IsEmpty() && chat.ToNonAD() == sender.ToNonAD() {
 		chatAlt = senderAlt
 	}
+	s.learn(ctx, sender, senderAlt)
 	other.Chat = s.identify(ctx, chat, chatAlt)
 	other.Sender = s.identify(ctx, sender, senderAlt)
 	if at, ok := fieldOf[time.Time](value, "Timestamp"); ok {
@@ -47,6 +48,16 @@ func (s *Session) other(ctx context.Context, event any) *pb.Other {
 		other.Key = hex.EncodeToString(digest[:16])
 	}
 	return other
+}
+
+// learn keeps both identities of a person that WhatsApp sent along. whatsmeow does so for messages only.
+func (s *Session) learn(ctx context.Context, lid, phone types.JID) {
+	if lid.Server != types.HiddenUserServer || phone.Server != types.DefaultUserServer {
+		return
+	}
+	if err := s.device.LIDs.PutLIDMapping(ctx, lid.ToNonAD(), phone.ToNonAD()); err != nil {
+		s.log.Warnf("cannot keep that %s is %s: %v", lid, phone, err)
+	}
 }
 
 // encodeOther never fails: an event that cannot be encoded, or is too large, is described instead.

@@ -38,8 +38,9 @@ func (s *Session) GetPeople(ctx context.Context, command *pb.GetPeople) (*pb.Peo
 			PictureId: info.PictureID,
 			Devices:   uint32(len(info.Devices)),
 		}
-		if info.VerifiedName != nil {
-			entry.VerifiedName = info.VerifiedName.Details.GetVerifiedName()
+		// whatsmeow reads the name, but keeps it only with its contacts.
+		if contact, err := s.device.Contacts.GetContact(ctx, person); err == nil {
+			entry.VerifiedName = contact.BusinessName
 		}
 		result.Entries = append(result.Entries, entry)
 	}
