@@ -292,3 +292,15 @@ async def test_a_status_goes_to_whom_the_account_chose(device: MakeDevice, lab: 
     assert draft.data["sender"]["lid"] == f"{lab.account(ANA).lid}@lid"
     await ana.send(CAIO, "end", "E")
     assert await caio.received(1) == ["end"]
+
+
+async def test_a_contact_of_the_lab_writes_and_reads_in_a_group(device: MakeDevice, lab: Lab) -> None:
+    ana, duda = await device(ANA), await lab.contacts.create("5511900000004", "Duda")
+    group = await family(ana, "5511900000004")
+    await duda.write(group, "hello {n}", count=3)
+    assert await ana.received(3) == ["hello 1", "hello 2", "hello 3"]
+    await ana.send(group, "olá", "A1")
+    [arrival] = await until(lambda: [a for a in duda.arrivals() if a.text])
+    assert (arrival.chat, arrival.sender, arrival.id) == (group, ANA, "A1")
+    await duda.mark_read(group, ["A1"], ANA)
+    await until(lambda: {"A1": "read"} in [d.status_of for d in ana.of(EventType.MESSAGE_STATUS)])
