@@ -32,9 +32,15 @@ func (s *Session) onRetries(next intake.Handler) intake.Handler {
 			next(ctx, node)
 			return
 		}
-		if s.onEvent(receipt) {
-			// It may take a query, which the stanzas behind this one need not wait for.
-			go s.sendAgain(ctx, receipt, node)
+		if !s.onEvent(receipt) {
+			return
+		}
+		// In turn with the messages that are sent, so that only what comes in can be faster.
+		again := func() { s.sendAgain(ctx, receipt, node) }
+		select {
+		case s.sends <- again:
+		default:
+			go again()
 		}
 	}
 }
@@ -47,9 +53,11 @@ func (s *Session) sendAgain(ctx context.Context, receipt *events.Receipt, node *
 	}()
 	//lint:ignore SA1019 as above
 	internals := s.client.DangerousInternals()
+	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
 	var err error
 	for range retryAttempts {
-		err = internals.HandleRetryReceipt(store.NoteSessions(ctx), receipt, node)
+		err = internals.HandleRetryReceipt(store.NoteSessions(bounded), receipt, node)
 		if !errors.Is(err, store.ErrSessionChanged) {
 			break
 		}
@@ -58,7 +66,6 @@ func (s *Session) sendAgain(ctx context.Context, receipt *events.Receipt, node *
 		s.log.Warnf("could not send %s again to %s: %v", receipt.MessageIDs[0], receipt.Sender, err)
 	}
 	// What stands in the way only now does not at the next connect, when the request comes again.
-	comesAgain := errors.Is(err, context.Canceled) || errors.Is(err, whatsmeow.ErrNotConnected) ||
-		errors.Is(err, store.ErrSessionChanged)
+	comesAgain := bounded.Err() != nil || errors.Is(err, whatsmeow.ErrNotConnected) || errors.Is(err, store.ErrSessionChanged)
 	internals.MaybeDeferredAck(ctx, node)(&comesAgain)
 }

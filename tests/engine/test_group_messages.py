@@ -304,3 +304,21 @@ async def test_a_contact_of_the_lab_writes_and_reads_in_a_group(device: MakeDevi
     assert (arrival.chat, arrival.sender, arrival.id) == (group, ANA, "A1")
     await duda.mark_read(group, ["A1"], ANA)
     await until(lambda: {"A1": "read"} in [d.status_of for d in ana.of(EventType.MESSAGE_STATUS)])
+
+
+async def test_what_is_written_again_amid_the_traffic_undoes_no_step(
+    device: MakeDevice, tmp_path: Path
+) -> None:
+    """Sessions that are lost: each message arrives, those of the others in order."""
+    ana, bia, caio = await device(ANA), await device(BIA), await device(CAIO)
+    group = await family(ana, BIA, CAIO)
+    texts = numbered(200)
+    writing = asyncio.create_task(ana.write(group, texts))
+    with closing(sqlite3.connect(tmp_path / f"{BIA}.db", isolation_level=None, timeout=30)) as database:
+        await bia.received(60)
+        database.execute("DELETE FROM whatsmeow_sessions")
+        database.execute("DELETE FROM whatsmeow_sender_keys")
+    await writing
+    await until(lambda: sorted(bia.texts()) == texts, timeout=60, what="every message at Bia's")
+    assert await caio.received(200) == texts
+    assert not damaged(caio)
