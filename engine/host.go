@@ -169,7 +169,7 @@ func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngi
 		result, err := s.FetchMedia(ctx, c.FetchMedia)
 		return &pb.Reply{Result: &pb.Reply_FetchMedia{FetchMedia: result}}, err
 	default:
-		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
+		return queryGroups(ctx, s, command)
 	}
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,6 +35,21 @@ DEFAULT_PRIVACY = {
     "defense": "off",
     "stickers": "contacts",
 }
+_WHO = ("all", "contacts", "contact_blacklist", "none")
+PRIVACY_VALUES = {
+    "groupadd": _WHO,
+    "last": _WHO,
+    "status": _WHO,
+    "profile": _WHO,
+    "readreceipts": ("all", "none"),
+    "online": ("all", "match_last_seen"),
+    "calladd": ("all", "known"),
+    "messages": ("all", "contacts"),
+    "defense": ("on_standard", "off"),
+    "stickers": ("contacts", "contact_allowlist", "none"),
+}
+"""What each privacy setting can be."""
+StatusAudience = Literal["contacts", "whitelist", "blacklist"]
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")
 _KEY_LIST_PREFIX = b"\x06\x02"
 
@@ -98,6 +114,10 @@ class _AccountRecord(BaseModel):
     signed_key: SignedKey
     push_name: str = ""
     about: str = "Hey there! I am using WhatsApp."
+    verified_name: str = ""
+    disappearing: int = 0
+    status_audience: StatusAudience = "contacts"
+    status_people: list[str] = []
     privacy: dict[str, str] = Field(default_factory=lambda: dict(DEFAULT_PRIVACY))
     blocked: list[str] = []
     next_device: int = 1
@@ -230,8 +250,8 @@ class Directory:
         account = self.at(jid)
         return account.devices.get(jid.device) if account and jid else None
 
-    def create(self, phone: str, name: str = "") -> Account:
-        """A new account with a phone. Raises LabError."""
+    def create(self, phone: str, name: str = "", verified_name: str = "") -> Account:
+        """A new account with a phone, a business if it has a verified name. Raises LabError."""
         if not _PHONE.fullmatch(phone):
             raise LabError(
                 "bad_phone", f"{phone!r} is not a number: 7 to 15 digits with country code, no plus sign", 422
@@ -252,6 +272,7 @@ class Directory:
                 signature=sign(identity.private_bytes_raw(), bytes((KEY_TYPE,)) + signed_public),
             ),
             push_name=name,
+            verified_name=verified_name,
         )
         account = Account(phone, lid, record)
         self._state.run("INSERT INTO account VALUES (?, ?, ?)", phone, lid, record.model_dump_json())

@@ -307,9 +307,10 @@ class Contact:
         """Vote in a poll of ``sender``, its own if empty; no options take the vote back."""
         return await self._writer.vote(chat, poll_id, options, sender=sender, id_=id_)
 
-    async def mark_read(self, chat: str, ids: list[str]) -> None:
-        """Show messages of a chat as read. Raises LabError."""
-        await self._command(self._engine().mark_read(str(address_of(chat)), ids))
+    async def mark_read(self, chat: str, ids: list[str], sender: str = "") -> None:
+        """Show messages of a chat as read, in a group those of one sender. Raises LabError."""
+        by = str(address_of(sender)) if sender else ""
+        await self._command(self._engine().mark_read(str(address_of(chat)), ids, sender=by))
 
     async def typing(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat. Raises LabError."""

@@ -20,6 +20,7 @@ from lab.connection import Connection
 from lab.contacts import ENGINE, Contacts
 from lab.control import application
 from lab.faults import Faults
+from lab.groups import Group
 from lab.media import Media
 from lab.media_server import MediaServer
 from lab.phone import QrCode, read_link_code
@@ -82,7 +83,7 @@ class Lab:
     async def _serve(self, port: int, control_port: int) -> None:
         app = web.Application()
         app.router.add_get("/ws/chat", self._accept)
-        app.router.add_get(f"{pictures.PATH}/{{phone}}/{{name}}", self._picture)
+        app.router.add_get(f"{pictures.PATH}/{{owner}}/{{name}}", self._picture)
         MediaServer(self.board).add_to(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         self._runners.append(runner)
@@ -218,9 +219,9 @@ class Lab:
         """Change an account's profile picture, as on its phone; None removes it. Raises LabError."""
         pictures.change(self.board, self.board.directory.get(phone), image)
 
-    def picture_url(self, account: Account) -> str | None:
-        """Where an account's picture can be fetched, None if it has none."""
-        return pictures.url(self.board, account)
+    def picture_url(self, shown: Account | Group) -> str | None:
+        """Where an account's or a group's picture can be fetched, None if it has none."""
+        return pictures.url(self.board, shown)
 
     def set_privacy(self, phone: str, name: str, value: str) -> None:
         """Change a privacy setting, as on the account's phone. Raises LabError."""
@@ -258,14 +259,10 @@ class Lab:
         return socket
 
     async def _picture(self, request: web.Request) -> web.Response:
-        account = self.board.directory.find(request.match_info["phone"])
-        if (
-            account is None
-            or not account.picture
-            or request.match_info["name"] != f"{account.picture[0]}.jpg"
-        ):
+        image = pictures.image_at(self.board, request.match_info["owner"], request.match_info["name"])
+        if image is None:
             raise web.HTTPNotFound(text="no such picture")
-        return web.Response(body=account.picture[1], content_type="image/jpeg")
+        return web.Response(body=image, content_type="image/jpeg")
 
 
 def _locked(path: Path) -> IO[bytes]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lab.wire import Node, decode
 
-Key = tuple[str, str, str, str]
-"""What an acknowledgement names: kind of stanza, its id, who it came from, its type."""
+Key = tuple[str, str, str, str, str]
+"""What an acknowledgement names: kind of stanza, its id, where from, from whom in a group, its type."""
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Pending:
 def key_of(stanza: Node) -> Key:
     """What the acknowledgement of this stanza will name."""
     kind = "" if stanza.tag == "message" else stanza.text("type")
-    return stanza.tag, stanza.text("id"), stanza.text("from"), kind
+    return stanza.tag, stanza.text("id"), stanza.text("from"), stanza.text("participant"), kind
 
 
 class DeviceQueue:

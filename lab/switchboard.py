@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lab.accounts import Account, Device, Directory
+from lab.calls import Calls
 from lab.faults import Faults
+from lab.groups import Groups
 from lab.media import Media
 from lab.state import State
 from lab.trust import NoiseIdentity
-from lab.wire import LIDS, SERVER, USERS, Jid, Node, node
+from lab.wire import LIDS, SERVER, USERS, Jid, Node, Value, node
 
 if TYPE_CHECKING:
     from lab.connection import Connection
@@ -30,6 +32,8 @@ class Switchboard:
 
     def __init__(self, state: State, identity: NoiseIdentity, media: Media) -> None:
         self.directory = Directory(state)
+        self.groups = Groups(state)
+        self.calls = Calls()
         self.faults = Faults()
         self.identity = identity
         self.media = media
@@ -107,7 +111,7 @@ class Switchboard:
         if connection:
             connection.queued(seq)
 
-    def notify(self, device: Device, kind: str, sender: Jid, content: list[Node], **attrs: str | Jid) -> str:
+    def notify(self, device: Device, kind: str, sender: Jid, content: list[Node], **attrs: Value) -> str:
         """Queue a notification for a device; its id."""
         notice = node(
             "notification",
@@ -122,6 +126,11 @@ class Switchboard:
         if seq is not None:
             self.directory.forget(seq)
             device.counters.acked += 1
+
+    def watchers(self, account: Account) -> list[Account]:
+        """Who hears of changes of what an account shows: those who wrote with it, and itself."""
+        found = {phone: self.directory.find(phone) for phone, _ in sorted(account.watchers)}
+        return [account, *(watcher for watcher in found.values() if watcher and watcher is not account)]
 
     def ask_for_prekeys(self, device: Device) -> None:
         """Tell a device that its one-time keys run out, unless it has not answered the last such notice."""

@@ -290,3 +290,18 @@ class E2EMessage(_message.Message):
     context: E2EMessage.Context
     poll: E2EMessage.Poll
     def __init__(self, conversation: _Optional[str] = ..., image: _Optional[_Union[E2EMessage.Image, _Mapping]] = ..., document: _Optional[_Union[E2EMessage.Document, _Mapping]] = ..., audio: _Optional[_Union[E2EMessage.Audio, _Mapping]] = ..., video: _Optional[_Union[E2EMessage.Video, _Mapping]] = ..., sticker: _Optional[_Union[E2EMessage.Sticker, _Mapping]] = ..., context: _Optional[_Union[E2EMessage.Context, _Mapping]] = ..., poll: _Optional[_Union[E2EMessage.Poll, _Mapping]] = ...) -> None: ...
+
+class VerifiedName(_message.Message):
+    __slots__ = ("details",)
+    class Details(_message.Message):
+        __slots__ = ("serial", "issuer", "verified_name")
+        SERIAL_FIELD_NUMBER: _ClassVar[int]
+        ISSUER_FIELD_NUMBER: _ClassVar[int]
+        VERIFIED_NAME_FIELD_NUMBER: _ClassVar[int]
+        serial: int
+        issuer: str
+        verified_name: str
+        def __init__(self, serial: _Optional[int] = ..., issuer: _Optional[str] = ..., verified_name: _Optional[str] = ...) -> None: ...
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    details: bytes
+    def __init__(self, details: _Optional[bytes] = ...) -> None: ...

@@ -11,6 +11,7 @@ from lab.tokens import CODE_OF_WORD, DOUBLE, SINGLE
 
 USERS = "s.whatsapp.net"
 LIDS = "lid"
+GROUPS = "g.us"
 
 _LIST_EMPTY, _DICTIONARY_0, _DICTIONARY_3 = 0, 236, 239
 _INTEROP_JID, _FB_JID, _AD_JID = 245, 246, 247
@@ -52,6 +53,9 @@ class Jid:
 
 SERVER = Jid("", USERS)
 """WhatsApp itself."""
+
+STATUS = Jid("status", "broadcast")
+"""What is written here goes to everybody whom the writer chose, as it goes to a group."""
 
 Value = str | int | Jid
 Attrs = Mapping[str, Value | None]

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
 )
 
 const (
@@ -257,6 +258,19 @@ func (i *Intake) IsOffline(id string) bool {
 		}
 	}
 	return false
+}
+
+// NotificationID returns the id of the notification from this JID that is being handled, or an empty string.
+func (i *Intake) NotificationID(from types.JID) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for current := range i.handling {
+		if current.node.Tag == "notification" && current.node.Attrs["from"] == from {
+			id, _ := current.node.Attrs["id"].(string)
+			return id
+		}
+	}
+	return ""
 }
 
 // Busy says whether stanzas have been handled, or held back, within the last period. Queries that time out then

@@ -3952,8 +3952,8 @@ func (x *RejectCall) GetCallId() string {
 
 type SetDisappearing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chat          string                 `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"`
-	Seconds       uint32                 `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	Chat          string                 `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"`        // JID of a person or group; empty: the default of new chats
+	Seconds       uint32                 `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"` // 0, 86400, 604800 or 7776000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

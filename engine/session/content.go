@@ -36,6 +36,11 @@ func textOf(message *waE2E.Message) string {
 	return nonEmpty(message.GetConversation(), message.GetExtendedTextMessage().GetText())
 }
 
+// onlyGroupKey says whether a message has nothing in it but a key of a group.
+func onlyGroupKey(message *waE2E.Message) bool {
+	return kindOf(message) == "senderKeyDistributionMessage"
+}
+
 // withoutGroupKey leaves out the key that a group's member sends along with the first message.
 func withoutGroupKey(message *waE2E.Message) *waE2E.Message {
 	if message.GetSenderKeyDistributionMessage() == nil {

@@ -8,11 +8,12 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	waStore "go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 
-	waStore "go.mau.fi/whatsmeow/store"
+	"malote.dev/engine/intake"
 )
 
 func TestTheKindOfAMessageIsItsContent(t *testing.T) {
@@ -78,7 +79,9 @@ func TestSnakeCase(t *testing.T) {
 	}
 }
 
-func newDetachedSession() *Session { return &Session{device: &waStore.Device{LIDs: noLIDs{}}} }
+func newDetachedSession() *Session {
+	return &Session{device: &waStore.Device{LIDs: noLIDs{}}, intake: intake.New()}
+}
 
 func TestAnyEventIsPassedOnAsJSON(t *testing.T) {
 	at := time.Unix(1700000000, 0)

@@ -26,19 +26,38 @@ func (s *Session) other(ctx context.Context, event any) *pb.Other {
 	if value.Kind() != reflect.Struct {
 		return other
 	}
-	other.Chat = s.identify(ctx, firstJID(value, "Chat", "ChatJID", "ChatID", "GroupJID", "JID", "From", "ID"), types.EmptyJID)
-	other.Sender = s.identify(ctx, firstJID(value, "Sender", "SenderJID", "SenderID", "Author", "CallCreator"), types.EmptyJID)
+	chat := firstJID(value, "Chat", "ChatJID", "ChatID", "GroupJID", "JID", "From", "ID")
+	chatAlt := firstJID(value, "JIDAlt")
+	sender := firstJID(value, "Sender", "SenderJID", "SenderID", "Author", "CallCreator")
+	senderAlt := firstJID(value, "SenderAlt", "SenderPN", "CallCreatorAlt")
+	if chatAlt.IsEmpty() && chat.ToNonAD() == sender.ToNonAD() {
+		chatAlt = senderAlt
+	}
+	s.learn(ctx, sender, senderAlt)
+	other.Chat = s.identify(ctx, chat, chatAlt)
+	other.Sender = s.identify(ctx, sender, senderAlt)
 	if at, ok := fieldOf[time.Time](value, "Timestamp"); ok {
 		other.TimestampMs = milliseconds(at)
 	} else if at, ok := fieldOf[time.Time](value, "Time"); ok {
 		other.TimestampMs = milliseconds(at)
 	}
-	if other.TimestampMs != 0 {
-		// Without a time of its own, the same change made twice could not be told from one reported twice.
-		digest := sha256.Sum256(append([]byte(kind+"\x00"), body...))
+	if stanza := s.intake.NotificationID(chat); stanza != "" || other.TimestampMs != 0 {
+		// Without both, the same change made twice could not be told from one reported twice. A time is in seconds:
+		// what was changed there and back within one has only the stanza to tell it.
+		digest := sha256.Sum256(append([]byte(kind+"\x00"+stanza+"\x00"), body...))
 		other.Key = hex.EncodeToString(digest[:16])
 	}
 	return other
+}
+
+// learn keeps both identities of a person that WhatsApp sent along. whatsmeow does so for messages only.
+func (s *Session) learn(ctx context.Context, lid, phone types.JID) {
+	if lid.Server != types.HiddenUserServer || phone.Server != types.DefaultUserServer {
+		return
+	}
+	if err := s.device.LIDs.PutLIDMapping(ctx, lid.ToNonAD(), phone.ToNonAD()); err != nil {
+		s.log.Warnf("cannot keep that %s is %s: %v", lid, phone, err)
+	}
 }
 
 // encodeOther never fails: an event that cannot be encoded, or is too large, is described instead.

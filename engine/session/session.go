@@ -118,8 +118,13 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	client.SetPreLoginHTTPClient(httpClient)
 	client.SetMediaHTTPClient(&http.Client{Transport: freshDownloads{transport}})
 	err := intake.Intercept(client, func(tag string, h intake.Handler) intake.Handler {
-		if tag == "failure" {
+		switch tag {
+		case "failure":
 			h = s.afterFailure(h)
+		case "notification":
+			h = beforeGroupChange(h)
+		case "receipt":
+			h = s.onRetries(h)
 		}
 		return s.intake.Wrap(tag, h)
 	})

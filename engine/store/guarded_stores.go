@@ -63,9 +63,13 @@ func (s *guardedStores) IsTrustedIdentity(ctx context.Context, address string, k
 
 func (s *guardedStores) GetSession(ctx context.Context, address string) ([]byte, error) {
 	s.ratchets.reading(ctx, address)
-	return get(ctx, s.guard, func(ctx context.Context) ([]byte, error) {
+	session, err := get(ctx, s.guard, func(ctx context.Context) ([]byte, error) {
 		return s.AllSessionSpecificStores.GetSession(ctx, address)
 	})
+	if err == nil {
+		s.ratchets.hasRead(ctx, address, session)
+	}
+	return session, err
 }
 
 func (s *guardedStores) HasSession(ctx context.Context, address string) (bool, error) {
@@ -82,6 +86,7 @@ func (s *guardedStores) GetManySessions(ctx context.Context, addresses []string)
 }
 
 func (s *guardedStores) PutSession(ctx context.Context, address string, session []byte) error {
+	session = s.ratchets.mended(ctx, address, session)
 	return s.ratchets.writing(ctx, func() error {
 		return s.guard.do(ctx, func(ctx context.Context) error {
 			return s.AllSessionSpecificStores.PutSession(ctx, address, session)

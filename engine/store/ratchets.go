@@ -26,7 +26,13 @@ type ratchets struct {
 
 func newRatchets() *ratchets { return &ratchets{versions: map[string]uint64{}} }
 
-type decryption struct{}
+// decryption is what a transaction that decrypts has read: sessions by address.
+type decryption struct {
+	of   *ratchets
+	read map[string][]byte
+}
+
+type decryptionKey struct{}
 
 // notes are the versions of the sessions that an encryption has read.
 type notes map[string]uint64
@@ -43,7 +49,7 @@ func NoteSessions(ctx context.Context) context.Context {
 func (r *ratchets) decrypting(ctx context.Context, transaction func(context.Context) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return transaction(context.WithValue(ctx, decryption{}, r))
+	return transaction(context.WithValue(ctx, decryptionKey{}, &decryption{of: r, read: map[string][]byte{}}))
 }
 
 // reading notes that sessions are about to be read.
@@ -91,11 +97,35 @@ func (r *ratchets) replacing(ctx context.Context, replace func() error) error {
 
 // enter waits for decryptions under way, unless it is part of one.
 func (r *ratchets) enter(ctx context.Context) (leave func()) {
-	if ctx.Value(decryption{}) == r {
+	if r.current(ctx) != nil {
 		return func() {}
 	}
 	r.mu.Lock()
 	return r.mu.Unlock
+}
+
+// current returns the decryption that ctx is part of, if any.
+func (r *ratchets) current(ctx context.Context) *decryption {
+	if found, ok := ctx.Value(decryptionKey{}).(*decryption); ok && found.of == r {
+		return found
+	}
+	return nil
+}
+
+// hasRead remembers what a decryption starts from.
+func (r *ratchets) hasRead(ctx context.Context, address string, session []byte) {
+	if decryption := r.current(ctx); decryption != nil {
+		decryption.read[address] = session
+	}
+}
+
+// mended returns what a decryption has made of a session, without the damage that it has done on its way.
+func (r *ratchets) mended(ctx context.Context, address string, session []byte) []byte {
+	decryption := r.current(ctx)
+	if decryption == nil || decryption.read[address] == nil {
+		return session
+	}
+	return mend(decryption.read[address], session)
 }
 
 func (r *ratchets) changed(ctx context.Context, addresses []string) bool {

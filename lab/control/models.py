@@ -21,6 +21,7 @@ class NewAccount(BaseModel):
 
     phone: str = Field(description="Digits with country code", examples=["5511900000001"])
     name: str = Field("", description="What its messages are signed with (push name)")
+    verified_name: str = Field("", description="Makes it a business with this name")
 
 
 class Code(BaseModel):
@@ -46,7 +47,7 @@ class NewContact(BaseModel):
 class Message(BaseModel):
     """What a contact shall write."""
 
-    to: str = Field(description="Digits with country code, or an address such as 123@lid")
+    to: str = Field(description="Digits with country code, or an address such as 123@lid or 120363…@g.us")
     text: str = Field("message {n}", max_length=60_000, description="{n} stands for the message's number")
     count: int = Field(1, ge=1, le=_MAX_BURST)
     interval: float = Field(0.0, ge=0, le=3600, description="Seconds between two messages")
@@ -87,6 +88,7 @@ class Seen(BaseModel):
 
     chat: str
     ids: list[str] = Field(min_length=1, max_length=1000)
+    sender: str = Field("", description="In a group: who wrote them, digits or an address")
 
 
 class Typing(BaseModel):
@@ -118,8 +120,12 @@ class AccountView(BaseModel):
     lid: str
     name: str
     banned: bool
+    verified_name: str = Field(description="Of a business, empty for everybody else")
+    about: str
     picture: str | None = Field(description="Where its profile picture can be fetched")
     privacy: dict[str, str]
+    blocked: list[str] = Field(description="Numbers it has blocked")
+    disappearing_s: int = Field(description="After how long messages disappear in its new chats, 0: never")
     phone_received: int = Field(description="Copies of messages that came for the phone itself")
     devices: list[DeviceView]
 
@@ -139,6 +145,7 @@ class Overview(BaseModel):
     devices: int
     online: int
     contacts: int
+    groups: int
     faults: int
     unknown_queries: dict[str, int] = Field(description="Queries answered with 'not implemented'")
     errors: list[str] = Field(description="Stanzas that the lab itself failed on")
@@ -157,8 +164,12 @@ def account_view(lab: Lab, account: Account) -> AccountView:
         lid=account.lid,
         name=account.record.push_name,
         banned=account.banned,
+        verified_name=account.record.verified_name,
+        about=account.record.about,
         picture=lab.picture_url(account),
         privacy=account.record.privacy,
+        blocked=account.record.blocked,
+        disappearing_s=account.record.disappearing,
         phone_received=account.phone_received,
         devices=[device_view(lab, device) for device in account.devices.values()],
     )

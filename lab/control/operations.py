@@ -67,6 +67,7 @@ async def overview(lab: Lab, request: web.Request, body: None) -> Overview:
         devices=sum(len(account.devices) for account in accounts),
         online=len(lab.board.connections()),
         contacts=len(lab.contacts.all()),
+        groups=len(lab.board.groups.all()),
         faults=len(lab.faults.all()),
         unknown_queries=lab.board.unknown_queries,
         errors=list(lab.board.errors),
@@ -97,7 +98,8 @@ async def show_device(lab: Lab, request: web.Request, body: None) -> DeviceView:
 @route("POST", "/accounts", body=NewAccount, result=AccountView, status=201)
 async def create_account(lab: Lab, request: web.Request, body: NewAccount) -> AccountView:
     """Create an account with a phone."""
-    return account_view(lab, lab.board.directory.create(body.phone.lstrip("+"), body.name))
+    account = lab.board.directory.create(body.phone.lstrip("+"), body.name, body.verified_name)
+    return account_view(lab, account)
 
 
 @route("POST", "/accounts/{phone}/scan", body=Code, result=DeviceView, status=201)
@@ -262,7 +264,7 @@ async def receipts(lab: Lab, request: web.Request, body: None) -> dict[str, dict
 @route("POST", "/contacts/{phone}/read", body=Seen)
 async def mark_read(lab: Lab, request: web.Request, body: Seen) -> None:
     """Let a contact show messages as read."""
-    await lab.contacts.get(_phone(request)).mark_read(body.chat, body.ids)
+    await lab.contacts.get(_phone(request)).mark_read(body.chat, body.ids, body.sender)
 
 
 @route("POST", "/contacts/{phone}/typing", body=Typing)

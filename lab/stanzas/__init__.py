@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.stanzas import acks, messages, presence, queries, receipts
+from lab.stanzas import acks, calls, group_messages, messages, presence, queries, receipts
+from lab.wire import GROUPS, STATUS
 
 if TYPE_CHECKING:
     from lab.connection import Connection
@@ -18,15 +19,25 @@ def handle(connection: Connection, stanza: Node) -> None:
     elif connection.device is None:
         return
     elif stanza.tag == "message":
-        messages.handle(connection, connection.device, stanza)
+        if _is_many(stanza):
+            group_messages.handle(connection, connection.device, stanza)
+        else:
+            messages.handle(connection, connection.device, stanza)
     elif stanza.tag == "receipt":
         receipts.handle(connection, connection.device, stanza)
+    elif stanza.tag == "call":
+        calls.handle(connection, connection.device, stanza)
     elif stanza.tag == "ack":
         acks.handle(connection, connection.device, stanza)
     elif stanza.tag == "presence":
         presence.handle(connection, connection.device, stanza)
     elif stanza.tag == "chatstate":
         presence.handle_chat_state(connection, connection.device, stanza)
+
+
+def _is_many(stanza: Node) -> bool:
+    to = stanza.jid("to")
+    return to is not None and (to.server == GROUPS or to == STATUS)
 
 
 def gone(connection: Connection) -> None:

@@ -16,7 +16,7 @@ def handle(connection: Connection, device: Device, ack: Node) -> None:
     """``<ack class= id= to= type=/>`` for a message, receipt or notification."""
     tag = ack.text("class")
     kind = "" if tag == "message" else ack.text("type")
-    confirm(connection, device, (tag, ack.text("id"), ack.text("to"), kind))
+    confirm(connection, device, (tag, ack.text("id"), ack.text("to"), ack.text("participant"), kind))
 
 
 def confirm(connection: Connection, device: Device, key: Key) -> None:

@@ -22,6 +22,16 @@ def bad_request() -> StanzaError:
     return StanzaError(400, "bad-request")
 
 
+def forbidden() -> StanzaError:
+    """Who asks may not."""
+    return StanzaError(403, "forbidden")
+
+
+def not_acceptable() -> StanzaError:
+    """What is given is too long, or no such thing at all."""
+    return StanzaError(406, "not-acceptable")
+
+
 def not_found() -> StanzaError:
     """What the query asks for does not exist."""
     return StanzaError(404, "item-not-found")

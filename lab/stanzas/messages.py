@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
-_PASSED_ON = ("category", "edit", "push_priority", "phash")
-_CHILDREN_PASSED_ON = ("meta", "biz", "bot", "reporting", "url_number", "url_text")
+PASSED_ON = ("category", "edit", "push_priority", "phash")
+"""Attributes of a message that its readers get, too."""
+CHILDREN_PASSED_ON = ("meta", "biz", "bot", "reporting", "url_number", "url_text")
+"""Parts of a message that its readers get, too."""
 
 
 def handle(connection: Connection, device: Device, message: Node) -> None:
@@ -65,7 +67,7 @@ def _copy(source: Device, target: Device, message: Node, to: Jid, enc: Node, now
         "type": message.text("type", "text"),
         "t": now,
         "notify": source.account.record.push_name or None,
-        **{name: message.attrs.get(name) for name in _PASSED_ON},
+        **{name: message.attrs.get(name) for name in PASSED_ON},
     }
     if target.account is source.account:
         recipient = message.jid("recipient") or (None if to.user == source.jid(server).user else to)
@@ -74,7 +76,7 @@ def _copy(source: Device, target: Device, message: Node, to: Jid, enc: Node, now
     else:
         attrs[f"sender_{alternate}"] = source.account.jid(other)
         attrs["addressing_mode"] = "lid" if server == LIDS else "pn"
-    children = [enc, *(child for tag in _CHILDREN_PASSED_ON for child in message.children(tag))]
+    children = [enc, *(child for tag in CHILDREN_PASSED_ON for child in message.children(tag))]
     identity = message.child("device-identity")
     if identity and enc.text("type") == "pkmsg":
         children.append(identity)

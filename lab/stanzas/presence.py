@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lab.stanzas.group_nodes import members
 from lab.wire import LIDS, USERS, Jid, Node, node
 
 if TYPE_CHECKING:
     from lab.accounts import Account, Device
     from lab.connection import Connection
+    from lab.groups import Group
 
 
 def handle(connection: Connection, device: Device, presence: Node) -> None:
@@ -31,12 +33,26 @@ def handle(connection: Connection, device: Device, presence: Node) -> None:
 def handle_chat_state(connection: Connection, device: Device, state: Node) -> None:
     """Typing: told to the other side's devices that are in use."""
     to = state.jid("to")
+    group = connection.board.groups.at(to)
+    if group:
+        _tell_group(connection, device, group, state)
+        return
     account = connection.board.directory.at(to)
     if account is None or to is None or device.account.phone in account.record.blocked:
         return
     for peer in connection.board.online(account):
         if peer.available and peer is not connection:
             peer.post(node("chatstate", {"from": device.jid(to.server)}, state.content))
+
+
+def _tell_group(connection: Connection, device: Device, group: Group, state: Node) -> None:
+    if not group.rank(device.account):
+        return
+    typing = node("chatstate", {"from": group.jid, "participant": device.jid(group.server)}, state.content)
+    for member in members(connection.board, group):
+        for peer in connection.board.online(member) if member is not device.account else ():
+            if peer.available:
+                peer.post(typing)
 
 
 def gone(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lab.faults import DelayQuery, FailQuery
-from lab.stanzas import linking, pictures, prekeys, privacy, session, usync
+from lab.stanzas import about, groups, linking, pictures, prekeys, privacy, session, usync
 from lab.stanzas.errors import StanzaError
 from lab.wire import SERVER, Node, node
 
@@ -28,8 +28,10 @@ _ANSWERS: dict[str, Answer] = {
     "urn:xmpp:ping": session.answer_ping,
     "w:m": session.answer_media,
     "w:sync:app:state": session.answer_app_state,
-    "w:g2": session.answer_groups,
-    "status": session.answer_about,
+    "w:g2": groups.answer,
+    "status": about.answer,
+    about.MUTATION: about.answer_mutation,
+    "disappearing_mode": privacy.answer_disappearing,
 }
 
 
@@ -63,6 +65,10 @@ def _content(connection: Connection, query: Node) -> list[Node]:
         return linking.answer(connection, query)
     if connection.device is None:
         raise StanzaError(401, "not-authorized")
+    if namespace == "w:mex":
+        # A kind of query that names what it asks for by a number.
+        wanted = query.child("query")
+        namespace = f"w:mex {wanted.text('query_id')}" if wanted else namespace
     answer = _ANSWERS.get(namespace)
     if answer is None:
         unknown = connection.board.unknown_queries

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.stanzas.acks import confirm
-from lab.wire import Jid, Node, node
+from lab.wire import GROUPS, STATUS, USERS, Jid, Node, Value, node
 
 if TYPE_CHECKING:
     from lab.accounts import Device
@@ -36,9 +36,12 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
     if to is None:
         return
     if kind in _CONFIRMING:
-        confirm(connection, device, ("message", receipt.text("id"), str(to), ""))
+        confirm(connection, device, ("message", receipt.text("id"), str(to), receipt.text("participant"), ""))
     if kind == "retry":
         device.counters.retries += 1
+    if to.server == GROUPS or to == STATUS:
+        _pass_to_writer(connection, device, receipt, to)
+    elif kind == "retry":
         _pass_to_device(connection, device, receipt, to)
     elif kind in _SEEN_BY_SELF:
         _tell_own_devices(connection, device, receipt, to)
@@ -51,7 +54,7 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
 def _pass_to_device(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
     target = connection.board.directory.device_at(to)
     if target and target is not device:
-        connection.board.deliver(target, _passed_on(device, receipt, device.jid(to.server)))
+        connection.board.deliver(target, _passed_on(receipt, device.jid(to.server)))
 
 
 def _pass_to_user(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
@@ -63,18 +66,43 @@ def _pass_to_user(connection: Connection, device: Device, receipt: Node, to: Jid
         return
     sender = device.account.jid(to.server) if seen else device.jid(to.server)
     for target in list(account.devices.values()):
-        connection.board.deliver(target, _passed_on(device, receipt, sender))
+        connection.board.deliver(target, _passed_on(receipt, sender))
 
 
 def _tell_own_devices(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
     for target in list(device.account.devices.values()):
         if target is not device:
-            told = _passed_on(device, receipt, device.jid(to.server))
+            told = _passed_on(receipt, device.jid(to.server))
             told.attrs["recipient"] = to.bare()
             connection.board.deliver(target, told)
 
 
-def _passed_on(device: Device, receipt: Node, sender: Jid) -> Node:
+def _pass_to_writer(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:
+    """For what was written to many: ``participant`` is the writer, or that device of the writer."""
+    board, kind, writer = connection.board, receipt.text("type"), receipt.jid("participant")
+    account, group = board.directory.at(writer), board.groups.at(to)
+    server = group.server if group else USERS
+    if kind in _SEEN or kind in _SEEN_BY_SELF:
+        for own in list(device.account.devices.values()):
+            if own is not device:
+                told = _passed_on(receipt, to, participant=device.jid(server))
+                told.attrs["recipient"] = receipt.attrs.get("participant", to)
+                board.deliver(own, told)
+    hidden = kind in _SEEN and device.account.record.privacy.get("readreceipts") == "none"
+    if account is None or hidden or kind in _SEEN_BY_SELF:
+        return
+    if kind == "retry" or account is device.account:
+        found = board.directory.device_at(writer)
+        targets = [found] if found and found is not device else []
+    else:
+        targets = list(account.devices.values())
+    reader = device.account.jid(server) if kind in _SEEN else device.jid(server)
+    for target in targets:
+        board.deliver(target, _passed_on(receipt, to, participant=reader))
+
+
+def _passed_on(receipt: Node, sender: Jid, *, participant: Value | None = None) -> Node:
+    """A receipt as it is delivered: from a person, or from somebody in a group."""
     return node(
         "receipt",
         {
@@ -83,7 +111,7 @@ def _passed_on(device: Device, receipt: Node, sender: Jid) -> Node:
             "type": receipt.text("type") or None,
             "t": int(time.time()),
             "recipient": receipt.attrs.get("recipient"),
-            "participant": receipt.attrs.get("participant"),
+            "participant": participant or receipt.attrs.get("participant"),
         },
         receipt.content,
     )

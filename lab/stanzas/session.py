@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.media import PERMISSION_S
-from lab.stanzas.errors import bad_request, not_found
-from lab.wire import USERS, Attrs, Node, node
+from lab.stanzas.errors import bad_request
+from lab.wire import Attrs, Node, node
 
 if TYPE_CHECKING:
     from lab.accounts import Device
@@ -45,27 +45,3 @@ def answer_app_state(connection: Connection, device: Device, query: Node) -> lis
         for collection in sync.children("collection")
     ]
     return [node("sync", {}, collections)]
-
-
-def answer_groups(connection: Connection, device: Device, query: Node) -> list[Node]:
-    """The account is in no group."""
-    if query.child("participating"):
-        return [node("groups", {}, [])]
-    raise not_found()
-
-
-def answer_about(connection: Connection, device: Device, query: Node) -> list[Node]:
-    """The about text: set the own, or read others'."""
-    about = query.child("status")
-    if query.text("type") == "set":
-        device.account.record.about = about.words() if about else ""
-        connection.board.directory.save(device.account)
-        return []
-    users = about.children("user") if about else query.children("user")
-    found = [(jid, connection.board.directory.at(jid)) for user in users if (jid := user.jid("jid"))]
-    listed = [
-        node("user", {"jid": account.jid(USERS), "t": account.record.last_seen}, account.record.about)
-        for _, account in found
-        if account
-    ]
-    return [node("status", {}, listed)]

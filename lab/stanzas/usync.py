@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab import wa_pb2 as wa
 from lab.stanzas.errors import bad_request
-from lab.wire import LIDS, USERS, Jid, Node, node
+from lab.wire import LIDS, USERS, Attrs, Jid, Node, node
 
 if TYPE_CHECKING:
     from lab.accounts import Account, Device
@@ -57,11 +58,28 @@ def _facts(asking: Device, account: Account, jid: Jid, protocols: dict[str, Node
         facts.append(_devices(account))
     if "lid" in protocols:
         facts.append(node("lid", {"val": account.jid(LIDS)}))
-    if "status" in protocols and _visible(account, "status"):
+    if "status" in protocols and _visible(asking, account, "status"):
         facts.append(node("status", {"t": account.record.last_seen}, account.record.about))
-    if "picture" in protocols and account.picture and _visible(account, "profile"):
+    if "picture" in protocols and account.picture and _visible(asking, account, "profile"):
         facts.append(node("picture", {"id": account.picture[0]}))
+    if "business" in protocols and account.record.verified_name:
+        facts.append(node("business", {}, _verified_name(account)))
+    if "disappearing_mode" in protocols:
+        facts.append(node("disappearing_mode", {"duration": account.record.disappearing, "t": 0}))
     return facts
+
+
+def _verified_name(account: Account) -> Node:
+    details = wa.VerifiedName.Details(serial=1, issuer="smb:wa", verified_name=account.record.verified_name)
+    certificate = wa.VerifiedName(details=details.SerializeToString())
+    attrs: Attrs = {
+        "v": 2,
+        "verified_level": "unknown",
+        "host_storage": 1,
+        "actual_actors": 1,
+        "privacy_mode_ts": 0,
+    }
+    return node("verified_name", attrs, certificate.SerializeToString())
 
 
 def _devices(account: Account) -> Node:
@@ -71,5 +89,9 @@ def _devices(account: Account) -> Node:
     return node("devices", {}, [node("device-list", {}, listed), index])
 
 
-def _visible(account: Account, setting: str) -> bool:
-    return account.record.privacy.get(setting) != "none"
+def _visible(asking: Device, account: Account, setting: str) -> bool:
+    if asking.account is account:
+        return True
+    return (
+        account.record.privacy.get(setting) != "none" and asking.account.phone not in account.record.blocked
+    )

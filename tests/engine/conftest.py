@@ -14,7 +14,7 @@ from lab.network import Lab
 from tests.engine.device import Device
 from tests.engine.postgres import Postgres
 
-ANA, BIA = "5511900000001", "5511900000002"
+ANA, BIA, CAIO = "5511900000001", "5511900000002", "5511900000003"
 
 MakeDevice = Callable[..., Awaitable[Device]]
 
@@ -29,10 +29,11 @@ def engine() -> Path:
 
 @pytest.fixture
 async def lab(tmp_path: Path, engine: Path) -> AsyncIterator[Lab]:
-    """A network with the accounts of Ana and Bia."""
+    """A network with the accounts of Ana, Bia and Caio."""
     network = await Lab.start(tmp_path / "lab")
     network.account(ANA, "Ana")
     network.account(BIA, "Bia")
+    network.account(CAIO, "Caio")
     yield network
     await network.stop()
 

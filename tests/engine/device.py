@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from actors.events import EventDraft, EventType
 from actors.instance.connection import engine_pb2 as pb
@@ -122,6 +122,19 @@ class Device:
         """What was stored of a kind, in order, each once."""
         return [draft for draft in self.drafts.values() if draft.type is kind]
 
+    def others(self, kind: str) -> list[dict[str, Any]]:
+        """What whatsmeow told in events of a kind, in order, each once."""
+        return [draft.data["event"] for draft in self.drafts.values() if draft.data.get("kind") == kind]
+
+    async def other(self, kind: str, field: str, *, count: int = 1) -> Any:
+        """Wait for the count-th event of a kind in which a field says something; what it says."""
+
+        def found() -> list[Any]:
+            return [event[field] for event in self.others(kind) if event.get(field)]
+
+        what = f"{self.name}: {kind} with {field}"
+        return (await until(lambda: found()[count - 1 : count], what=what))[0]
+
     def texts(self) -> list[str]:
         """The texts received, in order, each message once."""
         return [draft.data["text"] for draft in self.of(EventType.MESSAGE_RECEIVED)]
@@ -152,14 +165,15 @@ class Device:
         return (await self.signal(Gone, count=len(self.signals_of(Gone)) or 1)).exit_code
 
     async def write(self, phone: str, texts: list[str], *, prefix: str = "M") -> None:
-        """Send texts in order, several at a time."""
+        """Send texts in order, several at a time, to a number or a JID."""
         for start in range(0, len(texts), 100):
             batch = texts[start : start + 100]
             await asyncio.gather(*(self.send(phone, text, f"{prefix}{text}") for text in batch))
 
     async def send(self, phone: str, text: str, message_id: str) -> pb.SendResult:
         """Send one text."""
-        return await self.engine.send(f"{phone}@s.whatsapp.net", message_id, text_message(text))
+        to = phone if "@" in phone else f"{phone}@s.whatsapp.net"
+        return await self.engine.send(to, message_id, text_message(text))
 
 
 async def refused(awaitable: object) -> ConnectionError:

@@ -159,3 +159,13 @@ async def test_disconnecting_under_flow(device: MakeDevice, pause: float) -> Non
     await writing
     assert await bia.received(300) == texts
     assert not bia.signals_of(pb.Parked)
+
+
+async def test_two_who_write_to_each_other_for_the_first_time_at_once(device: MakeDevice) -> None:
+    """Both begin a session, and go on with either of them."""
+    ana, bia = await device(ANA), await device(BIA)
+    texts = numbered(60)
+    await asyncio.gather(ana.write(BIA, texts, prefix="A"), bia.write(ANA, texts, prefix="B"))
+    for reader in (ana, bia):
+        assert await reader.received(60) == texts
+        assert not [event for event in reader.raw if isinstance(event, pb.Undecryptable)]

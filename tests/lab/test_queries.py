@@ -265,9 +265,6 @@ async def test_small_queries(lab: Lab, ana: Account, bia: Account) -> None:
     state = await client.query("w:sync:app:state", "set", sync)
     assert state.child("sync", "collection").text("name") == "regular"
     assert error_of(await client.query("w:sync:app:state", "set", None)) == ("400", "bad-request")
-    groups = await client.query("w:g2", "get", node("participating"))
-    assert groups.child("groups").children() == []
-    assert error_of(await client.query("w:g2", "get", node("query"))) == ("404", "item-not-found")
     await client.query("status", "set", node("status", {}, "busy"))
     about = await client.query("status", "get", node("status", {}, node("user", {"jid": Jid(ANA)})))
     assert about.child("status", "user").data() == b"busy"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from actors.instance.connection import engine_pb2 as pb
 
@@ -56,6 +56,9 @@ DurableEvent = pb.Message | pb.Receipt | pb.Undecryptable | pb.Other
 PassingEvent = pb.ChatPresenceEvent | pb.PresenceEvent
 
 
+ParticipantChange = Literal["add", "remove", "promote", "demote", "approve", "reject"]
+
+
 class Handler(Protocol):
     """Who listens to an engine."""
 
@@ -71,8 +74,128 @@ class Handler(Protocol):
         ...
 
 
+class Groups(Protocol):
+    """The groups that an account is in. Groups and people are given by their JIDs."""
+
+    async def create(self, name: str, participants: Sequence[str]) -> pb.Group:
+        """Create a group. Who could not be added is listed with WhatsApp's code why, if at all."""
+        ...
+
+    async def get(self, jid: str) -> pb.Group:
+        """One group; ``rejected`` with 403 if the account is not in it, with 404 if there is none."""
+        ...
+
+    async def all(self) -> list[pb.Group]:
+        """Every group that the account is in."""
+        ...
+
+    async def change(
+        self,
+        jid: str,
+        *,
+        name: str | None = None,
+        topic: str | None = None,
+        picture: bytes | None = None,
+        locked: bool | None = None,
+        announce: bool | None = None,
+        join_approval: bool | None = None,
+        members_add: bool | None = None,
+    ) -> None:
+        """Change what is given, in this order; the first failure ends it, and leaves what came before.
+
+        An empty topic or picture (a JPEG) takes it away.
+        """
+        ...
+
+    async def change_participants(
+        self, jid: str, change: ParticipantChange, participants: Sequence[str]
+    ) -> list[pb.Participant]:
+        """Change who is in, or in which role. `Participant.error` is 0 where WhatsApp did."""
+        ...
+
+    async def join_requests(self, jid: str) -> list[pb.JoinRequests.Entry]:
+        """Who waits to be let in."""
+        ...
+
+    async def invite(self, jid: str, *, reset: bool = False) -> str:
+        """The link by which one can join; a new one, which ends the old, if `reset`."""
+        ...
+
+    async def inspect_invite(self, link: str) -> pb.Group:
+        """The group behind a link, as WhatsApp shows it to those who are not in it."""
+        ...
+
+    async def join(self, link: str) -> str:
+        """Join by a link; the group's JID. Where admins decide who joins, this only asks to be let in."""
+        ...
+
+    async def leave(self, jid: str) -> None:
+        """Leave a group."""
+        ...
+
+
+class People(Protocol):
+    """Others, by their JIDs."""
+
+    async def get(self, jids: Sequence[str]) -> list[pb.People.Entry]:
+        """What these people show of themselves; who is not on WhatsApp is left out."""
+        ...
+
+    async def blocklist(self) -> list[pb.Identity]:
+        """Whom the account has blocked."""
+        ...
+
+    async def block(self, jid: str, *, blocked: bool) -> list[pb.Identity]:
+        """Block a person or end that; whom the account has blocked then."""
+        ...
+
+    async def reject_call(self, caller: str, call_id: str) -> None:
+        """Turn down a call that rings. WhatsApp does not say whether it still did."""
+        ...
+
+
+class Profile(Protocol):
+    """The account itself, as others see it."""
+
+    async def set_privacy(self, name: str, value: str) -> dict[str, str]:
+        """Change one privacy setting, by a name that reading them gives; all of them as they are then."""
+        ...
+
+    async def set_about(self, text: str) -> None:
+        """Change the text about the account."""
+        ...
+
+    async def set_picture(self, jpeg: bytes) -> str:
+        """Change the account's picture, or take it away with an empty one; its id, empty if there is none."""
+        ...
+
+    async def set_disappearing(self, seconds: int, *, chat: str = "") -> None:
+        """After how long messages disappear: in a chat, or without one in new chats of the account.
+
+        Args:
+            seconds: 0 (never), 86400, 604800 or 7776000.
+            chat: JID of a person or group.
+        """
+        ...
+
+
 class Connection(Protocol):
     """One WhatsApp device. Commands raise ConnectionError; each has a deadline of its own."""
+
+    @property
+    def groups(self) -> Groups:
+        """Its account's groups."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Other people."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """Its account, as others see it."""
+        ...
 
     @property
     def pid(self) -> int | None:

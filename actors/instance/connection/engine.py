@@ -13,7 +13,9 @@ from pathlib import Path
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import ConnectionError, Gone, Handler, LabTarget
 from actors.instance.connection.frames import Decoder, FrameError, encode
+from actors.instance.connection.groups import EngineGroups
 from actors.instance.connection.inbox import Inbox
+from actors.instance.connection.people import EnginePeople, EngineProfile
 
 PROTOCOL = 1
 """The version of engine.proto that this code speaks."""
@@ -112,6 +114,9 @@ class EngineConnection:
         self._gone = asyncio.Event()
         self._closing = False
         self._heard = 0.0
+        self.groups = EngineGroups(self._ask)
+        self.people = EnginePeople(self._ask, self._call)
+        self.profile = EngineProfile(self._ask)
 
     @property
     def heard(self) -> float:
