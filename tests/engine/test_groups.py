@@ -49,7 +49,7 @@ async def test_a_group_is_created_and_everybody_hears_of_it(device: MakeDevice, 
     assert made.owner.lid == lab.account(ANA).lid
     assert made.created_at_ms > 0
     await bia.other("joined_group", "Name")
-    [draft] = bia.of(EventType.GROUP_CHANGED)
+    [draft] = bia.of(EventType.GROUP_JOINED)
     assert (draft.chat_id, draft.data["sender"]["phone"]) == (made.jid, f"+{ANA}")
     assert draft.data["sender"]["lid"] == f"{lab.account(ANA).lid}@lid"
     assert draft.data["event"]["Name"] == "Família"

@@ -109,8 +109,8 @@ async def test_who_is_blocked_is_not_heard(device: MakeDevice, lab: Lab) -> None
 async def test_messages_that_disappear(device: MakeDevice, lab: Lab) -> None:
     ana, bia = await device(ANA), await device(BIA)
     await ana.engine.profile.set_disappearing(86_400, chat=person(BIA))
-    [draft] = await until(lambda: bia.of(EventType.MESSAGE_RECEIVED))
-    assert draft.data["protocol_type"] == "EPHEMERAL_SETTING"
+    [draft] = await until(lambda: bia.of(EventType.CHAT_CHANGED))
+    assert draft.data["expires_in"] == 86_400
     await ana.engine.profile.set_disappearing(7_776_000)
     assert lab.account(ANA).record.disappearing == 7_776_000
     for seconds, chat in ((5, ""), (86_400, "ana"), (86_400, "status@broadcast")):
@@ -127,7 +127,8 @@ async def test_a_timer_set_amid_traffic_undoes_no_step(device: MakeDevice) -> No
             await ana.engine.profile.set_disappearing((0, 86_400)[number % 2], chat=person(BIA))
 
     await asyncio.gather(ana.write(BIA, texts), bia.write(ANA, texts), timers())
-    await until(lambda: len(bia.of(EventType.MESSAGE_RECEIVED)) == 60)
+    await until(lambda: len(bia.of(EventType.MESSAGE_RECEIVED)) == 40)
+    await until(lambda: len(bia.of(EventType.CHAT_CHANGED)) == 20)
     assert [text for text in bia.texts() if text] == texts
     assert await ana.received(40) == texts
     for reader in (ana, bia):
