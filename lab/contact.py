@@ -324,7 +324,8 @@ class Contact:
             raise LabError(error.code, error.message, 502) from error
 
     def _engine(self) -> Connection:
-        if self._connection is None or self._gone or not self._connected.is_set():
+        online = self._connected.is_set() and self.state != "logged_out"
+        if self._connection is None or self._gone or not online:
             raise LabError(
                 "contact_offline", f"{self.phone} is {self.state}: {self.error or 'no error'}", 503
             )
