@@ -95,7 +95,7 @@ func (s *Session) message(ctx context.Context, e *events.Message) *pb.Message {
 		Message:              marshal(withoutGroupKey(content)),
 		Ephemeral:            e.IsEphemeral,
 		ViewOnce:             e.IsViewOnce,
-		Edit:                 e.IsEdit,
+		Edit:                 e.IsEdit || opened.edit,
 		RetryCount:           uint32(e.RetryCount),
 		UnavailableRequestId: e.UnavailableRequestID,
 		Text:                 textOf(content),

@@ -18,6 +18,7 @@ const nonceSize = 12
 type unsealed struct {
 	content *waE2E.Message // decrypted, or as it came
 	target  string         // the message that it is about
+	edit    bool
 	vote    bool
 	options [][]byte // voted for
 	failed  bool     // it could not be decrypted
@@ -52,13 +53,16 @@ func (s *Session) unseal(ctx context.Context, e *events.Message) unsealed {
 		opened, err := open(sealed.GetEncIV(), func() (*waE2E.Message, error) {
 			return s.client.DecryptSecretEncryptedMessage(ctx, e)
 		})
+		edit := sealed.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT
 		if err == nil {
 			content = opened
-			if sealed.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT {
+			if edit {
 				content = asEdit(opened, sealed.TargetMessageKey)
 			}
 		}
-		return unsealed{content: content, target: sealed.GetTargetMessageKey().GetID(), failed: s.noteSealed(e, err)}
+		return unsealed{
+			content: content, target: sealed.GetTargetMessageKey().GetID(), edit: edit, failed: s.noteSealed(e, err),
+		}
 	default:
 		return unsealed{content: content, target: targetOf(content)}
 	}

@@ -125,7 +125,7 @@ func TestASealedEditIsShownAsAnEdit(t *testing.T) {
 		}}))
 		edit := opened.content.GetProtocolMessage()
 		if edit.GetType() != waE2E.ProtocolMessage_MESSAGE_EDIT || edit.GetEditedMessage().GetConversation() != "better" ||
-			opened.target != knownID || opened.failed {
+			opened.target != knownID || !opened.edit || opened.failed {
 			t.Errorf("%v", opened)
 		}
 	}
