@@ -27,7 +27,7 @@ from deploy.demo.clients import Refused
 from deploy.demo.faults import Victim, find
 from deploy.processes import Process, command_line, end
 from tests.cluster import detection
-from tests.cluster.nodes import LocalCluster
+from tests.cluster.nodes import LocalCluster, Node
 from tests.engine.postgres import Postgres
 from tests.proxy import Hold, Proxy
 from tests.valkey import Valkey
@@ -180,14 +180,14 @@ class Fleet:
         """The supervisor, on whichever node it is."""
         return self._titled("ray::Supervisor")
 
-    def couriers(self) -> list[Process]:
-        """The couriers."""
-        return self._titled("ray::Courier")
+    def couriers(self, node: str) -> list[Process]:
+        """The couriers on a node."""
+        return self._titled("ray::Courier", self.cluster.nodes[node])
 
-    def _titled(self, title: str) -> list[Process]:
+    def _titled(self, title: str, *nodes: Node) -> list[Process]:
         return [
             process
-            for node in self.cluster.nodes.values()
+            for node in nodes or self.cluster.nodes.values()
             for process in node.processes()
             if command_line(process.pid).startswith(title)
         ]
