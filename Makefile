@@ -15,6 +15,10 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Some environments set it. Every Python of a cluster would compile anew what it imports, several times what it
+# takes to start otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
     bench-delivery
 

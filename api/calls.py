@@ -72,7 +72,7 @@ class Cluster(Protocol):
         ...
 
     async def nodes(self) -> list[dict[str, Any]]:
-        """Living nodes: ``id, address, slots, instances, draining, labels`` of each."""
+        """Living nodes: ``id, address, slots, instances, couriers, draining, labels`` of each."""
         ...
 
     async def begin_drain(self, node: str) -> int:

@@ -28,6 +28,7 @@ class Node(BaseModel):
     address: str
     slots: int = Field(description="Instances that it can take")
     instances: int = Field(description="Instances that it has, or is about to have")
+    couriers: int = Field(description="Couriers that it has, or is about to have")
     draining: bool = Field(description="It is being emptied, by this API or by Ray, and takes no instance")
     labels: dict[str, str]
 
@@ -144,10 +145,11 @@ async def nodes(call: Call[None, None]) -> NodeList:
     problems=(p.NOT_READY, *UNAVAILABLE),
 )
 async def drain(call: Call[None, DrainWait]) -> Reply:
-    """Move every instance to other nodes, by handoffs, and let the node take no new one.
+    """Move every instance to other nodes, by handoffs, then its couriers, and let the node take no new ones.
 
-    It goes on whether or not you wait: `GET /v1/nodes` shows how many instances are left. What has not moved
-    by the drain's deadline is moved without its predecessor's help. Then the node can be stopped.
+    It goes on whether or not you wait: `GET /v1/nodes` shows what is left on it. An instance that has not
+    moved by the drain's deadline is moved without its predecessor's help; a courier lets its open attempts
+    end. With neither left the node can be stopped.
     """
     cluster, node = call.services.cluster, await _node_in_path(call)
     begun = DrainBegun(node=node, instances=await cluster.begin_drain(node))

@@ -30,13 +30,12 @@ async def show_nodes(settings: Settings, out: Console, *, as_json: bool) -> None
         out.print_json(data=nodes)
         return
     short = shorter([node["id"] for node in nodes])
-    table = Table("node", "address", "slots", "instances", "", "labels")
+    table = Table("node", "address", "slots", "instances", "couriers", "", "labels")
     for node in nodes:
         labels = " ".join(f"{key}={value}" for key, value in sorted(node["labels"].items()))
         state = "draining" if node["draining"] else ""
-        table.add_row(
-            short[node["id"]], node["address"], str(node["slots"]), str(node["instances"]), state, labels
-        )
+        numbers = (str(node[name]) for name in ("slots", "instances", "couriers"))
+        table.add_row(short[node["id"]], node["address"], *numbers, state, labels)
     out.print(table)
 
 
@@ -142,11 +141,12 @@ async def _emptied(fleet: Fleet, node: str, name: str, progress: Told, patience:
                     f"the drain of {name} was undone, {here['instances']} instances are left on it",
                     f"`malote drain {name}` begins again.",
                 )
-            if not here["instances"]:
+            if not here["instances"] and not here["couriers"]:
                 return
             if loop.time() > deadline:
                 raise CommandError(
-                    f"{here['instances']} instances are left on {name}: no other node could take them",
+                    f"{here['instances']} instances and {here['couriers']} couriers are left on {name}: "
+                    "no other node could take them",
                     "Add a node, or slots to one: the drain goes on by itself. "
                     f"`malote drain {name} --undo` ends it; `malote handoffs` shows what was tried.",
                 )

@@ -43,7 +43,7 @@ class Fleet:
         self._address = address
 
     async def nodes(self) -> list[dict[str, Any]]:
-        """Living nodes: ``id, address, slots, instances, draining, labels`` of each."""
+        """Living nodes: ``id, address, slots, instances, couriers, draining, labels`` of each."""
         found: list[dict[str, Any]] = await self._call("nodes")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from actors.store import Store
 from tests.proxy import Proxy
 from tests.valkey import Valkey
+
+# Tests start hundreds of Pythons. With this set, each compiles anew what it imports, which for one that joins
+# a Ray cluster is most of its work.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

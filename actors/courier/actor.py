@@ -93,8 +93,8 @@ class CourierActor:
         return {**numbers, "pid": os.getpid(), "node": cluster.current_node()}
 
 
-def create(settings: Settings, index: int) -> cluster.Handle:
-    """Create courier ``index`` as a detached actor, in the namespace of the settings.
+def create(settings: Settings, index: int, node: str) -> cluster.Handle:
+    """Create courier ``index`` as a detached actor on this node, in the namespace of the settings.
 
     Raises:
         ValueError: an actor of this name lives.
@@ -104,6 +104,6 @@ def create(settings: Settings, index: int) -> cluster.Handle:
         name=actor_name(index),
         namespace=settings.namespace,
         lifetime="detached",
-        scheduling_strategy="SPREAD",
+        scheduling_strategy=cluster.on_node(node),
     ).remote(settings, index)
     return handle

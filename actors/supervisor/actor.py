@@ -153,12 +153,12 @@ class RayCluster:
         )
         return await self._up(handle, name)
 
-    async def courier(self, number: int) -> Worker:
-        """Find or create a courier."""
+    async def courier(self, number: int, node: str) -> Worker:
+        """Find a courier, or create it on this node."""
         name = courier_actor.actor_name(number)
         handle = await cluster.find(name, self._settings.namespace)
         if handle is None:
-            handle = await asyncio.to_thread(courier_actor.create, self._settings, number)
+            handle = await asyncio.to_thread(courier_actor.create, self._settings, number, node)
         return await self._up(handle, name)
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

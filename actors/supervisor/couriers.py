@@ -1,25 +1,37 @@
-"""Keeps the couriers alive, one keeper each."""
+"""Keeps the couriers alive, one keeper each, on nodes that are not to be emptied."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
+from actors.supervisor import placement
 from actors.supervisor.workers import Cluster, Ended, Worker
 
 log = logging.getLogger(__name__)
 
+Places = Callable[[], Awaitable[Collection[placement.Node]]]
+
 
 class Couriers:
-    """The couriers, numbered from 0."""
+    """The couriers, numbered from 0.
 
-    def __init__(self, cluster: Cluster, count: int) -> None:
+    Args:
+        places: the living nodes, and which of them are to be emptied.
+    """
+
+    def __init__(self, cluster: Cluster, count: int, places: Places) -> None:
         self._cluster = cluster
         self._count = count
+        self._places = places
         self._keepers: list[asyncio.Task[None]] = []
-        self._living: dict[int, tuple[str, Worker]] = {}
+        self._homes: dict[int, str] = {}
+        """Where each lives, or is about to."""
+        self._living: dict[int, Worker] = {}
+        self._leaving: dict[int, asyncio.Task[None]] = {}
 
     def keep(self) -> None:
         """Keep every courier alive from now on."""
@@ -27,35 +39,44 @@ class Couriers:
 
     async def let_go(self) -> None:
         """Keep them no longer, and leave them as they are."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        tasks = [*self._keepers, *self._leaving.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def drain(self) -> None:
         """End every courier, its open attempts finished."""
         for number in range(self._count):
             with suppress(Ended):
-                await (await self._cluster.courier(number)).drain()
+                await (await self._courier(number)).drain()
 
-    async def leave(self, nodes: Collection[str]) -> None:
-        """Have the couriers of these nodes, which Ray drains, made anew elsewhere."""
-        for node, courier in list(self._living.values()):
-            if node in nodes:
-                # Its keeper makes another one, which Ray does not put on a node that it drains.
-                with suppress(Ended):
-                    await courier.drain()
+    def leave(self, nodes: Collection[str]) -> None:
+        """Have the couriers of these nodes, which are to be emptied, made anew elsewhere."""
+        for number, worker in self._living.items():
+            if self._homes[number] in nodes and number not in self._leaving:
+                # A task of its own: an attempt may take long to end.
+                self._leaving[number] = asyncio.create_task(self._leave(number, worker))
 
-    def on(self, node: str) -> bool:
-        """True if a courier lives there."""
-        return any(home == node for home, _ in self._living.values())
+    async def _leave(self, number: int, worker: Worker) -> None:
+        try:
+            # Its keeper makes another one.
+            with suppress(Ended):
+                await worker.drain()
+        finally:
+            del self._leaving[number]
+
+    def on(self, node: str) -> int:
+        """How many live there, or are about to."""
+        return Counter(self._homes.values())[node]
 
     async def _keep(self, number: int) -> None:
-        failures = 0
+        failures, failed = 0, ""
         while True:
             try:
-                worker = await self._cluster.courier(number)
+                worker = await self._courier(number, failed)
                 await worker.start()
-                self._living[number] = (await worker.where(), worker)
+                self._homes[number] = await worker.where()
+                self._living[number] = worker
                 failures = 0
                 reason = await worker.watch()
             except Ended as error:
@@ -63,7 +84,20 @@ class Couriers:
             except Exception as error:
                 log.exception("keeper failed", extra={"courier": number})
                 reason = str(error)
-            self._living.pop(number, None)
+            home, worked = self._homes.pop(number, ""), self._living.pop(number, None)
+            failed = "" if worked else home
             failures += 1
             log.warning("courier ended", extra={"courier": number, "reason": reason})
             await asyncio.sleep(min(5.0, 0.1 * 2 ** min(failures, 6)))
+
+    async def _courier(self, number: int, failed: str = "") -> Worker:
+        """The living courier, or a new one.
+
+        Args:
+            failed: the node where it did not come up the last time.
+        """
+        nodes = await self._places()
+        # No wait between the choice and the note of it: two that start at once choose different nodes.
+        others = Counter(home for other, home in self._homes.items() if other != number)
+        self._homes[number] = placement.choose_for_courier(nodes, others, avoided=failed)
+        return await self._cluster.courier(number, self._homes[number])

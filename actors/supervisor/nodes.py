@@ -52,6 +52,7 @@ class Nodes:
 
     Args:
         instances: those that are kept, by their ids; its owner changes it.
+        couriers: how many of them a node has.
         wake: makes the next turn of the supervisor begin at once.
     """
 
@@ -61,6 +62,7 @@ class Nodes:
         store: Store,
         cluster: Cluster,
         instances: Mapping[str, Kept],
+        couriers: Callable[[str], int],
         wake: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -68,6 +70,7 @@ class Nodes:
         self._key = store.keys.shared("draining")
         self._cluster = cluster
         self._instances = instances
+        self._couriers = couriers
         self._wake = wake
         self._draining: set[str] = set()
         """As the latest turn saw them, and what was asked for since."""
@@ -91,10 +94,13 @@ class Nodes:
         self, instance_id: str, excluded: Collection[str] = (), target: str | None = None
     ) -> str | None:
         """The node for an instance: the one wished for if it has room, else the least loaded one."""
-        living = [node for node in await self._cluster.nodes() if node.alive]
         return placement.choose(
-            placement.Instance(instance_id), self._places(living), excluded=excluded, target=target
+            placement.Instance(instance_id), await self.places(), excluded=excluded, target=target
         )
+
+    async def places(self) -> list[placement.Node]:
+        """The living nodes."""
+        return self._places([node for node in await self._cluster.nodes() if node.alive])
 
     def _places(self, living: Collection[Node]) -> list[placement.Node]:
         used = load(self._instances.values())
@@ -160,7 +166,7 @@ class Nodes:
         return self.load().get(node, 0)
 
     async def drain(self, node: str) -> dict[str, Any]:
-        """Empty a node by handoffs, or until that is undone.
+        """Empty a node, its instances by handoffs, or until that is undone.
 
         Returns:
             ``instances`` moved, ``remaining`` ones that no other node could take, the ``seconds`` it took,
@@ -173,7 +179,9 @@ class Nodes:
         deadline = began + self._settings.supervisor.drain_deadline
         await self.begin_drain(node)
         moved: list[Handoff] = []
-        while here := [kept for kept in self._instances.values() if kept.owner and kept.owner.node == node]:
+        while (
+            here := [kept for kept in self._instances.values() if kept.owner and kept.owner.node == node]
+        ) or self._couriers(node):
             if time.time() > deadline + DRAIN_MARGIN or node not in (await self.look()).draining:
                 break
             waiting = [kept.ask(Reason.DRAIN, None).done for kept in here if kept.worker is not None]
@@ -204,6 +212,7 @@ class Nodes:
                 "address": node.address,
                 "slots": node.slots,
                 "instances": used.get(node.id, 0),
+                "couriers": self._couriers(node.id),
                 "draining": node.id in snapshot.draining,
                 "labels": node.labels,
             }

@@ -105,6 +105,21 @@ def choose(
     return min(fit, key=lambda node: (_load(node.used + 1, node), -affinity(instance.id, node.id))).id
 
 
+def choose_for_courier(nodes: Iterable[Node], couriers: Mapping[str, int], *, avoided: str = "") -> str:
+    """The node for a courier: of those that stay the one with the fewest, if any stays.
+
+    Args:
+        nodes: living ones, at least one.
+        couriers: how many others each node has.
+        avoided: a node that will do only if there is no other.
+    """
+
+    def cost(node: Node) -> tuple[bool, bool, int, str]:
+        return node.draining, node.id == avoided, couriers.get(node.id, 0), node.id
+
+    return min(nodes, key=cost).id
+
+
 def plan_drain(node_id: str, instances: Iterable[Instance], nodes: Iterable[Node]) -> Plan:
     """Empty a node: where each of its instances goes, the others' load counted as it grows."""
     used = _Used(nodes)

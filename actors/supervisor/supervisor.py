@@ -41,8 +41,8 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
         self._stopping = False
-        self._couriers = Couriers(cluster, settings.courier.count)
-        self._nodes = Nodes(settings, store, cluster, self._kept, self._wake.set)
+        self._couriers = Couriers(cluster, settings.courier.count, lambda: self._nodes.places())
+        self._nodes = Nodes(settings, store, cluster, self._kept, self._couriers.on, self._wake.set)
         self._sweeper = Sweep(self._registry, self._handoffs, cluster, self._kept)
         self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose)
 
@@ -175,7 +175,8 @@ class Supervisor:
             await self._remove(instance_id)
         seen = await self._nodes.look()
         self._nodes.empty(seen)
-        await self._couriers.leave(seen.ending)
+        if seen.living.keys() - seen.draining.keys():
+            self._couriers.leave(seen.draining)
         if self._settings.supervisor.rebalance:
             self._nodes.rebalance(seen)
         return seen

@@ -108,8 +108,8 @@ class Cluster(Protocol):
         """
         ...
 
-    async def courier(self, number: int) -> Worker:
-        """Find or create a courier; raises Ended if it does not come up in time."""
+    async def courier(self, number: int, node: str) -> Worker:
+        """Find a courier, or create it on this node; raises Ended if it does not come up in time."""
         ...
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

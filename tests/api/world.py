@@ -112,6 +112,7 @@ def node(name: str, instances: int = 0, **more: Any) -> dict[str, Any]:
         "address": "10.0.0.1",
         "slots": 40,
         "instances": instances,
+        "couriers": 0,
         "draining": False,
         "labels": {},
         **more,

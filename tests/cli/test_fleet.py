@@ -17,9 +17,9 @@ from actors.registry import Desired, InstanceRecord, Registry, new_token, now
 from actors.store import Store
 from deploy.engine import BUILT
 from deploy.fleet_link import shorter
-from deploy.processes import descendants, end
 from tests.cli.command import Result, environment, malote
-from tests.cluster.nodes import ROOT, LocalCluster
+from tests.cluster.nodes import LocalCluster
+from tests.cluster.supervised import supervised
 from tests.wait import until
 
 NAMES = ("one", "two", "three")
@@ -68,49 +68,33 @@ class Shell:
     async def load(self) -> dict[str, int]:
         return {node["id"]: node["instances"] for node in await self.json("nodes")}
 
+    async def couriers(self) -> dict[str, int]:
+        return {node["id"]: node["couriers"] for node in await self.json("nodes")}
+
 
 @pytest.fixture
 async def shell(tmp_path: Path, redis_url: str, prefix: str, store: Store) -> AsyncIterator[Shell]:
     """A cluster of two nodes with a supervisor and three instances that are to stay disconnected."""
     async with LocalCluster(tmp_path / "cluster", nodes=2) as cluster:
-        settings = {
-            **cluster.access,
-            "MALOTE_RAY_ADDRESS": cluster.address,
-            "MALOTE_REDIS_URL": redis_url,
-            "MALOTE_PREFIX": prefix,
-            "MALOTE_DATA_DIR": str(tmp_path / "data"),
-            "MALOTE_COURIER_COUNT": "1",
-            "MALOTE_SUPERVISOR_SWEEP": "1",
-            "MALOTE_ENGINE": str(BUILT / "malote-engine"),
-        }
-        (tmp_path / "data").mkdir()
         registry = Registry(store)
         for name in NAMES:
             record = InstanceRecord(id=name, name=name, created_at=now(), desired=Desired.DISCONNECTED)
             await registry.create(record, new_token())
-        with (tmp_path / "supervisor.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "deploy.ray_local"),
-                env=environment(**settings),
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-            )
-        try:
+        own = {
+            "MALOTE_REDIS_URL": redis_url,
+            "MALOTE_PREFIX": prefix,
+            "MALOTE_COURIER_COUNT": "1",
+            "MALOTE_SUPERVISOR_SWEEP": "1",
+            "MALOTE_ENGINE": str(BUILT / "malote-engine"),
+        }
+        async with supervised(cluster, tmp_path, **own) as settings:
             for name in NAMES:
 
                 async def owned(name: str = name) -> bool:
-                    assert process.returncode is None, (tmp_path / "supervisor.log").read_text()
                     return await registry.state(name) is not None
 
                 await until(owned, timeout=180, what=f"an owner of {name}")
             yield Shell(tmp_path, settings)
-        finally:
-            family = descendants(process.pid)
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            await asyncio.to_thread(end, family, patience=1.0)
 
 
 @pytest.mark.cluster
@@ -163,6 +147,7 @@ async def test_instances_are_moved_and_nodes_are_drained(shell: Shell) -> None:
     assert f"{load[full]} instances are to be moved" in drained.out
     assert "is empty" in drained.out
     assert await shell.load() == {full: 0, other: len(NAMES)}
+    assert (await shell.couriers())[full] == 0
     assert Counter(past["reason"] for past in await shell.json("handoffs"))["drain"] == load[full]
 
     refused = await shell.run("move", "one", "--to", full)

@@ -49,7 +49,7 @@ def actor_settings(redis_url: str, prefix: str) -> Settings:
 
 
 async def start(settings: Settings) -> cluster.Handle:
-    handle = await asyncio.to_thread(create, settings, 0)
+    handle = await asyncio.to_thread(create, settings, 0, cluster.current_node())
     await cluster.call(handle, "start")
     return handle
 

@@ -26,7 +26,8 @@ from bench.handoff.world import World
 from deploy.demo.clients import Refused
 from deploy.demo.faults import Victim, find
 from deploy.processes import Process, command_line, end
-from tests.cluster.nodes import LocalCluster
+from tests.cluster import detection
+from tests.cluster.nodes import LocalCluster, Node
 from tests.engine.postgres import Postgres
 from tests.proxy import Hold, Proxy
 from tests.valkey import Valkey
@@ -34,15 +35,6 @@ from tests.wait import until
 
 STEPS = (Step.PREPARE, Step.QUIESCE, Step.DISCONNECT, Step.FENCE, Step.ACTIVATE, Step.RETIRE)
 PATIENCE = 120.0
-
-DETECTION = {
-    # A node that is gone is noticed within seconds instead of within fifteen, a frozen one instead of within
-    # a minute.
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-}
 
 SETTINGS = {
     "MALOTE_COURIER_COUNT": "1",
@@ -108,7 +100,7 @@ class Fleet:
             slots=2 * instances,
             head_slots=0,
             gcs_redis=self.gcs.url,
-            env=DETECTION,
+            env=detection.QUICK,
         )
         self.proxy: Proxy
         self.world: World
@@ -188,14 +180,14 @@ class Fleet:
         """The supervisor, on whichever node it is."""
         return self._titled("ray::Supervisor")
 
-    def couriers(self) -> list[Process]:
-        """The couriers."""
-        return self._titled("ray::Courier")
+    def couriers(self, node: str) -> list[Process]:
+        """The couriers on a node."""
+        return self._titled("ray::Courier", self.cluster.nodes[node])
 
-    def _titled(self, title: str) -> list[Process]:
+    def _titled(self, title: str, *nodes: Node) -> list[Process]:
         return [
             process
-            for node in self.cluster.nodes.values()
+            for node in nodes or self.cluster.nodes.values()
             for process in node.processes()
             if command_line(process.pid).startswith(title)
         ]

@@ -16,7 +16,8 @@ from actors.supervisor.workers import Confirm, Ended, LockStands, Worker
 class MemoryWorker:
     """One actor. ``end`` holds how it ended; while unset it lives.
 
-    ``deaf`` names calls that it never answers, ``broken`` those that it refuses.
+    ``deaf`` names calls that it never answers, ``broken`` those that it refuses; with ``patience`` it drains
+    until that is set.
     """
 
     name: str
@@ -31,6 +32,7 @@ class MemoryWorker:
     connected: bool = False
     deaf: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    patience: asyncio.Event | None = None
     end: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -84,6 +86,8 @@ class MemoryWorker:
         if self.alive:
             self.drained = True
             self._close()
+            if self.patience is not None:
+                await self.patience.wait()
             self.end.set_result("drained")
 
     async def leave(self) -> None:
@@ -124,7 +128,8 @@ class MemoryWorker:
 
 
 class MemoryCluster:
-    """Actors by name. ``trusted`` says which nodes' word counts; ``broken`` makes creations fail.
+    """Actors by name. ``trusted`` says which nodes' word counts; ``broken`` makes creations fail, and
+    ``broken_nodes`` those of couriers.
 
     ``locks`` says whose engine has a session open. ``unbreakable`` makes attempts to break a lock fail, and
     ``slow`` holds the next one up before it sees the holder.
@@ -138,6 +143,7 @@ class MemoryCluster:
         self.forgotten: list[str] = []
         self.slots = {"node-1": 100}
         self.ray_drains: set[str] = set()
+        self.broken_nodes: set[str] = set()
         self.trusted = {"node-1", "node-2", "node-3"}
         self.deaf: set[str] = set()
         self.head = "node-0"
@@ -181,14 +187,13 @@ class MemoryCluster:
         self.instances[name] = worker
         return worker
 
-    async def courier(self, number: int) -> Worker:
+    async def courier(self, number: int, node: str) -> Worker:
         worker = self.couriers.get(number)
         if worker is None or not worker.alive:
-            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", self._courier_node(), 0, self)
+            if node in self.broken_nodes or node in self.ray_drains:
+                raise Ended("did not come up")
+            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", node, 0, self)
         return worker
-
-    def _courier_node(self) -> str:
-        return min(set(self.slots) - self.ray_drains)
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:
         if self.unbreakable:

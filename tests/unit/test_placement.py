@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.supervisor.placement import Instance, Move, Node, affinity, choose, plan_drain, plan_rebalance
+from actors.supervisor.placement import (
+    Instance,
+    Move,
+    Node,
+    affinity,
+    choose,
+    choose_for_courier,
+    plan_drain,
+    plan_rebalance,
+)
 
 
 def test_the_least_loaded_node_is_chosen() -> None:
@@ -55,6 +64,15 @@ def test_equals_are_told_apart_by_affinity_and_not_by_order() -> None:
         for i, node in chosen.items()
     )
     assert set(chosen.values()) == set("abcd")
+
+
+def test_a_courier_goes_where_the_fewest_are_and_only_at_need_to_a_node_that_leaves() -> None:
+    a, b, c = Node("a", 0), Node("b", 10), Node("c", 10, draining=True)
+    assert choose_for_courier([a, b, c], {"a": 1}) == "b"
+    assert choose_for_courier([a, b, c], {"a": 2, "b": 1}) == "b"
+    assert choose_for_courier([a, b, c], {"a": 2}, avoided="b") == "a"
+    assert choose_for_courier([b, c], {"b": 9}, avoided="b") == "b"
+    assert choose_for_courier([c], {}) == "c"
 
 
 def test_a_drain_spreads_and_says_what_has_no_room() -> None:
