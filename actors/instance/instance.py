@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors.instance.announcer import Announcer
+from actors.instance.asked import Asked, Subject
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
@@ -20,6 +21,7 @@ from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
+from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
 from actors.registry import Desired, InstanceRecord, Registry
 from actors.settings import Settings
@@ -87,6 +89,7 @@ class Instance:
             chats=self._chats,
         )
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
+        self._asked = Asked(self._query, lambda: self._announcer.state)
         self._fenced = asyncio.Event()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
@@ -246,6 +249,18 @@ class Instance:
 
     # ---- calls ----
 
+    async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
+        """Ask or change something about groups, people or the account.
+
+        Args:
+            subject: ``groups``, ``people`` or ``account``.
+            method: of `GroupQueries`, `PeopleQueries` or `AccountQueries`.
+
+        Raises:
+            CallFailed
+        """
+        return await self._asked.ask(subject, method, *args)
+
     @asynccontextmanager
     async def _query(self) -> AsyncIterator[Connection]:
         """A bounded place for a query, with a deadline, errors turned into ours."""
@@ -253,7 +268,7 @@ class Instance:
             async with asyncio.timeout(self._settings.instance.query_timeout), self._queries:
                 yield self._connector.connection
         except ConnectionError as error:
-            raise CallFailed(error.code, error.message) from None
+            raise call_failure(error) from None
         except TimeoutError:
             raise CallFailed("timeout", "WhatsApp did not answer in time") from None
 
