@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
+from actors.instance.calls import CallKeeper
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
@@ -79,9 +80,10 @@ class Instance:
             sink=self._on_event,
             blocked=self._blocked,
         )
+        outbox = Outbox(store, self._mailbox, settings.outbox)
         self._sender = Sender(
             epoch=epoch,
-            outbox=Outbox(store, self._mailbox, settings.outbox),
+            outbox=outbox,
             settings=settings.outbox,
             online=self._connector.online,
             connection=lambda: self._connector.connection,
@@ -90,6 +92,13 @@ class Instance:
         )
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
         self._asked = Asked(self._query, lambda: self._announcer.state)
+        self._calls = CallKeeper(
+            epoch=epoch,
+            policy=lambda: self.record.calls,
+            reject=lambda caller, call_id: self.ask("people", "reject_call", caller, call_id),
+            outbox=outbox,
+            ring=self._sender.ring,
+        )
         self._fenced = asyncio.Event()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
@@ -158,6 +167,7 @@ class Instance:
             await Registry(self._store).release(self.record.id, self.epoch)
             return End.DRAINED
         finally:
+            self._calls.close()
             for task in (connector, *helpers):
                 task.cancel()
             await asyncio.gather(connector, *helpers, return_exceptions=True)
@@ -226,6 +236,7 @@ class Instance:
             draft = draft_of(event, self._chats, received_at_ms, target)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
+            await self._calls.heed(draft)
         except StaleEpoch:
             self._fenced.set()
             return False

@@ -55,7 +55,7 @@ class Gateway:
         """Send a request about the instance."""
         more: dict[str, Any] = {"json": body} if body is not None else {}
         return await self.world.ask(
-            method, f"/v1/instances/{self.one.id}/{path}", params=params or None, **more
+            method, f"/v1/instances/{self.one.id}/{path}".rstrip("/"), params=params or None, **more
         )
 
     async def good(self, method: str, path: str, body: Any = None, **params: str) -> Any:
