@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from actors.store import StaleEpoch, Store, StoreUnavailable
 
@@ -28,6 +28,23 @@ class Desired(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+class CallPolicy(BaseModel):
+    """What is done with calls to an account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reject: bool = Field(False, description="Turn down every call as it comes")
+    reply: str | None = Field(
+        None, min_length=1, max_length=4_096, description="Text that callers are sent, once for each call"
+    )
+
+    @model_validator(mode="after")
+    def _reply_to_what(self) -> CallPolicy:
+        if self.reply is not None and not self.reject:
+            raise ValueError("a reply is sent to calls that are rejected: set reject, too")
+        return self
+
+
 class InstanceRecord(BaseModel):
     """One WhatsApp account as its customer configured it."""
 
@@ -39,6 +56,7 @@ class InstanceRecord(BaseModel):
     created_at: datetime
     proxy: str | None = None
     tenant: str | None = Field(None, description="Whose it is; unset: nobody else's")
+    calls: CallPolicy = CallPolicy()
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 

@@ -9,7 +9,23 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
-from api import chats, cluster, contacts, events, health, instances, messages, pairing, webhooks
+from api import (
+    account,
+    blocklist,
+    chats,
+    cluster,
+    contacts,
+    events,
+    group_links,
+    group_members,
+    groups,
+    health,
+    instances,
+    messages,
+    pairing,
+    phone_calls,
+    webhooks,
+)
 from api.auth import Access
 from api.middleware import add_headers, observe
 from api.openapi import document
@@ -23,6 +39,13 @@ GROUPS: tuple[Routes, ...] = (
     messages.routes,
     chats.routes,
     contacts.routes,
+    blocklist.routes,
+    # Before the groups: what they name is no group's id.
+    group_links.routes,
+    groups.routes,
+    group_members.routes,
+    account.routes,
+    phone_calls.routes,
     events.routes,
     webhooks.routes,
     cluster.routes,

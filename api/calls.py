@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from actors.instance.asked import Subject
+
 
 class InstanceUnavailable(Exception):
     """The instance cannot be reached: it is being started or moved, or the cluster is away."""
@@ -57,6 +59,10 @@ class InstanceCalls(Protocol):
 
     async def picture(self, instance_id: str, jid: str, preview: bool) -> dict[str, Any]:
         """Where a profile picture can be fetched: ``id, url, absence``."""
+        ...
+
+    async def ask(self, instance_id: str, subject: Subject, method: str, *args: Any) -> Any:
+        """Ask or change something about groups, people or the account, as `actors.instance.asked` does."""
         ...
 
 

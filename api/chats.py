@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from actors.messages.content import MessageId
-from actors.messages.recipients import BadRecipient, is_group, parse_recipient
+from actors.messages.recipients import BadRecipient, is_group, parse_person, parse_recipient
 from api import problems as p
 from api.fields import Body, Recipient
 from api.routing import Answer, Call, Routes
@@ -72,5 +72,17 @@ def recipient_in_path(text: str, name: str) -> str:
     """
     try:
         return parse_recipient(text)
+    except BadRecipient as error:
+        raise p.invalid(str(error), parameter=name) from error
+
+
+def person_in_path(text: str, name: str) -> str:
+    """A person that is a part of the path.
+
+    Raises:
+        Problem: it is none, or a group.
+    """
+    try:
+        return parse_person(text)
     except BadRecipient as error:
         raise p.invalid(str(error), parameter=name) from error

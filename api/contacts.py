@@ -1,18 +1,20 @@
-"""Contacts: who is on WhatsApp, and their pictures."""
+"""Contacts: who is known, who is on WhatsApp, what they show of themselves."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from actors.messages.phones import BadPhone, parse_phone
 from api import problems as p
-from api.chats import CALL_PROBLEMS, recipient_in_path
+from api.chats import CALL_PROBLEMS, person_in_path, recipient_in_path
 from api.fields import EXAMPLE_JID, Body, Query
+from api.instances import page_limit
 from api.routing import Answer, Call, Routes
 
-routes = Routes("Contacts", "Check numbers, look up pictures.")
+routes = Routes("Contacts", "List who is known, check numbers, look up people and pictures.")
 
 PHONES_MAX = 1_000
 
@@ -58,6 +60,60 @@ class Picture(BaseModel):
     absence: Literal["not_set", "hidden"] | None = Field(None, description="Why there is none")
 
 
+class Known(BaseModel):
+    """Somebody whom the instance has written with, or met."""
+
+    id: str = Field(description="Id of the chat with them, as events have it", examples=[EXAMPLE_JID])
+    phone: str | None = Field(None, description="E.164, if known")
+    lid: str | None = Field(None, description="Their other identity, if known")
+
+
+class KnownPage(BaseModel):
+    """People, by their ids."""
+
+    items: list[Known]
+    next: str | None = Field(None, description="Value of `after` for the next page; null: this is the last")
+
+
+class KnownListing(Query):
+    """A page of people."""
+
+    after: str | None = Field(None, max_length=100, description="`next` of the page before")
+    limit: int | None = Field(None, ge=1, description="Entries of a page")
+
+
+class Contact(BaseModel):
+    """What a person shows of themselves."""
+
+    phone: str | None = Field(None, description="E.164, if known")
+    lid: str | None = None
+    about: str | None = Field(None, description="null: none, or it may not be seen")
+    picture_id: str | None = Field(None, description="Changes with the picture")
+    verified_name: str | None = Field(None, description="Of a business")
+
+
+@routes.add(
+    "GET",
+    "/v1/instances/{instance_id}/contacts",
+    "List known people",
+    (200, Answer("A page of people", KnownPage)),
+    query=KnownListing,
+)
+async def list_known(call: Call[None, KnownListing]) -> KnownPage:
+    """Everybody of whom there was an event, or to whom a message was sent; not the phone's address book."""
+    limit = page_limit(call.services, call.query.limit)
+    aliases = await call.services.mailbox(call.instance_id).chats()
+    ids = sorted(set(aliases.values()))
+    if call.query.after is not None:
+        ids = ids[bisect_right(ids, call.query.after) :]
+    page = {id_: Known(id=id_) for id_ in ids[:limit]}
+    for alias, id_ in aliases.items():
+        user, _, server = alias.partition("@")
+        if (known := page.get(id_)) is not None:
+            page[id_] = known.model_copy(update={"lid": alias} if server == "lid" else {"phone": f"+{user}"})
+    return KnownPage(items=list(page.values()), next=ids[limit - 1] if len(ids) > limit else None)
+
+
 @routes.add(
     "POST",
     "/v1/instances/{instance_id}/contacts/check",
@@ -82,6 +138,19 @@ async def check(call: Call[CheckNumbers, None]) -> CheckedNumbers:
             for query, phone in zip(asked, phones, strict=True)
         ]
     )
+
+
+@routes.add(
+    "GET",
+    "/v1/instances/{instance_id}/contacts/{who}",
+    "Look up a person",
+    (200, Answer("What they show of themselves", Contact)),
+    problems=(*CALL_PROBLEMS, p.RATE_LIMITED),
+)
+async def show(call: Call[None, None]) -> Contact:
+    """`who` is a phone number, or a JID. Names are chosen by people: they come with their messages."""
+    who = person_in_path(call.path("who"), "who")
+    return Contact.model_validate(await call.services.calls.ask(call.instance_id, "people", "get", who))
 
 
 @routes.add(

@@ -190,6 +190,7 @@ class CallData(NoticeData):
     """A call."""
 
     call: CallNotice | None = None
+    automatic: bool = Field(False, description="The instance rejected it, as its `calls` say")
 
 
 class ChatPresenceData(Data):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from actors.messages.phones import parse_phone
-from actors.messages.recipients import parse_recipient
+from actors.messages.recipients import parse_person, parse_recipient
 
 EXAMPLE_INSTANCE = "inst_5f0c2a9e4b7d4c18a2e6"
 EXAMPLE_TIME = "2026-01-31T12:00:00Z"
 EXAMPLE_JID = "5511912345678@s.whatsapp.net"
+EXAMPLE_GROUP = "120363000000000000@g.us"
 EXAMPLE_NODE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15"
 
 
@@ -48,3 +50,42 @@ Recipient = Annotated[
         max_length=200,
     ),
 ]
+
+Person = Annotated[
+    str,
+    AfterValidator(parse_person),
+    Field(
+        description="A phone number with its country code in any usual form, or a JID",
+        examples=["+55 11 91234-5678", EXAMPLE_JID],
+        min_length=1,
+        max_length=200,
+    ),
+]
+
+
+def _jpeg(text: str) -> str:
+    try:
+        image = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError("not base64") from error
+    if not image.startswith(JPEG_START):
+        raise ValueError("not a JPEG: WhatsApp takes no other pictures here")
+    return text
+
+
+JPEG_START = b"\xff\xd8\xff"
+
+Jpeg = Annotated[
+    str,
+    AfterValidator(_jpeg),
+    Field(description="A JPEG as base64; phones show a square, and need no more than 640 pixels a side"),
+]
+
+
+class NewPicture(Body):
+    """A picture of a group, or of the account."""
+
+    base64: Jpeg
+
+
+EXAMPLE_PICTURE = {"base64": "/9j/4AAQSkZJRgABAQEASABIAAD/2Q=="}

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from actors.courier.endpoints import Endpoints
 from actors.registry import (
+    CallPolicy,
     ConnectionState,
     Desired,
     InstanceExists,
@@ -81,6 +82,7 @@ class CreateInstance(Body):
     )
     proxy: Proxy | None = None
     tenant: Tenant | None = None
+    calls: CallPolicy = CallPolicy()
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -90,6 +92,7 @@ class ChangeInstance(Body):
     name: Name | None = None
     proxy: Proxy | None = Field(None, description="null removes it")
     tenant: Tenant | None = Field(None, description="null: it is its own tenant")
+    calls: CallPolicy | None = Field(None, description="null: calls just ring")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -118,6 +121,7 @@ class Instance(BaseModel):
     created_at: datetime
     proxy: str | None = Field(None, description="Without its password")
     tenant: str | None = Field(None, description="null: it is its own tenant")
+    calls: CallPolicy
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -168,6 +172,7 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         created_at=now(),
         proxy=call.body.proxy,
         tenant=call.body.tenant,
+        calls=call.body.calls,
     )
     try:
         await call.services.registry.create(record, token)
@@ -216,7 +221,10 @@ async def show(call: Call[None, None]) -> Instance:
     "Change an instance",
     (200, Answer("The instance as it is now", Instance)),
     body=ChangeInstance,
-    examples={"rename": {"name": "Sales"}},
+    examples={
+        "rename": {"name": "Sales"},
+        "no calls": {"calls": {"reject": True, "reply": "Please write instead."}},
+    },
     problems=(p.CHANGED, p.FORBIDDEN),
 )
 async def change(call: Call[ChangeInstance, None]) -> Instance:
@@ -229,6 +237,8 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
     if "name" in sent and body.name is None:
         raise p.invalid("an instance has a name", pointer="#/name")
     changes: dict[str, Any] = {name: getattr(body, name) for name in sent - {"revision"}}
+    if "calls" in sent:
+        changes["calls"] = body.calls or CallPolicy()
     record = await change_record(call.services, call.record, changes, revision=body.revision)
     if "tenant" in sent:
         await Endpoints(call.services.store, record.id, call.services.settings).announce()

@@ -43,6 +43,9 @@ CALL_CODES = {
     "bad_request": p.REJECTED,
     "not_on_whatsapp": p.REJECTED,
     "rejected": p.REJECTED,
+    "group_unknown": p.GROUP_UNKNOWN,
+    "group_forbidden": p.GROUP_FORBIDDEN,
+    "invite_invalid": p.INVITE_INVALID,
     "unsupported": p.UNSUPPORTED,
     "store_locked": p.INSTANCE_UNAVAILABLE,
     "store_failed": p.INSTANCE_UNAVAILABLE,
@@ -157,7 +160,8 @@ def call_problem(error: CallFailed) -> Problem:
     if kind is None:
         log.error("call failed", extra={"code": error.code, "error": error.message})
         return Problem(p.INTERNAL, "The instance failed to do this.", code=error.code)
-    return _with_retry(kind, f"{error.message.rstrip('.')}. {kind.meaning}", code=error.code)
+    detail = f"{error.message.rstrip('.')}. {kind.meaning}"
+    return _with_retry(kind, detail, code=error.code, server_code=error.server_code or None)
 
 
 def _with_retry(kind: p.Kind, detail: str, **members: Any) -> Problem:

@@ -37,6 +37,24 @@ UNAUTHORISED = Kind(
 )
 FORBIDDEN = Kind("forbidden", 403, "The admin key is needed", "An instance's token does not open this.")
 NOT_FOUND = Kind("not-found", 404, "Not found", "There is no such thing, or the key may not see it.")
+GROUP_FORBIDDEN = Kind(
+    "group-forbidden",
+    403,
+    "The account may not do this in the group",
+    "It has to be in the group, and an admin where only admins may do this. `GET …/groups` lists its groups.",
+)
+GROUP_UNKNOWN = Kind(
+    "group-unknown",
+    404,
+    "No such group",
+    "Give the id of a group that the account is in, as events and `GET …/groups` have it.",
+)
+INVITE_INVALID = Kind(
+    "invite-invalid",
+    404,
+    "The link leads to no group",
+    "It is mistyped, or was reset. Ask an admin of the group for its link.",
+)
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method not allowed", "The header `Allow` lists what this path understands."
 )

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 
 from actors import cluster
+from actors.instance.asked import Subject
 from actors.instance.errors import CallFailed
 from actors.registry import Owner, Registry
 from actors.settings import Settings
@@ -225,6 +226,10 @@ class RayCalls:
         found: dict[str, Any] = await self._call(instance_id, "picture", jid, preview)
         return found
 
+    async def ask(self, instance_id: str, subject: Subject, method: str, *args: Any) -> Any:
+        """See `InstanceCalls`."""
+        return await self._call(instance_id, "ask", subject, method, *args)
+
     async def _call(self, instance_id: str, method: str, *args: Any) -> Any:
         outcome = "failed"
         started = asyncio.get_running_loop().time()
@@ -254,7 +259,7 @@ class RayCalls:
                 return await cluster.call(handle, method, *args)
         except CallFailed as error:
             # Ray raises a class of its own that is this one too, with a traceback for a text.
-            raise CallFailed(error.code, error.message) from None
+            raise CallFailed(error.code, error.message, error.server_code) from None
         except TimeoutError as error:
             raise CallFailed("timeout", "The instance did not answer in time") from error
         except ray.exceptions.RayTaskError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors import cluster, logs
+from actors.instance.asked import Subject
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.errors import CallFailed
 from actors.instance.instance import End, Instance
@@ -180,6 +181,10 @@ class InstanceActor:
     async def picture(self, jid: str, preview: bool = False) -> dict[str, str]:
         """Where a profile picture is."""
         return await self._work.picture(jid, preview)
+
+    async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
+        """Ask or change something about groups, people or the account."""
+        return await self._work.ask(subject, method, *args)
 
     @property
     def _work(self) -> Instance:

@@ -8,14 +8,16 @@ class CallFailed(Exception):
 
     Args:
         code: a code of ``engine.proto`` (message Error), or ``not_paired``, ``already_paired``,
-            ``not_connected``, ``busy``, ``timeout``.
+            ``not_connected``, ``busy``, ``timeout``, or one of `actors.instance.refusals`.
         message: for people.
+        server_code: WhatsApp's own code, 0 if none.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: str, message: str, server_code: int = 0) -> None:
+        super().__init__(code, message, server_code)
         self.code = code
         self.message = message
+        self.server_code = server_code
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

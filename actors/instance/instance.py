@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from actors.instance.announcer import Announcer
+from actors.instance.asked import Asked, Subject
+from actors.instance.calls import CallKeeper
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
@@ -20,6 +22,7 @@ from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
+from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
 from actors.registry import Desired, InstanceRecord, Registry
 from actors.settings import Settings
@@ -77,9 +80,10 @@ class Instance:
             sink=self._on_event,
             blocked=self._blocked,
         )
+        outbox = Outbox(store, self._mailbox, settings.outbox)
         self._sender = Sender(
             epoch=epoch,
-            outbox=Outbox(store, self._mailbox, settings.outbox),
+            outbox=outbox,
             settings=settings.outbox,
             online=self._connector.online,
             connection=lambda: self._connector.connection,
@@ -87,6 +91,14 @@ class Instance:
             chats=self._chats,
         )
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
+        self._asked = Asked(self._query, lambda: self._announcer.state)
+        self._calls = CallKeeper(
+            epoch=epoch,
+            policy=lambda: self.record.calls,
+            reject=lambda caller, call_id: self.ask("people", "reject_call", caller, call_id),
+            outbox=outbox,
+            ring=self._sender.ring,
+        )
         self._fenced = asyncio.Event()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
@@ -155,6 +167,7 @@ class Instance:
             await Registry(self._store).release(self.record.id, self.epoch)
             return End.DRAINED
         finally:
+            self._calls.close()
             for task in (connector, *helpers):
                 task.cancel()
             await asyncio.gather(connector, *helpers, return_exceptions=True)
@@ -223,6 +236,7 @@ class Instance:
             draft = draft_of(event, self._chats, received_at_ms, target)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
+            await self._calls.heed(draft)
         except StaleEpoch:
             self._fenced.set()
             return False
@@ -246,6 +260,18 @@ class Instance:
 
     # ---- calls ----
 
+    async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
+        """Ask or change something about groups, people or the account.
+
+        Args:
+            subject: ``groups``, ``people`` or ``account``.
+            method: of `GroupQueries`, `PeopleQueries` or `AccountQueries`.
+
+        Raises:
+            CallFailed
+        """
+        return await self._asked.ask(subject, method, *args)
+
     @asynccontextmanager
     async def _query(self) -> AsyncIterator[Connection]:
         """A bounded place for a query, with a deadline, errors turned into ours."""
@@ -253,7 +279,7 @@ class Instance:
             async with asyncio.timeout(self._settings.instance.query_timeout), self._queries:
                 yield self._connector.connection
         except ConnectionError as error:
-            raise CallFailed(error.code, error.message) from None
+            raise call_failure(error) from None
         except TimeoutError:
             raise CallFailed("timeout", "WhatsApp did not answer in time") from None
 

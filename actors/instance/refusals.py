@@ -1,10 +1,11 @@
-"""Why an engine did not send a message, in words that say what to do."""
+"""Why an engine did not send a message or answer a query, in words that say what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from actors.instance.connection.base import ConnectionError
+from actors.instance.errors import CallFailed
 from actors.messages.recipients import is_group
 
 FINAL = frozenset({"not_on_whatsapp", "bad_request", "unsupported"})
@@ -43,3 +44,42 @@ def refusal_of(error: ConnectionError | TimeoutError, to: str) -> Refusal:
         text = "This account is in no such group: give the id of a group that it is in, as events have it"
         return Refusal("group_unknown", text, server, final=True)
     return Refusal(code, error.message, server, final=code in FINAL)
+
+
+def call_failure(error: ConnectionError) -> CallFailed:
+    """What a call fails with when WhatsApp, or the engine, refused a query."""
+    if error.code == "not_on_whatsapp":
+        text = "Nobody on WhatsApp has this number. See that it is right; `contacts/check` tells beforehand"
+        return CallFailed(error.code, text, error.server_code)
+    return CallFailed(error.code, error.message, error.server_code)
+
+
+def group_failure(failure: CallFailed) -> CallFailed:
+    """The same of a query about a group, with what WhatsApp's code means there."""
+    code = _OF_GROUPS.get(failure.server_code) if failure.code == "rejected" else None
+    if code is None:
+        return failure
+    return CallFailed(code[0], code[1], failure.server_code)
+
+
+def invite_failure(failure: CallFailed) -> CallFailed:
+    """The same of a query about the link to a group."""
+    code = _OF_INVITES.get(failure.server_code) if failure.code == "rejected" else None
+    if code is None:
+        return failure
+    return CallFailed(code[0], code[1], failure.server_code)
+
+
+_MAY_NOT = "WhatsApp does not let this account do that in the group"
+_OF_GROUPS = {
+    401: ("group_forbidden", _MAY_NOT),
+    403: ("group_forbidden", _MAY_NOT),
+    404: ("group_unknown", "WhatsApp knows no group with this id"),
+}
+_OF_INVITES = {
+    403: ("group_forbidden", "WhatsApp does not let this account join: it may have been removed before"),
+    404: ("invite_invalid", "WhatsApp knows no group with this link"),
+    406: ("invite_invalid", "WhatsApp knows no group with this link"),
+    410: ("invite_invalid", "The link was reset"),
+    419: ("rejected", "The group is full"),
+}

@@ -19,11 +19,13 @@ class GroupChanges(BaseModel):
     picture: str | None = Field(None, description="Id of the new picture; empty: there is none any more")
     locked: bool | None = Field(None, description="Only admins may change name, topic and picture")
     announce: bool | None = Field(None, description="Only admins may write")
+    members_add: bool | None = Field(None, description="Every member may add others, else only admins")
     join_approval: bool | None = Field(None, description="Admins decide who joins")
     expires_in: int | None = Field(None, description="Messages disappear after so many seconds; 0: they stay")
     invite_link: str | None = None
     joined: tuple[Party, ...] | None = None
     join_reason: str | None = Field(None, description="`invite`: by the link")
+    requested: tuple[Party, ...] | None = Field(None, description="They ask to be let in; only admins hear")
     left: tuple[Party, ...] | None = Field(None, description="They left or were removed")
     promoted: tuple[Party, ...] | None = Field(None, description="They are admins now")
     demoted: tuple[Party, ...] | None = Field(None, description="They are admins no more")

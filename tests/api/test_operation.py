@@ -183,6 +183,8 @@ async def test_answers_have_the_documented_shape(world: World, iid: str, owner: 
         "message_id": sent.json["id"],
         "chat_id": "5511912345678@s.whatsapp.net",
         "who": "5511912345678",
+        "group_id": "120363000000000000@g.us",
+        "call_id": "5A1B2C",
         "event_id": "evt_1",
         "node_id": FIRST,
     }

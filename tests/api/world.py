@@ -20,6 +20,7 @@ from actors.settings import CourierSettings, GatewaySettings, Settings
 from actors.store import Store
 from api.app import make_app
 from api.services import SERVICES, Services
+from tests.api.answers import ANSWERS
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Instances:
         self.failure: Exception | None = None
         self.numbers: list[dict[str, Any]] = []
         self.found: dict[str, Any] = {"id": "1", "url": "https://example.com/p.jpg", "absence": "none"}
+        self.answers: dict[tuple[str, str], Any] = dict(ANSWERS)
         self.away: list[str] = []
         self.fleet: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []
@@ -72,6 +74,10 @@ class Instances:
     async def picture(self, instance_id: str, jid: str, preview: bool) -> dict[str, Any]:
         self._called("picture", instance_id, jid, preview)
         return self.found
+
+    async def ask(self, instance_id: str, subject: str, method: str, *args: Any) -> Any:
+        self._called(subject, method, *args)
+        return self.answers.get((subject, method))
 
     async def missing(self) -> list[str]:
         return self.away

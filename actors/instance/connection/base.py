@@ -257,6 +257,10 @@ class Connection(Protocol):
         """Where a profile picture can be fetched."""
         ...
 
+    async def privacy(self) -> dict[str, str]:
+        """The account's privacy settings."""
+        ...
+
     async def upload(self, path: Path, kind: str) -> pb.UploadResult:
         """Encrypt a file of this machine and upload it. Minutes may pass.
 

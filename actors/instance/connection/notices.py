@@ -75,7 +75,7 @@ def _parse(body: bytes) -> Any:
 def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
     try:
         if kind is EventType.GROUP_CHANGED:
-            changes = _picture(body) if event.kind == "picture" else _changes(body)
+            changes = _picture(body) if event.kind == "picture" else _changes(event, body)
             return {
                 "changes": {name: value for name, value in changes.model_dump().items() if value is not None}
             }
@@ -89,7 +89,7 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
     return {}
 
 
-def _changes(body: Any) -> GroupChanges:
+def _changes(event: pb.Other, body: Any) -> GroupChanges:
     def of(name: str, member: str) -> Any:
         return body[name][member] if body.get(name) else None
 
@@ -97,23 +97,38 @@ def _changes(body: Any) -> GroupChanges:
         return tuple(party_of_jid(jid) for jid in body[name]) if body.get(name) else None
 
     expiring = of("Ephemeral", "IsEphemeral")
+    unnamed = {change["Tag"]: change for change in body.get("UnknownChanges") or ()}
+    approval = of("MembershipApprovalMode", "IsJoinApprovalRequired")
     suspended = True if body.get("Suspended") else False if body.get("Unsuspended") else None
     return GroupChanges(
         name=of("Name", "Name"),
         topic="" if of("Topic", "TopicDeleted") else of("Topic", "Topic"),
         locked=of("Locked", "IsLocked"),
         announce=of("Announce", "IsAnnounce"),
-        join_approval=of("MembershipApprovalMode", "IsJoinApprovalRequired"),
+        members_add=_members_add(unnamed.get("member_add_mode")),
+        join_approval=False if "not_membership_approval_mode" in unnamed else approval,
         expires_in=None if expiring is None else of("Ephemeral", "DisappearingTimer") if expiring else 0,
         invite_link=body.get("NewInviteLink"),
         joined=people("Join"),
         join_reason=body.get("JoinReason") or None,
+        requested=_requested(event) if "created_membership_requests" in unnamed else None,
         left=people("Leave"),
         promoted=people("Promote"),
         demoted=people("Demote"),
         deleted=of("Delete", "Deleted"),
         suspended=suspended,
     )
+
+
+def _members_add(change: Any) -> bool | None:
+    """What whatsmeow passes on as it came: bytes, which JSON has as base64."""
+    if change is None:
+        return None
+    return base64.b64decode(change["Content"]) == b"all_member_add"
+
+
+def _requested(event: pb.Other) -> tuple[Party, ...] | None:
+    return (Party.model_validate(party(event.sender)),) if event.sender.jid else None
 
 
 def _picture(body: Any) -> GroupChanges:

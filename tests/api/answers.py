@@ -1,0 +1,59 @@
+"""What an instance answers when it is asked about groups, people and its account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+GROUP_ID = "120363000000000000@g.us"
+LINK = "https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"
+ANA = {"phone": "+5511912345678", "lid": "123456789012345@lid", "name": None}
+
+GROUP: dict[str, Any] = {
+    "id": GROUP_ID,
+    "name": "Friends",
+    "topic": None,
+    "owner": ANA,
+    "created_at": "2026-01-31T12:00:00Z",
+    "locked": False,
+    "announce": False,
+    "members_add": True,
+    "join_approval": False,
+    "expires_in": 0,
+    "community": False,
+    "parent": None,
+    "size": 1,
+    "members": [{**ANA, "admin": True, "owner": True}],
+}
+
+
+def outcome(phone: str, **more: Any) -> dict[str, Any]:
+    """What became of one person: done, unless told otherwise."""
+    return {
+        "phone": phone,
+        "lid": None,
+        "done": True,
+        "code": None,
+        "detail": None,
+        "server_code": 0,
+        **more,
+    }
+
+
+ANSWERS: dict[tuple[str, str], Any] = {
+    ("groups", "all"): [GROUP],
+    ("groups", "get"): GROUP,
+    ("groups", "create"): {**GROUP, "refused": []},
+    ("groups", "change"): GROUP,
+    ("groups", "change_people"): [outcome("+5511912345678")],
+    ("groups", "join_requests"): [{**ANA, "requested_at": "2026-01-31T12:00:00Z"}],
+    ("groups", "invite"): LINK,
+    ("groups", "reset_invite"): LINK,
+    ("groups", "inspect"): {**GROUP, "members": []},
+    ("groups", "join"): {"group_id": GROUP_ID, "joined": True},
+    ("people", "get"): {**ANA, "about": "At work", "picture_id": "7", "verified_name": None},
+    ("people", "blocklist"): [ANA],
+    ("people", "block"): [ANA],
+    ("account", "get"): {**ANA, "name": "Shop", "about": None, "picture_id": None},
+    ("account", "privacy"): {"last_seen": "contacts", "profile": "all", "group_add": "contact_blacklist"},
+    ("account", "set_privacy"): {"last_seen": "none"},
+}

@@ -1,0 +1,78 @@
+"""People and the account through the API: what is shown of whom, and who is blocked."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from actors.events import EventType
+from lab.network import Lab
+from tests.engine.device import Device
+from tests.instance.conftest import FRIEND, PHONE
+from tests.instance.http import Gateway
+from tests.instance.test_groups import JPEG, NOBODY, person
+from tests.instance.test_groups import friend as friend
+from tests.instance.test_groups import gateway as gateway
+from tests.wait import until
+
+pytestmark = pytest.mark.engine
+
+
+async def test_a_person_is_looked_up(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    await friend.engine.profile.set_about("na praia")
+    lab.set_picture(FRIEND, JPEG)
+    shown = await gateway.good("GET", f"contacts/{FRIEND}")
+    assert (shown["phone"], shown["lid"]) == (f"+{FRIEND}", f"{lab.account(FRIEND).lid}@lid")
+    assert (shown["about"], shown["verified_name"]) == ("na praia", None)
+    assert shown["picture_id"] == (await gateway.good("GET", f"contacts/{FRIEND}/picture"))["id"]
+    for method, path in (("GET", f"contacts/{NOBODY}"), ("PUT", f"blocklist/{NOBODY}")):
+        problem = await gateway.refused("rejected", method, path)
+        assert (problem["status"], problem["code"]) == (422, "not_on_whatsapp")
+        assert "contacts/check" in problem["detail"]
+
+
+async def test_whoever_wrote_is_known(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    assert (await gateway.good("GET", "contacts"))["items"] == []
+    await friend.send(PHONE, "olá", "F1")
+
+    async def known() -> list[dict[str, str]]:
+        return list((await gateway.good("GET", "contacts"))["items"])
+
+    (one,) = await until(known, what="somebody known")
+    (event,) = await gateway.one.events(EventType.MESSAGE_RECEIVED)
+    assert one == {"id": event.chat_id, "phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid"}
+
+
+async def test_who_is_blocked_is_not_heard(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    who = [{"phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid", "name": None}]
+    for _ in range(2):
+        assert (await gateway.good("PUT", f"blocklist/{FRIEND}"))["items"] == who
+    assert (await gateway.good("GET", "blocklist"))["items"] == who
+    await friend.send(PHONE, "do you hear me?", "F1")
+    for _ in range(2):
+        assert (await gateway.good("DELETE", f"blocklist/{FRIEND}"))["items"] == []
+    await friend.send(PHONE, "and now?", "F2")
+    await until(gateway.one.received, what="a message")
+    assert await gateway.one.received() == ["and now?"]
+
+
+async def test_the_profile_is_changed_and_seen(gateway: Gateway, friend: Device) -> None:
+    await gateway.good("PATCH", "account", {"about": "Open from 9 to 6"})
+    await gateway.good("PUT", "account/picture", {"base64": base64.b64encode(JPEG).decode()})
+    shown = await gateway.good("GET", "account")
+    assert (shown["phone"], shown["about"]) == (f"+{PHONE}", "Open from 9 to 6")
+    [seen] = await friend.engine.people.get([person(PHONE)])
+    assert (seen.about, seen.picture_id) == ("Open from 9 to 6", shown["picture_id"])
+    assert shown["picture_id"]
+    await gateway.good("DELETE", "account/picture")
+    assert (await gateway.good("GET", "account"))["picture_id"] is None
+
+
+async def test_privacy_is_changed_and_takes_effect(gateway: Gateway, friend: Device) -> None:
+    before = await gateway.good("GET", "account/privacy")
+    assert all(before.values()), before
+    changes = {"group_add": "none", "last_seen": "contacts", "read_receipts": "none"}
+    assert await gateway.good("PATCH", "account/privacy", changes) == before | changes
+    made = await friend.engine.groups.create("Theirs", [person(PHONE)])
+    assert [one.error for one in made.participants if one.identity.phone == PHONE] == [403]
