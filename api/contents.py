@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field, RootModel, model_validator
+from pydantic import AfterValidator, Field, RootModel
 
 from actors.instance.outbox import SendRequest
 from actors.messages import content as c
@@ -119,10 +119,7 @@ class SendMessage(
 ):  # fmt: skip
     """A message to send. `type` says which kind; it may be left out for a text."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _text_unless_said(cls, value: Any) -> Any:
-        return {"type": "text", **value} if isinstance(value, dict) else value
+    usual_type: ClassVar[str] = "text"
 
     def request(self) -> SendRequest:
         """It, as the outbox keeps it."""

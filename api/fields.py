@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+import re
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from actors.messages.phones import parse_phone
 from actors.messages.recipients import parse_person, parse_recipient
@@ -28,6 +30,24 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+
+
+def _parse_time(value: Any) -> datetime:
+    # Pydantic would also take seconds since 1970, as a number or in digits.
+    try:
+        if isinstance(value, str) and RFC_3339.fullmatch(value):
+            return datetime.fromisoformat(value.upper())
+    except ValueError:
+        pass
+    raise ValueError(f"write a time with its offset from UTC, as in {EXAMPLE_TIME}")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_parse_time), Field(examples=[EXAMPLE_TIME])]
 
 Phone = Annotated[
     str,

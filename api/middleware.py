@@ -150,6 +150,12 @@ def as_problem(error: Exception, request: web.Request) -> Problem:
         return _with_retry(p.STORE_UNAVAILABLE, "Redis does not answer. Repeat the request after a moment.")
     if isinstance(error, web.HTTPException):
         return _http_problem(error, request)
+    if isinstance(error, web.RequestPayloadError):
+        return Problem(
+            p.BAD_REQUEST,
+            "The body cannot be decoded: it is not what Content-Encoding or Transfer-Encoding says.",
+            headers={"Connection": "close"},
+        )
     log.error("request failed", exc_info=error, extra={"route": template(request)})
     return Problem(p.INTERNAL, "This is not your fault. Quote the request id when you report it.")
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import re
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, RootModel, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from api.problems import BROKEN_JSON, INVALID, TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, FieldError, Problem
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 ERRORS_MAX = 50
 BODY_TIMEOUT = 30.0
 
 
 async def read_body(request: web.Request, model: type[M]) -> M:
     """The JSON body as ``model``. One with nothing but defaults may be left out.
+
+    A model of several kinds, told apart by ``type``, may name a ``usual_type`` for bodies that do not say.
 
     Raises:
         Problem: another content type, no JSON, or invalid fields.
@@ -35,6 +40,12 @@ async def read_body(request: web.Request, model: type[M]) -> M:
         raise Problem(TOO_SLOW, what, headers={"Connection": "close"}) from error
     if not raw and not needed(model):
         return model.model_validate({})
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.strip().lower() not in ENCODINGS:
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            f"The body came encoded as {encoding[:100]!r}; send it as it is, or with gzip or deflate.",
+        )
     if not JSON_TYPE.fullmatch(request.content_type):
         raise Problem(
             UNSUPPORTED_MEDIA_TYPE,
@@ -44,16 +55,37 @@ async def read_body(request: web.Request, model: type[M]) -> M:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "JSON is sent as UTF-8.")
     try:
         value = from_json(raw, allow_inf_nan=False)
+        json.loads(raw, object_pairs_hook=_once, parse_float=_finite)
     except ValueError as error:
         what = (
             "The body is empty; send a JSON object." if not raw.strip() else f"The body is not JSON: {error}."
         )
         raise Problem(BROKEN_JSON, what) from error
+    tagged = issubclass(model, RootModel)
+    usual = getattr(model, "usual_type", None)
+    if usual is not None and isinstance(value, dict) and "type" not in value:
+        raw = to_json({"type": usual, **value})
     try:
-        return model.model_validate(value)
+        # Strictly, as the documentation says it: nothing becomes a number or a truth value that is none.
+        return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        tagged = issubclass(model, RootModel)
         raise _invalid([_field_of_body(item, tagged=tagged) for item in error.errors()]) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    # Readers of JSON differ in which one they take, and so would whoever checked the request before.
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise ValueError(f"the member {name[:200]!r} is given twice")
+        seen.add(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:50]} is too large")
+    return number
 
 
 def needed(model: type[BaseModel]) -> bool:

@@ -213,5 +213,5 @@ def common_problems(route: Route) -> list[Kind]:
     if route.query is not None or route.body is not None:
         kinds += [p.INVALID]
     if route.body is not None:
-        kinds += [p.BROKEN_JSON, p.TOO_SLOW, p.TOO_LARGE, p.UNSUPPORTED_MEDIA_TYPE]
+        kinds += [p.BROKEN_JSON, p.BAD_REQUEST, p.TOO_SLOW, p.TOO_LARGE, p.UNSUPPORTED_MEDIA_TYPE]
     return list(dict.fromkeys([*kinds, *route.problems, p.INTERNAL]))

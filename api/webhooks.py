@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from actors.courier.endpoints import Endpoints, EndpointUnknown, TooManyEndpoints
 from actors.courier.records import (
@@ -26,7 +26,7 @@ from actors.courier.records import (
 )
 from actors.courier.tls import UsableTls
 from api import problems as p
-from api.fields import Body, Query
+from api.fields import Body, Query, Time
 from api.instances import page_limit
 from api.problems import Problem
 from api.routing import Answer, Call, Reply, Routes
@@ -87,7 +87,7 @@ class RotateSecret(Body):
 class Replay(Body):
     """Which dead letters."""
 
-    since: AwareDatetime | None = Field(None, description="Those that died then or later; unset: all")
+    since: Time | None = Field(None, description="Those that died then or later; unset: all")
 
 
 class ShownTls(BaseModel):
@@ -166,7 +166,7 @@ class DeadLetterListing(Query):
     """A page of dead letters."""
 
     offset: int = Field(0, ge=0, lt=2**31, description="`next` of the page before")
-    since: AwareDatetime | None = Field(None, description="Only those that died then or later")
+    since: Time | None = Field(None, description="Only those that died then or later")
     limit: int | None = Field(None, ge=1, description="Entries of a page")
 
 

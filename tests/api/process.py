@@ -18,11 +18,13 @@ class Process:
 
     Args:
         folder: its data directory.
+        module: what is run instead of it.
         settings: its environment, besides what this process has.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, module: str = "gateway", **settings: str) -> None:
         self.folder = folder
+        self.module = module
         self.settings = settings
         # A pipe that nobody reads would stop it once it is full.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
@@ -39,7 +41,7 @@ class Process:
             **self.settings,
         }
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", env={**kept, **settings}, stdout=self._said, stderr=self._said
+            sys.executable, "-m", self.module, env={**kept, **settings}, stdout=self._said, stderr=self._said
         )
 
     async def ended(self) -> tuple[int, str]:
