@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
-from api import chats, cluster, contacts, events, health, instances, messages, pairing, webhooks
+from api import chats, cluster, contacts, events, health, instances, media, messages, pairing, webhooks
 from api.auth import Access
 from api.middleware import add_headers, observe
 from api.openapi import document
@@ -21,6 +21,7 @@ GROUPS: tuple[Routes, ...] = (
     instances.routes,
     pairing.routes,
     messages.routes,
+    media.routes,
     chats.routes,
     contacts.routes,
     events.routes,
@@ -69,6 +70,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await listening
         await services.bell.close()
+        await services.intake.close()
         await services.store.close()
 
 
