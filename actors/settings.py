@@ -143,8 +143,8 @@ class CourierSettings(BaseSettings):
     allow_private: bool = Field(False, description="Allow endpoints at private and loopback addresses")
     proxy: Annotated[SecretStr | None, AfterValidator(_check_proxy)] = Field(
         None,
-        description="http://[user:password@]host[:port] that deliveries go through, save to allowed hosts; "
-        "it looks names up again and needs rules of its own against private addresses",
+        description="http://[user:password@]host[:port] that deliveries and downloads go through, save to "
+        "allowed hosts; it looks names up again and needs rules of its own against private addresses",
     )
 
 
@@ -189,6 +189,28 @@ class MediaSettings(BaseSettings):
     fetch_window: Seconds = Field(10.0, description="Seconds over which that is measured")
     fetch_attempts: Count = Field(3, description="Attempts at a URL that is unreachable or breaks off")
     fetch_redirects: int = Field(3, ge=0, description="Redirects that are followed")
+    intake: Count = Field(
+        16, description="Files that one gateway takes at a time: uploads, and those of messages"
+    )
+    intake_instance: Count = Field(4, description="Of these, how many of one instance")
+    intake_timeout: Seconds = Field(300.0, description="Deadline of receiving an upload")
+    upload_timeout: Seconds = Field(300.0, description="Deadline of uploading a file to WhatsApp")
+    upload_kept: Seconds = Field(
+        3600.0, description="Seconds for which what was uploaded is used when a message is sent again"
+    )
+    download: bool = Field(True, description="Fetch the files of messages; each instance can say otherwise")
+    download_bytes: Count = Field(100 * 1024**2, description="Largest file of a message that is fetched")
+    download_concurrency: Count = Field(2, description="Files that one instance fetches at a time")
+    download_rate: float = Field(5.0, gt=0, description="Files per second that one instance begins to fetch")
+    download_timeout: Seconds = Field(300.0, description="Deadline of fetching one file, once")
+    download_schedule: tuple[float, ...] = Field(
+        (2, 10, 30, 120, 600, 1800, 3600),
+        description="Seconds before each further attempt; after the last one it is `media.failed`",
+    )
+    download_bound: Count = Field(
+        5_000,
+        description="Files of one instance that wait to be fetched; above, those of new messages are not",
+    )
     link_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Comma-separated keys of at least 32 characters: the first signs links to files, all are "
@@ -199,6 +221,7 @@ class MediaSettings(BaseSettings):
     retention_bytes: Count = Field(
         5 * 1024**3, description="Bytes of files kept per instance; above, the oldest go"
     )
+    retention_interval: Seconds = Field(3600.0, description="Seconds between two looks for files to remove")
 
     @field_validator("link_keys", mode="before")
     @classmethod
@@ -228,6 +251,12 @@ class GatewaySettings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535, description="0: a free one")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*[^\s?#/])?$",
+        description="Where customers reach the API, as in https://wa.example.com: links to files begin with "
+        "it. Unset: they are paths",
+    )
     body_bytes: Count = Field(1024 * 1024, description="Largest request body")
     page_size: Count = Field(100, description="Entries of a page, unless asked")
     page_size_max: Count = Field(1_000)

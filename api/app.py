@@ -21,6 +21,7 @@ from api import (
     groups,
     health,
     instances,
+    media,
     messages,
     pairing,
     phone_calls,
@@ -37,6 +38,7 @@ GROUPS: tuple[Routes, ...] = (
     instances.routes,
     pairing.routes,
     messages.routes,
+    media.routes,
     chats.routes,
     contacts.routes,
     blocklist.routes,
@@ -92,6 +94,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await listening
         await services.bell.close()
+        await services.intake.close()
         await services.store.close()
 
 

@@ -9,12 +9,16 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from actors.instance.outbox import IdempotencyMismatch, Outbox, OutboxFull, QueuedMessage, SendRequest, Status
-from actors.messages.content import AnyContent, MediaMessage
+from actors.media.errors import MediaError
+from actors.messages.content import AnyContent, MediaMessage, MediaSource
+from actors.messages.files import MessageFile
 from actors.messages.rules import Unsendable, Windows, about, check, check_destination
 from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState, now
 from api import problems as p
 from api.contents import EXAMPLES, SendMessage
 from api.fields import EXAMPLE_JID, Query
+from api.intake import Taken
+from api.middleware import MEDIA_STATUSES, media_problem
 from api.problems import FieldError, Problem
 from api.rings import Watch
 from api.routing import Answer, Call, Reply, Routes
@@ -87,7 +91,16 @@ class Waiting(Query):
         "same body, the message is not sent again: the answer tells what became of the first one"
     },
     examples=EXAMPLES,
-    problems=(p.OUTBOX_FULL, p.NOT_PAIRED, p.IDEMPOTENCY_KEY_REUSED, p.SEND_FAILED),
+    problems=(
+        p.OUTBOX_FULL,
+        p.NOT_PAIRED,
+        p.IDEMPOTENCY_KEY_REUSED,
+        p.SEND_FAILED,
+        p.MEDIA_REFUSED,
+        p.MEDIA_TOO_LARGE,
+        p.MEDIA_WRONG_TYPE,
+        p.MEDIA_UNAVAILABLE,
+    ),
 )
 async def send(call: Call[SendMessage, Waiting]) -> Reply:
     """Once this answers 201 or 202 the message is stored durably and will be sent once, in order.
@@ -97,6 +110,9 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
 
     A message that answers, changes or repeats another one is checked at once against what is known of that,
     and again when it is sent.
+
+    A file that a message names by its URL is fetched, checked and made fit for WhatsApp before this answers:
+    what is wrong with it is told here, and not by an event.
     """
     services = call.services
     wait = _wait(call)
@@ -105,9 +121,11 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     _check_paired(state)
     outbox = services.outbox(call.instance_id)
     request = call.body.request()
-    await _check_content(call, request, key)
+    before = await _queued_before(outbox, request, key)
+    if before is None:
+        await _check_content(call, request)
     with services.rings.watch(call.instance_id) as watch:
-        message_id, fresh = await _enqueue(outbox, request, key)
+        message_id, fresh = (before, False) if before else await _queue(call, outbox, request, key)
         services.bell.ring(call.instance_id)
         if not _may_answer(call.record, state):
             wait = 0.0
@@ -168,18 +186,13 @@ def _check_paired(state: InstanceState | None) -> None:
     raise Problem(p.NOT_PAIRED, f"The instance is {state.connection}: pair it with a phone before sending.")
 
 
-async def _check_content(
-    call: Call[SendMessage, Waiting], request: SendRequest, idempotency_key: str | None
-) -> None:
+async def _check_content(call: Call[SendMessage, Waiting], request: SendRequest) -> None:
     content = request.content
     outbox, settings = call.services.outbox(call.instance_id), call.services.settings.outbox
     try:
         check_destination(content, request.to)
-        if isinstance(content, MediaMessage):
-            raise Unsendable("media_unsupported", "This gateway cannot send files. Send a link.", "type")
         target_id = about(content)
-        # A repeated request is answered as before, whatever has become of the other message since.
-        if target_id is None or (idempotency_key is not None and await outbox.has_key(idempotency_key)):
+        if target_id is None:
             return
         target = await call.services.known(call.instance_id).get(target_id)
         if target is None and await _waits(outbox, target_id):
@@ -212,22 +225,81 @@ def _may_answer(record: InstanceRecord, state: InstanceState | None) -> bool:
     )
 
 
-async def _enqueue(outbox: Outbox, request: SendRequest, key: str | None) -> tuple[str, bool]:
+async def _queued_before(outbox: Outbox, request: SendRequest, key: str | None) -> str | None:
+    """The message that this very request queued before: it is answered as then, whatever has changed."""
+    if key is None:
+        return None
     try:
-        return await outbox.enqueue(request, key)
-    except OutboxFull as error:
-        raise Problem(
-            p.OUTBOX_FULL,
-            f"{error.depth} messages wait to be sent already. Wait until some are, and see that the "
-            "instance is connected.",
-            headers={"Retry-After": "10"},
-        ) from error
+        return await outbox.find(key, request.fingerprint())
     except IdempotencyMismatch as error:
-        raise Problem(
-            p.IDEMPOTENCY_KEY_REUSED,
-            "This Idempotency-Key was used for another message. Use a fresh one for every new message.",
-            message_id=error.message_id,
-        ) from error
+        raise _reused(error) from error
+
+
+async def _queue(
+    call: Call[SendMessage, Waiting], outbox: Outbox, request: SendRequest, key: str | None
+) -> tuple[str, bool]:
+    content = request.content
+    if not isinstance(content, MediaMessage):
+        return await _enqueue(outbox, request, key)
+    depth = await outbox.depth()
+    if depth >= outbox.settings.bound:
+        raise _full(depth)
+    intake, fingerprint = call.services.intake, request.fingerprint()
+    try:
+        taken = await intake.take(call.instance_id, content)
+    except MediaError as error:
+        # Not found is the file, not what the path names.
+        kind = p.MEDIA_REFUSED if error.status == 404 else MEDIA_STATUSES.get(error.status)
+        field = FieldError(detail=error.message, pointer="#/media")
+        raise media_problem(error, kind, errors=[field]) from error
+    used = False
+    try:
+        message_id, used = await _enqueue(outbox, _with_file(request, taken), key, taken.file, fingerprint)
+    except Problem:
+        await intake.discard(call.instance_id, taken)
+        raise
+    if not used:
+        await intake.discard(call.instance_id, taken)
+    return message_id, used
+
+
+def _with_file(request: SendRequest, taken: Taken) -> SendRequest:
+    """The request, with the stored file in the place of where it came from."""
+    media = MediaSource(id=taken.file.id, file_name=taken.file.file_name)
+    content = request.content.model_copy(update={"media": media})
+    return request.model_copy(update={"content": content})
+
+
+async def _enqueue(
+    outbox: Outbox,
+    request: SendRequest,
+    key: str | None,
+    file: MessageFile | None = None,
+    fingerprint: str | None = None,
+) -> tuple[str, bool]:
+    try:
+        return await outbox.enqueue(request, key, file=file, fingerprint=fingerprint)
+    except OutboxFull as error:
+        raise _full(error.depth) from error
+    except IdempotencyMismatch as error:
+        raise _reused(error) from error
+
+
+def _full(depth: int) -> Problem:
+    return Problem(
+        p.OUTBOX_FULL,
+        f"{depth} messages wait to be sent already. Wait until some are, and see that the "
+        "instance is connected.",
+        headers={"Retry-After": "10"},
+    )
+
+
+def _reused(error: IdempotencyMismatch) -> Problem:
+    return Problem(
+        p.IDEMPOTENCY_KEY_REUSED,
+        "This Idempotency-Key was used for another message. Use a fresh one for every new message.",
+        message_id=error.message_id,
+    )
 
 
 async def _result(

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from actors.courier.endpoints import DeadLetterUnknown, EndpointDisabled, EndpointUnknown
 from actors.instance.errors import CallFailed
+from actors.media.errors import MediaError
 from actors.registry import InstanceUnknown, RevisionConflict
 from actors.store import StoreUnavailable
 from api import problems as p
@@ -55,6 +56,15 @@ RETRY_AFTER = {
     p.SUPERVISOR_UNAVAILABLE: "2",
     p.RATE_LIMITED: "10",
     p.STORE_UNAVAILABLE: "2",
+    p.MEDIA_UNAVAILABLE: "5",
+}
+MEDIA_STATUSES = {
+    403: p.MEDIA_LINK_INVALID,
+    404: p.NOT_FOUND,
+    410: p.MEDIA_LINK_EXPIRED,
+    413: p.MEDIA_TOO_LARGE,
+    415: p.MEDIA_WRONG_TYPE,
+    503: p.MEDIA_UNAVAILABLE,
 }
 
 
@@ -123,6 +133,8 @@ def as_problem(error: Exception, request: web.Request) -> Problem:
         return error
     if isinstance(error, CallFailed):
         return call_problem(error)
+    if isinstance(error, MediaError):
+        return media_problem(error)
     if isinstance(error, InstanceUnknown):
         return p.not_found("such instance")
     if isinstance(error, EndpointUnknown):
@@ -168,6 +180,15 @@ def call_problem(error: CallFailed) -> Problem:
         return Problem(p.INTERNAL, "The instance failed to do this.", code=error.code)
     detail = f"{error.message.rstrip('.')}. {kind.meaning}"
     return _with_retry(kind, detail, code=error.code, server_code=error.server_code or None)
+
+
+def media_problem(error: MediaError, kind: p.Kind | None = None, **members: Any) -> Problem:
+    """What a client is told about a file; of this kind, unless its status says which."""
+    kind = kind or MEDIA_STATUSES.get(error.status, p.MEDIA_REFUSED)
+    detail = f"{error.message[:1].upper()}{error.message[1:]}."
+    if kind is p.MEDIA_UNAVAILABLE:
+        log.warning("file not taken", extra={"error": str(error)})
+    return _with_retry(kind, detail, code=error.code.value, **members)
 
 
 def _with_retry(kind: p.Kind, detail: str, **members: Any) -> Problem:

@@ -29,6 +29,7 @@ opens everything, an instance's token only what is the instance's. Errors are pr
 that say what to do; their kinds are listed under `/problems`. Every answer has an `X-Request-Id`; a request
 may bring its own.
 """
+BINARY = {"type": "string", "format": "binary"}
 PATH_EXAMPLES = {
     "instance_id": ("Id of the instance", EXAMPLE_INSTANCE),
     "message_id": ("Id of the message", "3EB0C7A1D2E3F4A5B6C7D8"),
@@ -37,6 +38,7 @@ PATH_EXAMPLES = {
     "group_id": ("Id of the group, as events and the list of groups have it", EXAMPLE_GROUP),
     "call_id": ("Id of the call, as its event has it", "5A1B2C"),
     "webhook_id": ("Id of the endpoint", "ep_0a1b2c3d4e5f6a7b8c9d0e1f"),
+    "media_id": ("Id of the file", "med_0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
     "node_id": ("Id of the node", EXAMPLE_NODE),
     "event_id": ("Id of the event", "evt_0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d"),
 }
@@ -130,6 +132,10 @@ def _operation(route: Route, schemas: Schemas) -> Json:
                 }
             },
         }
+    if route.uploads:
+        form = {"type": "object", "properties": {"file": BINARY}, "required": ["file"]}
+        content = {"*/*": {"schema": BINARY}, "multipart/form-data": {"schema": form}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

@@ -101,6 +101,28 @@ UNSUPPORTED_MEDIA_TYPE = Kind(
 INVALID = Kind(
     "invalid", 422, "The request has invalid fields", "`errors` lists each field and what is wrong with it."
 )
+MEDIA_REFUSED = Kind(
+    "media-refused", 422, "The file cannot be used", "`code` and the detail say why, and what to do."
+)
+MEDIA_TOO_LARGE = Kind("media-too-large", 413, "The file is too large", "The limit stands in the detail.")
+MEDIA_WRONG_TYPE = Kind(
+    "media-wrong-type",
+    415,
+    "The file is of another type",
+    "Send what the kind of message takes, or send it as a document.",
+)
+MEDIA_LINK_INVALID = Kind(
+    "media-link-invalid", 403, "The link is not one of ours", "Use it exactly as it was given."
+)
+MEDIA_LINK_EXPIRED = Kind(
+    "media-link-expired", 410, "The link's time is over", "Ask for the file by its id: that gives a new link."
+)
+MEDIA_UNAVAILABLE = Kind(
+    "media-unavailable",
+    503,
+    "Files cannot be taken or read right now",
+    "Too many are on their way, or the store of files is away. Repeat the request after `Retry-After`.",
+)
 IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused",
     422,

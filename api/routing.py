@@ -96,6 +96,7 @@ class Route:
     status: int
     answers: Mapping[int, Answer]
     body: type[BaseModel] | None
+    uploads: bool
     query: type[BaseModel] | None
     headers: Mapping[str, str]
     examples: Mapping[str, Any]
@@ -128,6 +129,7 @@ class Routes:
         *answers: tuple[int, Answer],
         access: Access = Access.INSTANCE,
         body: type[BaseModel] | None = None,
+        uploads: bool = False,
         query: type[BaseModel] | None = None,
         headers: Mapping[str, str] | None = None,
         examples: Mapping[str, Any] | None = None,
@@ -137,6 +139,7 @@ class Routes:
 
         Args:
             answers: successful answers by status, the usual one first.
+            uploads: its body is a file, which it reads itself.
             headers: request headers that it understands, with what they mean.
             examples: bodies of requests, by a short description.
             problems: errors of its own, besides those that any route like it can have.
@@ -155,6 +158,7 @@ class Routes:
                     status=answers[0][0],
                     answers=dict(answers),
                     body=body,
+                    uploads=uploads,
                     query=query,
                     headers=headers or {},
                     examples=examples or {},

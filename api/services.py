@@ -11,10 +11,13 @@ from aiohttp import web
 from actors.instance.known import KnownMessages
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
+from actors.media.linker import Linker
+from actors.media.store import MediaStore, open_store
 from actors.registry import Registry
 from actors.settings import Settings
 from actors.store import Store
 from api.calls import Cluster, InstanceCalls
+from api.intake import Intake
 from api.limit import RateLimit
 from api.outbox_bell import OutboxBell
 from api.rings import Rings
@@ -34,6 +37,9 @@ class Services:
     bell: OutboxBell
     streams: Streams
     limit: RateLimit
+    files: MediaStore
+    intake: Intake
+    linker: Linker
     admin_hash: str | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,6 +48,7 @@ class Services:
         """Wire the services. Nothing is connected yet."""
         gateway = settings.gateway
         key = settings.admin_key
+        files = open_store(settings)
         return cls(
             settings=settings,
             store=store,
@@ -52,6 +59,9 @@ class Services:
             bell=OutboxBell(calls),
             streams=Streams(gateway.stream_limit),
             limit=RateLimit(gateway.rate, gateway.burst),
+            files=files,
+            intake=Intake(settings, files),
+            linker=Linker(store, settings),
             admin_hash=hashlib.sha256(key.get_secret_value().encode()).hexdigest() if key else None,
         )
 

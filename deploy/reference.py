@@ -20,8 +20,8 @@ MEASURED = {"MALOTE_TEMP_DIR": "the system's"}
 MESSAGES = (
     "`type` says what is sent. A `quote` answers a message; `message_id` names one that is reacted to, "
     "edited, deleted or forwarded: the id of any message that the instance received or sent of late. What "
-    "cannot be sent is refused with a problem that names the field, has a `code`, and says what to do. Kinds "
-    "with `media` are refused by this version."
+    "cannot be sent is refused with a problem that names the field, has a `code`, and says what to do. "
+    "`media` is a file: the `id` of one that was uploaded or received, a `url`, or small ones as `base64`."
 )
 EVENTS = (
     "Every event has `type` and `data`; `openapi.json` describes `data` of each type under `webhooks`. A "

@@ -14,12 +14,12 @@ from actors.instance.connection.chats import ChatIds
 from actors.instance.known import KnownMessages
 from actors.instance.outbox import QueuedMessage
 from actors.messages.compose import Facts, compose, edited
-from actors.messages.compose_media import NoMedia
+from actors.messages.compose_media import Uploaded
 from actors.messages.content import Content, Delete, Edit, Reaction
 from actors.messages.describe import Described, describe, media_of, text_of
 from actors.messages.known import RAW_MAX, KnownMessage
 from actors.messages.raw import kind_of, to_keep, unwrap
-from actors.messages.rules import Unsendable, Windows, about, check, check_destination
+from actors.messages.rules import Windows, about, check, check_destination
 from actors.registry import now
 from actors.settings import OutboxSettings
 
@@ -33,17 +33,17 @@ class Composed:
     content: Content
     message: wa.Message
     target: KnownMessage | None
+    media_id: str | None = None
 
     def shown(self) -> dict[str, Any]:
         """What events tell of it."""
         found = unwrap(self.message)
         described = describe(found.message, view_once=found.view_once)
         assert isinstance(described, Described)
-        return {
-            "kind": kind_of(found.message),
-            "text": text_of(described),
-            "content": described.model_dump(mode="json"),
-        }
+        content = described.model_dump(mode="json")
+        if self.media_id is not None:
+            content["media"] |= {"id": self.media_id, "state": "ready"}
+        return {"kind": kind_of(found.message), "text": text_of(described), "content": content}
 
     def memory(self, message_id: str, result: pb.SendResult, chat_id: str, at: datetime) -> Memory | None:
         """What is remembered once it is sent."""
@@ -76,8 +76,11 @@ class Composer:
         self._chats = chats
         self._windows = Windows(edit=settings.edit_window, delete=settings.delete_window)
 
-    async def compose(self, message: QueuedMessage) -> Composed:
+    async def compose(self, message: QueuedMessage, media: Uploaded | None = None) -> Composed:
         """The message as it goes to WhatsApp. Again, it is the same.
+
+        Args:
+            media: its file, if it has one.
 
         Raises:
             Unsendable: it cannot be sent, or not any more.
@@ -103,8 +106,6 @@ class Composer:
             made_at_ms=round(message.created_at.timestamp() * 1000),
             secret=bytes.fromhex(message.secret),
             target=target,
+            media=media,
         )
-        try:
-            return Composed(content, compose(content, facts), target)
-        except NoMedia:
-            raise Unsendable("media_unsupported", "Files cannot be sent.", "type") from None
+        return Composed(content, compose(content, facts), target, message.file.id if message.file else None)

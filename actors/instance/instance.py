@@ -24,6 +24,8 @@ from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
 from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
+from actors.instance.uploads import Uploads
+from actors.media.store import open_store
 from actors.registry import Desired, InstanceRecord, Registry
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
@@ -67,6 +69,8 @@ class Instance:
         self._mailbox = Mailbox(store, record.id, settings.mailbox)
         self._known = KnownMessages(self._mailbox)
         self._chats = ChatIds()
+        self._files = open_store(settings)
+        outbox = Outbox(store, self._mailbox, settings.outbox)
         registry = Registry(store)
         self._announcer = Announcer(registry, self._mailbox, record.id, epoch, node)
         self._lease = Lease(registry, record.id, epoch, settings.instance, lambda: self._connector.poke())
@@ -88,6 +92,13 @@ class Instance:
             online=self._connector.online,
             connection=lambda: self._connector.connection,
             composer=Composer(self._known, self._chats, settings.outbox),
+            uploads=Uploads(
+                epoch=epoch,
+                outbox=outbox,
+                files=self._files,
+                settings=settings.media,
+                connection=lambda: self._connector.connection,
+            ),
             chats=self._chats,
         )
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)

@@ -20,11 +20,15 @@ from pydantic_core import to_json
 from actors.events import EventDraft
 from actors.instance.mailbox import APPEND, KNOWN, Mailbox
 from actors.messages.content import AnyContent, Poll
+from actors.messages.files import MessageFile, Upload
 from actors.registry import now
 from actors.settings import OutboxSettings
 from actors.store import StaleEpoch, Store
 
 LUA = Path(__file__).parent / "lua"
+
+PAGE = 500
+"""Messages that are looked up at a time."""
 
 Status = Literal["queued", "sending", "sent", "delivered", "read", "played", "failed"]
 
@@ -62,6 +66,10 @@ class SendRequest(BaseModel):
         waits = {name: value for name, value in (("delay", self.delay), ("typing", self.typing)) if value}
         return to_json({"to": self.to, "type": self.content.type, **content, **waits}).decode()
 
+    def fingerprint(self) -> str:
+        """Equal for equal requests."""
+        return hashlib.sha256(self.flat().encode()).hexdigest()
+
 
 class QueuedMessage(BaseModel):
     """A message in the outbox, or one that went through it."""
@@ -74,6 +82,8 @@ class QueuedMessage(BaseModel):
     attempts: int = 0
     secret: str = Field("", description="32 bytes as hexadecimal digits, if the content needs them")
     result: dict[str, Any] | None = None
+    file: MessageFile | None = Field(None, description="Of a content with one, until there is a result")
+    upload: Upload | None = Field(None, description="Where WhatsApp has the file already")
 
 
 class OutboxFull(Exception):
@@ -114,8 +124,19 @@ class Outbox:
         self.settings = settings
         self.key = mailbox.key
 
-    async def enqueue(self, request: SendRequest, idempotency_key: str | None = None) -> tuple[str, bool]:
+    async def enqueue(
+        self,
+        request: SendRequest,
+        idempotency_key: str | None = None,
+        *,
+        file: MessageFile | None = None,
+        fingerprint: str | None = None,
+    ) -> tuple[str, bool]:
         """Queue a message durably.
+
+        Args:
+            file: of a content with one.
+            fingerprint: of the request as it was made, if this one names a file that was stored for it.
 
         Returns:
             Its id, and True if this call queued it (False: an earlier one with the same key did).
@@ -137,12 +158,13 @@ class Outbox:
                 message_id,
                 body,
                 now().isoformat(),
-                hashlib.sha256(body.encode()).hexdigest(),
+                fingerprint or request.fingerprint(),
                 self.settings.bound,
                 self.settings.idempotency_ttl,
                 int(idempotency_key is not None),
                 # Sent again after a crash, a poll has to be the same one: votes are encrypted with this.
                 secrets.token_hex(32) if isinstance(request.content, Poll) else "",
+                file.model_dump_json() if file is not None else "",
             ],
         )
         if outcome == "full":
@@ -151,11 +173,18 @@ class Outbox:
             raise IdempotencyMismatch(value)
         return value, value == message_id
 
-    async def has_key(self, idempotency_key: str) -> bool:
-        """True if a message was queued under this key, not long ago."""
+    async def find(self, idempotency_key: str, fingerprint: str) -> str | None:
+        """The message that was queued under this key not long ago, None if there is none.
+
+        Raises:
+            IdempotencyMismatch, StoreUnavailable
+        """
         redis = self.store.redis
         key = self._idempotency(idempotency_key)
-        return bool(await self.store.run(lambda: redis.exists(key), timeout=5))
+        known = await self.store.run(lambda: redis.hgetall(key), timeout=5)
+        if known and known["fingerprint"] != fingerprint:
+            raise IdempotencyMismatch(known["id"])
+        return known["id"] if known else None
 
     def _idempotency(self, key: str) -> str:
         return self.key("idempotency", hashlib.sha256(key.encode()).hexdigest())
@@ -176,6 +205,40 @@ class Outbox:
         """How many messages wait."""
         redis = self.store.redis
         return int(await self.store.run(lambda: redis.xlen(self.key("outbox")), timeout=5))
+
+    async def files(self) -> set[str]:
+        """Ids of the stored files of messages that wait."""
+        redis = self.store.redis
+        entries = await self.store.run(lambda: redis.xrange(self.key("outbox")), timeout=10)
+        ids = [fields["id"] for _, fields in entries]
+        found: set[str] = set()
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+
+            async def look(page: list[str] = page) -> list[str | None]:
+                pipe = redis.pipeline(transaction=False)
+                for message_id in page:
+                    pipe.hget(self.key("message", message_id), "file")
+                return list(await pipe.execute())
+
+            for file in await self.store.run(look, timeout=10):
+                if file:
+                    found.add(MessageFile.model_validate_json(file).id)
+        return found
+
+    async def uploaded(self, epoch: int, message: QueuedMessage, upload: Upload) -> None:
+        """Remember where the file of a waiting message was uploaded to.
+
+        Raises:
+            StaleEpoch, StoreUnavailable
+        """
+        current = await self.store.script(
+            LUA / "outbox_uploaded.lua",
+            keys=[self.key("owner"), self.key("message", message.id)],
+            args=[epoch, upload.model_dump_json()],
+        )
+        if int(current) != epoch:
+            raise StaleEpoch(epoch, int(current) or None)
 
     async def begin(self, epoch: int, message: QueuedMessage) -> int:
         """Record an attempt before it is made.
@@ -238,5 +301,7 @@ def _message(raw: dict[str, str]) -> QueuedMessage:
             **raw,
             "request": json.loads(raw["request"]),
             "result": json.loads(raw["result"]) if "result" in raw else None,
+            "file": MessageFile.model_validate_json(raw["file"]) if raw.get("file") else None,
+            "upload": Upload.model_validate_json(raw["upload"]) if raw.get("upload") else None,
         }
     )

@@ -11,6 +11,11 @@ from actors.messages.recipients import is_group
 FINAL = frozenset({"not_on_whatsapp", "bad_request", "unsupported"})
 """Errors that another attempt would meet again."""
 
+NOT_AN_ATTEMPT = frozenset(
+    {"not_connected", "not_open", "not_paired", "engine_gone", "parked", "store_failed"}
+)
+"""Errors of the connection, not of the message: it waits, however often."""
+
 NO_SUCH_GROUP = frozenset({403, 404})
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.events import EventDraft, EventType
 from actors.instance.composer import Composed, Composer
@@ -15,27 +15,33 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.connection.mapping import ChatIds, chat_of
 from actors.instance.outbox import Outbox, QueuedMessage
-from actors.instance.refusals import refusal_of
+from actors.instance.refusals import NOT_AN_ATTEMPT, refusal_of
+from actors.instance.uploads import Uploads
+from actors.media.errors import MediaError
 from actors.messages.content import Audio, Voice
 from actors.messages.rules import Unsendable
 from actors.registry import now
 from actors.settings import OutboxSettings
 from actors.store import StoreUnavailable
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-NOT_AN_ATTEMPT = frozenset(
-    {"not_connected", "not_open", "not_paired", "engine_gone", "parked", "store_failed"}
-)
-"""Errors of the connection, not of the message: it waits, however often."""
+log = logging.getLogger(__name__)
 
 TYPING_SHOWN = 10.0
 """Seconds for which phones show that somebody types."""
 
 TYPING_TIMEOUT = 3.0
 
+UNREADABLE_MAX = 300.0
+"""Seconds for which a message waits for its file while the store of files is away."""
+
 SWEEP = 2.0
 """Seconds after which the outbox is looked at although nobody rang."""
+
+
+class _Leaving(Exception):
+    """`quiesce` cut it short."""
 
 
 class Sender:
@@ -45,6 +51,7 @@ class Sender:
         online: set while messages can be sent.
         connection: the engine; only used while online.
         composer: makes of a message what goes to WhatsApp.
+        uploads: uploads its file.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class Sender:
         online: asyncio.Event,
         connection: Callable[[], Connection],
         composer: Composer,
+        uploads: Uploads,
         chats: ChatIds,
     ) -> None:
         self._epoch = epoch
@@ -64,6 +72,8 @@ class Sender:
         self._online = online
         self._connection = connection
         self._composer = composer
+        self._uploads = uploads
+        self._unreadable = ("", 0.0)
         self._chats = chats
         self._refused = ("", 0)
         self._waited = ""
@@ -136,11 +146,18 @@ class Sender:
         """
         if not await self._wait(message):
             return None
-        await self._outbox.begin(self._epoch, message)
         try:
-            composed = await self._composer.compose(message)
+            media = await self._unless_leaving(self._uploads.of(message)) if message.file else None
+            await self._outbox.begin(self._epoch, message)
+            composed = await self._composer.compose(message, media)
+        except _Leaving:
+            return None
         except Unsendable as error:
             return await self._refuse(message, {"code": error.code, "message": error.message}, 0)
+        except MediaError as error:
+            return await self._unread(message, error)
+        except ConnectionError as error:
+            return await self._failed(message, error)
         try:
             async with asyncio.timeout(self._settings.send_timeout):
                 result = await self._connection().send(
@@ -179,6 +196,19 @@ class Sender:
             return True
         return False
 
+    async def _unless_leaving(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work returns; `_Leaving` if `quiesce` is asked for first. It is cancelled then."""
+        task, leaving = asyncio.create_task(work), asyncio.create_task(self._leaving.wait())
+        try:
+            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise _Leaving
+            return task.result()
+        finally:
+            for one in (task, leaving):
+                one.cancel()
+            await asyncio.gather(task, leaving, return_exceptions=True)
+
     async def _show(self, chat: str, state: str) -> None:
         # Never a reason not to send.
         with suppress(ConnectionError, TimeoutError):
@@ -200,6 +230,16 @@ class Sender:
             return False
         reason = {"code": refusal.code, "message": refusal.message, "server_code": refusal.server_code}
         return await self._refuse(message, reason, attempt)
+
+    async def _unread(self, message: QueuedMessage, error: MediaError) -> bool:
+        """The store of files is away: that passes, but those behind the message do not wait for ever."""
+        moment = asyncio.get_running_loop().time()
+        if self._unreadable[0] != message.id:
+            self._unreadable = (message.id, moment)
+        log.warning("file unreadable", extra={"message_id": message.id, "error": str(error)})
+        if moment - self._unreadable[1] < UNREADABLE_MAX:
+            return False
+        return await self._refuse(message, {"code": error.code.value, "message": error.message}, 0)
 
     async def _refuse(self, message: QueuedMessage, reason: dict[str, Any], attempts: int) -> bool:
         draft = self._draft(

@@ -53,6 +53,13 @@ class ShownText(ShownMessage):
 class ShownMedia(Shown):
     """A file. Its keys are not shown: Malote fetches it with them."""
 
+    id: str | None = Field(None, description="Of the stored file: known before it is stored")
+    state: Literal["pending", "ready", "off", "failed"] | None = Field(
+        None,
+        description="`pending`: it is being fetched; `media.ready` or `media.failed` will tell. `ready`: it "
+        "is stored. `off`: files of this instance are not fetched. `failed`: it will not be, see `reason`",
+    )
+    reason: str | None = Field(None, description="Why it is not fetched: `too_large`, `busy`")
     mime_type: str | None = None
     size: int | None = Field(None, description="Bytes")
     sha256: str | None = Field(None, description="Of the file, as hexadecimal digits")

@@ -286,13 +286,19 @@ async def test_the_example_of_each_kind_is_taken(world: World, iid: str, owner: 
     )
 
 
-@pytest.mark.parametrize("name", [name for name, body in EXAMPLES.items() if "media" in body])
-async def test_files_are_refused_as_long_as_they_cannot_be_sent(
+@pytest.mark.parametrize(
+    "name", [name for name, body in EXAMPLES.items() if {"id", "url"} & body.get("media", {}).keys()]
+)
+async def test_a_file_that_cannot_be_had_is_told_at_once(
     world: World, iid: str, owner: Owner, name: str
 ) -> None:
-    document = (await post(world, iid, EXAMPLES[name])).problem("invalid")
-    assert document["code"] == "media_unsupported"
-    assert document["errors"][0]["pointer"] == "#/type"
+    """The examples name files that are not stored, and servers that nobody may connect to."""
+    body = {**EXAMPLES[name]}
+    if "url" in body["media"]:
+        body["media"] = {"url": "http://127.0.0.1:9/tour.mp4"}
+    document = (await post(world, iid, body)).problem("media-refused")
+    assert document["code"].startswith("media_")
+    assert document["errors"][0]["pointer"] == "#/media"
     assert await owner.outbox.depth() == 0
 
 

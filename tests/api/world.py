@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -16,7 +18,7 @@ from actors.events import EventDraft, EventType
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
 from actors.registry import ConnectionState, InstanceState, Registry, now
-from actors.settings import CourierSettings, GatewaySettings, Settings
+from actors.settings import CourierSettings, GatewaySettings, MediaSettings, Settings
 from actors.store import Store
 from api.app import make_app
 from api.services import SERVICES, Services
@@ -327,18 +329,28 @@ class LiveStream:
 
 @contextlib.asynccontextmanager
 async def running_world(
-    redis_url: str, prefix: str, *, courier: dict[str, Any] | None = None, **gateway: Any
+    redis_url: str,
+    prefix: str,
+    *,
+    courier: dict[str, Any] | None = None,
+    media: dict[str, Any] | None = None,
+    **gateway: Any,
 ) -> AsyncIterator[World]:
     """A gateway that runs until the block is left."""
+    home = tempfile.TemporaryDirectory()
     bounds = {"stream_poll": 0.2, "send_wait": 10.0, "shutdown_timeout": 5.0, **gateway}
     settings = Settings(
         redis_url=redis_url,
         prefix=prefix,
+        data_dir=Path(home.name),
+        # Plays an address of the public internet; 127.0.0.1 does not.
+        allow_hosts=("127.0.0.2",),
         admin_key=ADMIN,  # type: ignore[arg-type]
         gateway=GatewaySettings(**bounds),
         courier=CourierSettings(
             **{"allow_private": True, "schedule": (0.05,), "jitter": 0.0, "sweep": 0.2, **(courier or {})}
         ),
+        media=MediaSettings(**{"fetch_attempts": 1, "fetch_window": 0.5, **(media or {})}),
     )
     instances = Instances()
     store = Store(redis_url, prefix)
@@ -363,3 +375,4 @@ async def running_world(
         await client.close()
         await runner.cleanup()
         await behind.close()
+        home.cleanup()

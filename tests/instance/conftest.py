@@ -34,10 +34,11 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 
 @pytest.fixture
-def settings(redis_url: str, prefix: str) -> Settings:
+def settings(redis_url: str, prefix: str, tmp_path: Path) -> Settings:
     return Settings(
         redis_url=redis_url,
         prefix=prefix,
+        data_dir=tmp_path / "data",
         mailbox=MailboxSettings(append_timeout=1.0),
         outbox=OutboxSettings(send_timeout=10.0),
         instance=InstanceSettings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from actors.instance.known import KnownMessages
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox, QueuedMessage, SendRequest
 from actors.instance.sender import Sender
+from actors.instance.uploads import Uploads
+from actors.media.folder import FolderStore
+from actors.messages.files import MessageFile, Upload
 from actors.registry import Registry
-from actors.settings import MailboxSettings, OutboxSettings
-from actors.store import Store
+from actors.settings import MailboxSettings, MediaSettings, OutboxSettings
+from actors.store import StaleEpoch, Store
 from tests.store.samples import INSTANCE, grant
 from tests.wait import until
 
@@ -33,6 +37,8 @@ class Engine:
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.error: ConnectionError | None = None
+        self.upload_error: ConnectionError | None = None
+        self.held: asyncio.Event | None = None
 
     async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
         if self.error is not None:
@@ -41,6 +47,18 @@ class Engine:
         number, _, server = to.partition("@")
         identity = pb.Identity(jid=to, phone=number if server == "s.whatsapp.net" else "")
         return pb.SendResult(timestamp_ms=1_700_000_000_000, sender="999999:4@lid", chat=identity)
+
+    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
+        self.done.append(("upload", kind, await asyncio.to_thread(path.read_bytes)))
+        if self.held is not None:
+            await self.held.wait()
+        if self.upload_error is not None:
+            raise self.upload_error
+        number = len(self.of("upload"))
+        return pb.UploadResult(direct_path=f"/v/{number}", media_key=b"k" * 32, file_length=3)
+
+    def of(self, step: str) -> list[tuple[Any, ...]]:
+        return [one for one in self.done if one[0] == step]
 
     async def chat_presence(self, chat: str, state: str) -> None:
         self.done.append((state, chat))
@@ -53,10 +71,11 @@ class Engine:
 class Bench:
     """A sender at work on an outbox."""
 
-    def __init__(self, store: Store, epoch: int) -> None:
+    def __init__(self, store: Store, epoch: int, folder: Path) -> None:
         settings = OutboxSettings()
         self.engine = Engine()
         self.mailbox = Mailbox(store, INSTANCE, MailboxSettings())
+        self.files = FolderStore(folder)
         self.outbox = Outbox(store, self.mailbox, settings)
         self.known = KnownMessages(self.mailbox)
         self.chats = ChatIds()
@@ -69,6 +88,13 @@ class Bench:
             online=self.online,
             connection=lambda: self.engine,  # type: ignore[arg-type, return-value]
             composer=Composer(self.known, self.chats, settings),
+            uploads=Uploads(
+                epoch=epoch,
+                outbox=self.outbox,
+                files=self.files,
+                settings=MediaSettings(),
+                connection=lambda: self.engine,  # type: ignore[arg-type, return-value]
+            ),
             chats=self.chats,
         )
         self.task = asyncio.create_task(self.sender.run())
@@ -76,6 +102,16 @@ class Bench:
     async def queue(self, **members: Any) -> str:
         request = SendRequest.model_validate({"to": TO, **members})
         message_id, _ = await self.outbox.enqueue(request)
+        self.sender.ring()
+        return message_id
+
+    async def queue_file(self) -> str:
+        path = self.files.scratch / "file"
+        path.write_bytes(b"abc")
+        media = await self.files.put(INSTANCE, path, mime_type="text/plain")
+        request = SendRequest.model_validate({"to": TO, "type": "document", "media": {"id": media.id}})
+        file = MessageFile(id=media.id, mime_type="text/plain", size=3)
+        message_id, _ = await self.outbox.enqueue(request, file=file)
         self.sender.ring()
         return message_id
 
@@ -94,8 +130,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(store: Store) -> AsyncIterator[Bench]:
-    made = Bench(store, await grant(Registry(store)))
+async def bench(store: Store, tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(store, await grant(Registry(store)), tmp_path)
     yield made
     made.task.cancel()
     await asyncio.gather(made.task, return_exceptions=True)
@@ -208,6 +244,98 @@ async def test_a_kind_that_is_no_status(bench: Bench) -> None:
     message = await bench.send(to="status@broadcast", type="location", latitude=0, longitude=0)
     assert (message.result or {})["error"]["code"] == "not_for_status"
     assert bench.engine.done == []
+
+
+# ---- files ----------------------------------------------------------------------------------------------
+
+
+async def test_a_file_is_uploaded_once_however_often_its_message_is_sent(bench: Bench) -> None:
+    bench.engine.error = ConnectionError("not_connected", "the line is gone")
+    message_id = await bench.queue_file()
+
+    async def tried() -> bool:
+        message = await bench.outbox.get(message_id)
+        return message is not None and message.attempts > 2
+
+    await until(tried)
+    bench.engine.error = None
+    assert (await bench.result(message_id)).status == "sent"
+    assert bench.engine.of("upload") == [("upload", "document", b"abc")]
+    [sent] = bench.engine.sent
+    assert sent.document_message.direct_path == "/v/1"
+    known = await bench.known.get(message_id)
+    assert known is not None
+    assert known.media is not None
+    assert (await bench.outbox.files()) == set()
+
+
+async def test_a_successor_uses_what_was_uploaded_unless_it_is_old(bench: Bench) -> None:
+    bench.engine.error = ConnectionError("not_connected", "the line is gone")
+    message_id = await bench.queue_file()
+
+    async def upload() -> Upload | None:
+        message = await bench.outbox.get(message_id)
+        return message.upload if message else None
+
+    first = await until(upload)
+    await bench.sender.quiesce()
+    message = await bench.outbox.get(message_id)
+    assert message is not None
+    assert message.file is not None
+    assert (await bench.outbox.files()) == {message.file.id}
+    # As a successor finds it, long after.
+    old = first.model_copy(update={"at": 0.0})
+    await bench.outbox.uploaded(bench.sender._epoch, message, old)
+    bench.engine.error = None
+    bench.sender.resume()
+    assert (await bench.result(message_id)).status == "sent"
+    assert bench.engine.sent[0].document_message.direct_path == "/v/2"
+
+
+async def test_what_a_predecessor_uploaded_is_not_remembered(bench: Bench, store: Store) -> None:
+    await bench.sender.quiesce()
+    message_id = await bench.queue_file()
+    message = await bench.outbox.get(message_id)
+    assert message is not None
+    await grant(Registry(store), after=bench.sender._epoch)
+    upload = Upload.of(pb.UploadResult(direct_path="/v/9"), 0.0)
+    with pytest.raises(StaleEpoch):
+        await bench.outbox.uploaded(bench.sender._epoch, message, upload)
+    again = await bench.outbox.get(message_id)
+    assert again is not None
+    assert again.upload is None
+
+
+async def test_an_upload_waits_for_a_connection_however_often(bench: Bench) -> None:
+    bench.engine.upload_error = ConnectionError("engine_gone", "the engine ended")
+    message_id = await bench.queue_file()
+    await until(lambda: len(bench.engine.of("upload")) > OutboxSettings().attempts + 1)
+    bench.engine.upload_error = None
+    assert (await bench.result(message_id)).status == "sent"
+
+
+async def test_an_upload_that_is_refused_fails_its_message(bench: Bench) -> None:
+    bench.engine.upload_error = ConnectionError("rejected", "refused with status 403", 403)
+    message = await bench.result(await bench.queue_file())
+    reason = (message.result or {})["error"]
+    assert (message.status, reason["code"], reason["server_code"]) == ("failed", "upload_failed", 403)
+    assert len(bench.engine.of("upload")) == OutboxSettings().attempts
+    assert bench.engine.sent == []
+
+
+async def test_a_quiesce_ends_an_upload_in_flight(bench: Bench) -> None:
+    bench.engine.held = asyncio.Event()
+    message_id = await bench.queue_file()
+    await until(lambda: bench.engine.of("upload"))
+    async with asyncio.timeout(5):
+        await bench.sender.quiesce()
+    message = await bench.outbox.get(message_id)
+    assert message is not None
+    assert (message.status, message.attempts, message.upload) == ("queued", 0, None)
+    bench.engine.held = None
+    bench.sender.resume()
+    assert (await bench.result(message_id)).status == "sent"
+    assert len(bench.engine.sent) == 1
 
 
 # ---- before it is sent ----------------------------------------------------------------------------------

@@ -18,65 +18,16 @@ from actors.media.errors import Code, MediaError
 from actors.media.fetch import Fetched, Fetcher
 from actors.settings import MediaSettings
 from tests.courier.outside import Names
+from tests.media.server import DATA, GOOD, Handler, Server, running_server, serve
 from tests.valkey import free_port
 
-GOOD = "127.0.0.2"
-DATA = bytes(range(256)) * 300
 CAP = 100_000
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Server:
-    """Answers every path as the test says; raw answers are bytes on the wire, as they are."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.asked: list[str] = []
-        self.headers: list[dict[str, str]] = []
-        self.handlers: dict[str, Handler] = {}
-
-    def url(self, path: str = "/file", host: str = GOOD) -> str:
-        return f"http://{host}:{self.port}{path}"
-
-    def on(self, path: str, handler: Handler) -> str:
-        self.handlers[path] = handler
-        return self.url(path)
-
-    def raw(self, path: str, *pieces: bytes, then: asyncio.Event | None = None, pause: float = 0) -> str:
-        """These bytes and no others; then the connection ends, once the event is set."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            transport = request.transport
-            assert transport is not None
-            for piece in pieces:
-                transport.write(piece)  # type: ignore[attr-defined]
-                await asyncio.sleep(pause)
-            if then is not None:
-                await then.wait()
-            transport.close()
-            return web.Response()
-
-        return self.on(path, answer)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path)
-        self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        return await self.handlers[request.path](request)
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    outside = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", outside.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    outside.port = free_port()
-    for host in (GOOD, "127.0.0.1"):
-        await web.TCPSite(runner, host, outside.port).start()
-    yield outside
-    await runner.cleanup()
+    async with running_server() as outside:
+        yield outside
 
 
 @pytest.fixture
@@ -99,15 +50,6 @@ async def refused(call: Awaitable[Fetched]) -> MediaError:
         await call
     assert 400 <= error.value.status < 500
     return error.value
-
-
-def serve(data: bytes = DATA, **headers: str) -> Handler:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(
-            body=data, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
-
-    return answer
 
 
 def to(location: str, status: int = 302) -> Handler:

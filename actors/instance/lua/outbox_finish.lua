@@ -24,6 +24,7 @@ if redis.call('EXISTS', KEYS[10]) == 1 then
   if ARGV[21] == 'failed' then redis.call('HSET', KEYS[10], 'status', 'failed')
   else raise_status(KEYS[10], ARGV[21]) end
   redis.call('HSET', KEYS[10], 'result', ARGV[22])
+  redis.call('HDEL', KEYS[10], 'file', 'upload')
   redis.call('EXPIRE', KEYS[10], ARGV[23])
 end
 return result
