@@ -67,6 +67,10 @@ Tenant = Annotated[
         examples=["acme"],
     ),
 ]
+Download = Annotated[bool, Field(description="Whether the files of its messages are fetched")]
+DownloadBytes = Annotated[
+    int, Field(ge=1, le=2 * 1024**3, description="Largest file of a message that is fetched")
+]
 ADMIN_ONLY = ("proxy", "tenant")
 
 
@@ -81,6 +85,8 @@ class CreateInstance(Body):
     )
     proxy: Proxy | None = None
     tenant: Tenant | None = None
+    download: Download | None = None
+    download_bytes: DownloadBytes | None = None
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -90,6 +96,8 @@ class ChangeInstance(Body):
     name: Name | None = None
     proxy: Proxy | None = Field(None, description="null removes it")
     tenant: Tenant | None = Field(None, description="null: it is its own tenant")
+    download: Download | None = Field(None, description="null: as the settings say")
+    download_bytes: DownloadBytes | None = Field(None, description="null: as the settings say")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -118,6 +126,8 @@ class Instance(BaseModel):
     created_at: datetime
     proxy: str | None = Field(None, description="Without its password")
     tenant: str | None = Field(None, description="null: it is its own tenant")
+    download: bool | None = Field(None, description="Whether files are fetched; null: as the settings say")
+    download_bytes: int | None = Field(None, description="Largest file that is; null: as the settings say")
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -168,6 +178,8 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         created_at=now(),
         proxy=call.body.proxy,
         tenant=call.body.tenant,
+        download=call.body.download,
+        download_bytes=call.body.download_bytes,
     )
     try:
         await call.services.registry.create(record, token)
@@ -237,7 +249,7 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
 
 @routes.add("DELETE", "/v1/instances/{instance_id}", "Delete an instance", (204, Answer("It is gone")))
 async def delete(call: Call[None, None]) -> None:
-    """Its events, messages, webhooks and keys go too. Log it out first to unlink it from the phone."""
+    """Its events, messages, files, webhooks and keys go too. Log it out first to unlink it from the phone."""
     await call.services.registry.delete(call.instance_id)
 
 
