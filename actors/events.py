@@ -21,6 +21,8 @@ class EventType(StrEnum):
     MESSAGE_DELETED = "message.deleted"
     MESSAGE_REACTION = "message.reaction"
     MESSAGE_UNDECRYPTABLE = "message.undecryptable"
+    MEDIA_READY = "media.ready"
+    MEDIA_FAILED = "media.failed"
     POLL_VOTE = "poll.vote"
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_QR = "connection.qr"
@@ -83,6 +85,15 @@ class Memory(BaseModel):
     record: str = Field("", description="A KnownMessage, as JSON")
 
 
+class Download(BaseModel):
+    """A file that an event tells of: it waits to be fetched from then on (`actors.instance.downloads`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    media_id: str
+    job: str = Field(description="A Job, as JSON")
+
+
 class EventDraft(BaseModel):
     """An event before it is in the mailbox: no sequence number yet.
 
@@ -100,6 +111,7 @@ class EventDraft(BaseModel):
         default_factory=dict, description="Message id to new status, for messages that we sent"
     )
     memory: Memory | None = None
+    download: Download | None = None
 
     @property
     def ephemeral(self) -> bool:

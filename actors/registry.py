@@ -57,6 +57,8 @@ class InstanceRecord(BaseModel):
     proxy: str | None = None
     tenant: str | None = Field(None, description="Whose it is; unset: nobody else's")
     calls: CallPolicy = CallPolicy()
+    download: bool | None = Field(None, description="Whether its messages' files are fetched; unset: as set")
+    download_bytes: int | None = Field(None, description="Largest of them; unset: as set")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 

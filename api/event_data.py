@@ -150,6 +150,52 @@ class StatusData(Data):
     timestamp: str | None
 
 
+class StoredFile(Data):
+    """A file that was fetched."""
+
+    id: str
+    mime_type: str
+    size: int = Field(description="Bytes")
+    sha256: str
+    file_name: str | None
+    url: str = Field(description="Where it can be fetched without a key, for a time")
+    expires_at: str
+
+
+class MediaFacts(Data):
+    """Which message a file belongs to."""
+
+    message_id: str
+    chat: Chat
+    sender: Party
+    from_me: bool
+
+
+class MediaReadyData(MediaFacts):
+    """The file of a message is stored."""
+
+    media: StoredFile
+
+
+class MediaReference(Data):
+    """A file that was not fetched."""
+
+    id: str
+
+
+class MediaFailedData(MediaFacts):
+    """The file of a message is not fetched, and not tried again."""
+
+    media: MediaReference
+    reason: str = Field(
+        description="`gone`: WhatsApp no longer has it. `corrupt`: it is not what its sender said. "
+        "`too_large`. `unavailable`: it could not be fetched, or stored, for too long",
+        examples=["gone"],
+    )
+    message: str
+    attempts: int
+
+
 class UndecryptableData(MessageFacts):
     """A message that cannot be read yet. If it can be later, it comes as `message.received` with this id."""
 

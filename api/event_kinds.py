@@ -43,6 +43,7 @@ MESSAGE = {
     "push_name": "Ana",
 }
 TARGET = "3EB0C7A1D2E3F4A5B6C7D8"
+FILE_OF = {"message_id": MESSAGE["id"], "chat": DIRECT, "sender": ANA, "from_me": False}
 ENDPOINT = {
     "endpoint_id": "ep_0a1b2c3d4e5f6a7b8c9d0e1f",
     "url": "https://example.com/hook",
@@ -125,6 +126,33 @@ KINDS: dict[EventType, EventKind] = {
             "unavailable": False,
             "unavailable_type": None,
             "hidden": False,
+        },
+    ),
+    EventType.MEDIA_READY: EventKind(
+        "The file of a message is stored and can be fetched.",
+        d.MediaReadyData,
+        {
+            **FILE_OF,
+            "media": {
+                "id": "med_0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+                "mime_type": "image/jpeg",
+                "size": 48_213,
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "file_name": None,
+                "url": "https://wa.example.com/v1/media/inst_1/med_0a1b…?expires=1767225600&signature=…",
+                "expires_at": EXAMPLE_TIME,
+            },
+        },
+    ),
+    EventType.MEDIA_FAILED: EventKind(
+        "The file of a message could not be fetched, and is not tried again.",
+        d.MediaFailedData,
+        {
+            **FILE_OF,
+            "media": {"id": "med_0a1b2c3d4e5f60718293a4b5c6d7e8f9"},
+            "reason": "gone",
+            "message": "WhatsApp no longer has this file",
+            "attempts": 1,
         },
     ),
     EventType.POLL_VOTE: EventKind(

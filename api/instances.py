@@ -68,6 +68,10 @@ Tenant = Annotated[
         examples=["acme"],
     ),
 ]
+Download = Annotated[bool, Field(description="Whether the files of its messages are fetched")]
+DownloadBytes = Annotated[
+    int, Field(ge=1, le=2 * 1024**3, description="Largest file of a message that is fetched")
+]
 ADMIN_ONLY = ("proxy", "tenant")
 
 
@@ -83,6 +87,8 @@ class CreateInstance(Body):
     proxy: Proxy | None = None
     tenant: Tenant | None = None
     calls: CallPolicy = CallPolicy()
+    download: Download | None = None
+    download_bytes: DownloadBytes | None = None
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -93,6 +99,8 @@ class ChangeInstance(Body):
     proxy: Proxy | None = Field(None, description="null removes it")
     tenant: Tenant | None = Field(None, description="null: it is its own tenant")
     calls: CallPolicy | None = Field(None, description="null: calls just ring")
+    download: Download | None = Field(None, description="null: as the settings say")
+    download_bytes: DownloadBytes | None = Field(None, description="null: as the settings say")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -122,6 +130,8 @@ class Instance(BaseModel):
     proxy: str | None = Field(None, description="Without its password")
     tenant: str | None = Field(None, description="null: it is its own tenant")
     calls: CallPolicy
+    download: bool | None = Field(None, description="Whether files are fetched; null: as the settings say")
+    download_bytes: int | None = Field(None, description="Largest file that is; null: as the settings say")
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -173,6 +183,8 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         proxy=call.body.proxy,
         tenant=call.body.tenant,
         calls=call.body.calls,
+        download=call.body.download,
+        download_bytes=call.body.download_bytes,
     )
     try:
         await call.services.registry.create(record, token)
@@ -247,7 +259,7 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
 
 @routes.add("DELETE", "/v1/instances/{instance_id}", "Delete an instance", (204, Answer("It is gone")))
 async def delete(call: Call[None, None]) -> None:
-    """Its events, messages, webhooks and keys go too. Log it out first to unlink it from the phone."""
+    """Its events, messages, files, webhooks and keys go too. Log it out first to unlink it from the phone."""
     await call.services.registry.delete(call.instance_id)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
+from actors.events import EventDraft
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
 from actors.instance.calls import CallKeeper
@@ -17,6 +18,7 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
 from actors.instance.connection.mapping import ChatIds, draft_of, refers_to
 from actors.instance.connector import Connector
+from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
 from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
@@ -24,7 +26,10 @@ from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
 from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
+from actors.instance.upkeep import Upkeep
 from actors.instance.uploads import Uploads
+from actors.instance.waiting_files import Job, WaitingFiles, with_download
+from actors.media.linker import Linker
 from actors.media.store import open_store
 from actors.registry import Desired, InstanceRecord, Registry
 from actors.settings import Settings
@@ -101,6 +106,21 @@ class Instance:
             ),
             chats=self._chats,
         )
+        self._downloads = Downloads(
+            instance_id=record.id,
+            waiting=WaitingFiles(self._mailbox, epoch),
+            files=self._files,
+            linker=Linker(store, settings),
+            settings=settings.media,
+            online=self._connector.online,
+            connection=lambda: self._connector.connection,
+            cap=lambda: self._file_cap,
+        )
+
+        async def needed() -> set[str]:
+            return self._downloads.ids() | await outbox.files()
+
+        self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
         self._asked = Asked(self._query, lambda: self._announcer.state)
         self._calls = CallKeeper(
@@ -168,6 +188,8 @@ class Instance:
             announcer,
             asyncio.create_task(self._lease.keep()),
             asyncio.create_task(self._sender.run()),
+            asyncio.create_task(self._downloads.run()),
+            asyncio.create_task(self._upkeep.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -194,7 +216,7 @@ class Instance:
 
     async def quiesce(self) -> None:
         """Take no further message from the outbox; returns when the one in flight has its result."""
-        await self._sender.quiesce()
+        await asyncio.gather(self._sender.quiesce(), self._downloads.pause())
 
     async def disconnect(self) -> int:
         """Disconnect, flush, close the session, and stay so until `resume`.
@@ -217,6 +239,7 @@ class Instance:
     def resume(self) -> None:
         """Go on after `quiesce` and `disconnect`: the successor did not come to be."""
         self._sender.resume()
+        self._downloads.resume()
         self._connector.resume()
 
     async def drain(self) -> End:
@@ -244,7 +267,7 @@ class Instance:
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
-            draft = draft_of(event, self._chats, received_at_ms, target)
+            draft = self._with_download(draft_of(event, self._chats, received_at_ms, target))
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
             await self._calls.heed(draft)
@@ -255,7 +278,23 @@ class Instance:
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
+        if draft.download is not None:
+            self._downloads.add(Job.model_validate_json(draft.download.job))
         return True
+
+    def _with_download(self, draft: EventDraft) -> EventDraft:
+        on, record = self._settings.media.download, self.record
+        return with_download(
+            draft,
+            record.id,
+            on=on if record.download is None else record.download,
+            cap=self._file_cap,
+            room=self._downloads.room,
+        )
+
+    @property
+    def _file_cap(self) -> int:
+        return self.record.download_bytes or self._settings.media.download_bytes
 
     async def _blocked(self) -> str | None:
         """Why an event could not be stored now."""

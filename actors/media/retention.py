@@ -57,6 +57,16 @@ def outdated(
     return gone
 
 
+async def remove_all(store: MediaStore, instance_id: str) -> None:
+    """Remove every file of an instance.
+
+    Raises:
+        MediaError: STORE; what was removed until then is removed.
+    """
+    for entry in [entry async for entry in store.entries(instance_id)]:
+        await store.delete(instance_id, entry.id)
+
+
 async def enforce(
     store: MediaStore, instance_id: str, policy: Policy, *, now: float, needed: Collection[str] = ()
 ) -> Removed:

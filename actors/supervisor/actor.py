@@ -14,6 +14,9 @@ from ray.exceptions import RayError
 from actors import cluster, logs
 from actors.courier import actor as courier_actor
 from actors.instance import actor as instance_actor
+from actors.media.errors import MediaError
+from actors.media.retention import remove_all
+from actors.media.store import open_store
 from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
@@ -167,7 +170,13 @@ class RayCluster:
         return await session_locks.break_lock(store, instance_id, confirm)
 
     async def forget(self, instance_id: str) -> None:
-        """Remove the files of a deleted instance's session."""
+        """Remove the files of a deleted instance: those of its session, and those of its messages."""
+        try:
+            await remove_all(open_store(self._settings), instance_id)
+        except MediaError as error:
+            log.error(
+                "files of a deleted instance stay", extra={"instance": instance_id, "error": str(error)}
+            )
         for file in instance_actor.session_files(self._settings, instance_id):
             file.unlink(missing_ok=True)
 
