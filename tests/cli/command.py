@@ -15,6 +15,9 @@ from actors.settings import Settings
 from deploy.processes import Process, alive, descendants
 from deploy.ray_local import session_directory
 
+ROOT = Path(__file__).resolve().parents[2]
+"""What runs is this tree, whatever is installed."""
+
 
 @dataclass
 class Result:
@@ -26,7 +29,7 @@ class Result:
 def environment(**settings: str) -> dict[str, str]:
     """The environment of the tests without anybody's settings of Malote, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALOTE_", "RAY_"))}
-    return kept | {"COLUMNS": "200", "NO_COLOR": "1"} | settings
+    return kept | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)} | settings
 
 
 def malote(*arguments: str, cwd: Path, timeout: float = 60, **settings: str) -> Result:

@@ -73,7 +73,7 @@ async def test_up_status_down_and_again_with_the_data_kept(tmp_path: Path) -> No
         await all_gone(family)
     assert malote("down", cwd=tmp_path).status == 3
 
-    with foreground("up", "--port", "0", cwd=tmp_path) as again:
+    with foreground("up", "--port", "0", "--no-dashboard", cwd=tmp_path) as again:
         again.until("Ready.")
         assert not any("admin key" in line for line in again.lines)
         assert api(value(again, "API").removesuffix("/v1"), key, "/v1/instances/one")["name"] == "One"
@@ -86,7 +86,7 @@ async def test_up_status_down_and_again_with_the_data_kept(tmp_path: Path) -> No
 
 
 async def test_parts_that_are_killed_come_back_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
-    with foreground("up", "--port", "0", cwd=tmp_path) as up:
+    with foreground("up", "--port", "0", "--no-dashboard", cwd=tmp_path) as up:
         up.until("Ready.")
         url, key = value(up, "API").removesuffix("/v1"), value(up, "admin key")
         for part, name in (("valkey-server", "Valkey server"), ("raylet", "Ray cluster")):
@@ -109,7 +109,7 @@ async def test_a_redis_of_ones_own_is_used_and_left_alone(
     tmp_path: Path, redis_url: str, prefix: str
 ) -> None:
     settings = {"MALOTE_REDIS_URL": redis_url, "MALOTE_PREFIX": prefix, "MALOTE_ADMIN_KEY": "a key of my own"}
-    with foreground("up", "--port", "0", cwd=tmp_path, **settings) as up:
+    with foreground("up", "--port", "0", "--no-dashboard", cwd=tmp_path, **settings) as up:
         up.until("Ready.")
         assert api(value(up, "API").removesuffix("/v1"), "a key of my own", "/v1/instances")["items"] == []
         assert not any(process.name == "valkey-server" for process in up.family())

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.processes import Process, alive, descendants, read
+from tests.cluster import detection
 from tests.cluster.nodes import HEAD, ROOT, LocalCluster, NodeFailed
 from tests.valkey import Valkey
 from tests.wait import until
@@ -67,7 +68,7 @@ asyncio.run(main())
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> AsyncIterator[LocalCluster]:
     directory = tmp_path_factory.mktemp("cluster")
-    env = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "20"}
+    env = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "20", **detection.QUICK}
     async with LocalCluster(directory, slots=3, head_slots=0, gcs_redis=valkey.url, env=env) as running:
         family = [process for node in running.nodes.values() for process in node.processes()]
         yield running
