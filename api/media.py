@@ -70,7 +70,7 @@ class Signed(Query):
     (201, Answer("The stored file", StoredMedia)),
     query=Upload,
     uploads=True,
-    problems=(p.MEDIA_REFUSED, p.MEDIA_TOO_LARGE, p.MEDIA_WRONG_TYPE, p.MEDIA_UNAVAILABLE),
+    problems=(p.BAD_REQUEST, p.MEDIA_REFUSED, p.MEDIA_TOO_LARGE, p.MEDIA_WRONG_TYPE, p.MEDIA_UNAVAILABLE),
 )
 async def upload(call: Call[None, Upload]) -> StoredMedia:
     """The file is the body, with its own Content-Type, or the first file of a form (multipart/form-data).

@@ -178,7 +178,9 @@ async def test_answers_have_the_documented_shape(world: World, iid: str, owner: 
     sent = await world.ask(
         "POST", f"/v1/instances/{iid}/messages?wait=0", json={"to": "+5511912345678", "text": "x"}
     )
+    media = await world.ask("POST", f"/v1/instances/{iid}/media", data=b"x")
     parts = {
+        "media_id": media.json["id"],
         "instance_id": iid,
         "webhook_id": hook,
         "message_id": sent.json["id"],
