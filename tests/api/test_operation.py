@@ -188,7 +188,6 @@ async def test_answers_have_the_documented_shape(world: World, iid: str, owner: 
         "who": "5511912345678",
         "group_id": "120363000000000000@g.us",
         "call_id": "5A1B2C",
-        "media_id": "med_0a1b2c3d4e5f",
         "event_id": "evt_1",
         "node_id": FIRST,
     }
