@@ -28,10 +28,10 @@ demo: $(INSTALLED) engine
 up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
-# Tests with a Ray cluster need both cores of a small machine: those run one after another.
+# Tests with a Ray cluster by themselves and last: each file has a cluster of its own.
 test: lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
-	$(BIN)/pytest -m cluster $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m cluster $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
