@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from actors.instance.connection import engine_pb2 as pb
-from lab import wa_pb2 as wa
+from actors.instance.connection import whatsapp_pb2 as wa
 from lab.accounts import LabError
 
 Kind = Literal["image", "video", "audio", "document", "sticker"]
@@ -33,13 +33,13 @@ class Attachment:
 
 def message_with(attachment: Attachment, uploaded: pb.UploadResult) -> bytes:
     """A serialized message that brings an uploaded file."""
-    message = wa.E2EMessage()
-    part = getattr(message, attachment.kind)
+    message = wa.Message()
+    part = getattr(message, _field(attachment.kind))
     said: dict[str, Any] = {
         "mimetype": attachment.mimetype or _TYPES[attachment.kind],
         "caption": attachment.caption,
         "file_name": attachment.file_name,
-        "voice": attachment.voice,
+        "ptt": attachment.voice,
         "url": uploaded.url,
         "direct_path": uploaded.direct_path,
         "media_key": uploaded.media_key,
@@ -55,11 +55,11 @@ def message_with(attachment: Attachment, uploaded: pb.UploadResult) -> bytes:
 
 def file_in(message: bytes) -> dict[str, Any]:
     """What an engine's ``fetch_media`` needs for the file in a serialized message. Raises LabError."""
-    parsed = wa.E2EMessage.FromString(message)
-    kind = next((kind for kind in KINDS if parsed.HasField(kind)), None)
+    parsed = wa.Message.FromString(message)
+    kind = next((kind for kind in KINDS if parsed.HasField(_field(kind))), None)
     if kind is None:
         raise LabError("no_media", "this message brings no file", 409)
-    part = getattr(parsed, kind)
+    part = getattr(parsed, _field(kind))
     return {
         "kind": kind,
         "direct_path": part.direct_path,
@@ -67,3 +67,7 @@ def file_in(message: bytes) -> dict[str, Any]:
         "file_sha256": part.file_sha256,
         "file_enc_sha256": part.file_enc_sha256,
     }
+
+
+def _field(kind: str) -> str:
+    return f"{kind}_message"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.instance.connection import engine_pb2 as pb
-from lab import wa_pb2 as wa
+from actors.instance.connection import whatsapp_pb2 as wa
 from lab.network import Lab
 from tests.engine.conftest import ANA, BIA, MakeDevice
 from tests.engine.device import Device, refused
@@ -25,10 +25,10 @@ TEA, COFFEE = (hashlib.sha256(name.encode()).digest() for name in ("tea", "coffe
 
 def poll() -> bytes:
     """A poll with the options tea and coffee."""
-    message = wa.E2EMessage(context=wa.E2EMessage.Context(secret=os.urandom(32)))
-    message.poll.name = "What shall it be?"
+    message = wa.Message(message_context_info=wa.MessageContextInfo(message_secret=os.urandom(32)))
+    message.poll_creation_message.name = "What shall it be?"
     for name in ("tea", "coffee"):
-        message.poll.options.add(name=name)
+        message.poll_creation_message.options.add(option_name=name)
     return message.SerializeToString()
 
 

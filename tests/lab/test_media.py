@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from lab import wa_pb2 as wa
+from actors.instance.connection import whatsapp_pb2 as wa
 from lab.accounts import Account, LabError
 from lab.attachments import KINDS, Attachment
 from lab.faults import CorruptMedia, LoseMedia, RefuseUpload
@@ -212,7 +212,7 @@ async def test_contacts_send_each_other_files(lab: Lab, control: Control) -> Non
         assert arrival["kind"] == f"{arrival['id']}Message"
         async with control.session.get(f"/contacts/{BIA}/messages/{arrival['id']}/media") as answer:
             assert (answer.status, await answer.read()) == (200, bodies[arrival["id"]])
-    image = wa.E2EMessage.FromString(base64.b64decode(lab.contacts.get(BIA).arrivals()[0].message)).image
+    image = wa.Message.FromString(base64.b64decode(lab.contacts.get(BIA).arrivals()[0].message)).image_message
     assert (image.caption, image.mimetype, image.file_length) == ("look", "image/jpeg", 5000)
     assert [path.name for path in (lab.state_dir / "contacts" / ANA).glob("*.file")] == []
 
@@ -256,17 +256,18 @@ async def test_what_is_no_file_is_refused(lab: Lab, control: Control) -> None:
 async def test_contacts_ask_and_vote(lab: Lab, control: Control) -> None:
     for phone in (ANA, BIA):
         await control("POST", "/contacts", json={"phone": phone}, status=201)
-    question = wa.E2EMessage(context=wa.E2EMessage.Context(secret=os.urandom(32)))
-    question.poll.name = "Tea?"
-    question.poll.options.add(name="yes")
-    question.poll.options.add(name="no")
+    question = wa.Message(message_context_info=wa.MessageContextInfo(message_secret=os.urandom(32)))
+    question.poll_creation_message.name = "Tea?"
+    question.poll_creation_message.options.add(option_name="yes")
+    question.poll_creation_message.options.add(option_name="no")
     asked = {"to": BIA, "message": base64.b64encode(question.SerializeToString()).decode(), "id": "P1"}
     assert (await control("POST", f"/contacts/{ANA}/raw", json=asked, status=201))["ids"] == ["P1"]
     ana, bia = lab.contacts.get(ANA), lab.contacts.get(BIA)
     await until(lambda: bia.arrived == 1)
     [arrival] = bia.arrivals()
     assert (arrival.kind, arrival.vote) == ("pollCreationMessage", None)
-    assert wa.E2EMessage.FromString(base64.b64decode(arrival.message)).poll.name == "Tea?"
+    heard_question = wa.Message.FromString(base64.b64decode(arrival.message)).poll_creation_message
+    assert heard_question.name == "Tea?"
     ballot = {"chat": ANA, "poll_id": "P1", "sender": ANA}
     for options in (["yes"], []):
         voted = await control(
@@ -292,4 +293,4 @@ async def test_a_file_is_written_again_when_its_upload_failed(lab: Lab, tmp_path
     assert (written.sent, written.error) == (1, None)
     await until(lambda: bia.arrived == 1)
     assert await bia.fetch(written.ids[0]) == b"body"
-    assert wa.E2EMessage.FromString(base64.b64decode(bia.arrivals()[0].message)).audio.voice
+    assert wa.Message.FromString(base64.b64decode(bia.arrivals()[0].message)).audio_message.ptt
