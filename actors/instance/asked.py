@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
+from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries, Query
 from actors.instance.people import PeopleQueries
+from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
 Subject = Literal["groups", "people", "account"]
@@ -24,14 +26,17 @@ class Asked:
     Args:
         query: a bounded place for a query.
         state: of the instance, as it is now.
+        contacts: what is known of people.
     """
 
-    def __init__(self, query: Query, state: Callable[[], InstanceState]) -> None:
+    def __init__(self, query: Query, state: Callable[[], InstanceState], contacts: Contacts) -> None:
         self._subjects: dict[str, object] = {
             "groups": GroupQueries(query),
-            "people": PeopleQueries(query),
+            "people": PeopleQueries(query, contacts),
             "account": AccountQueries(query, state),
         }
+        self._state = state
+        self._contacts = contacts
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 
     async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
@@ -47,6 +52,8 @@ class Asked:
             try:
                 return await answer(*args)
             finally:
+                if concerned := self._concerned(subject, args):
+                    await self._contacts.changed(concerned)
                 # Who asks after a change wants to see it, not an answer that was under way before.
                 self._under_way.clear()
         key = (subject, method, repr(args))
@@ -55,6 +62,13 @@ class Asked:
             task.add_done_callback(lambda done: self._ended(key, done))
         # Who gives up waiting does not take the answer away from the others.
         return await asyncio.shield(self._under_way[key])
+
+    def _concerned(self, subject: Subject, args: tuple[Any, ...]) -> str | None:
+        """The JID of the group, or of the account, that a change was of."""
+        if subject == "groups" and args and is_group(str(args[0])):
+            return str(args[0])
+        phone = self._state().phone if subject == "account" else None
+        return f"{phone[1:]}@s.whatsapp.net" if phone else None
 
     def _ended(self, key: tuple[Any, ...], task: asyncio.Task[Any]) -> None:
         if self._under_way.get(key) is task:

@@ -18,6 +18,8 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
 from actors.instance.connection.mapping import ChatIds, draft_of, refers_to
 from actors.instance.connector import Connector
+from actors.instance.contacts.contacts import Contacts
+from actors.instance.contacts.facts import Kind, absence_of
 from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
 from actors.instance.known import KnownMessages
@@ -122,7 +124,19 @@ class Instance:
 
         self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
-        self._asked = Asked(self._query, lambda: self._announcer.state)
+        self._fenced = asyncio.Event()
+        self._contacts = Contacts(
+            store=store,
+            mailbox=self._mailbox,
+            epoch=epoch,
+            settings=settings.contact,
+            chats=self._chats,
+            online=self._connector.online,
+            connection=lambda: self._connector.connection,
+            patience=settings.instance.query_timeout,
+            fenced=self._fenced.set,
+        )
+        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts)
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,
@@ -130,7 +144,6 @@ class Instance:
             outbox=outbox,
             ring=self._sender.ring,
         )
-        self._fenced = asyncio.Event()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
     # ---- life ----
@@ -190,6 +203,7 @@ class Instance:
             asyncio.create_task(self._sender.run()),
             asyncio.create_task(self._downloads.run()),
             asyncio.create_task(self._upkeep.run()),
+            asyncio.create_task(self._contacts.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -267,7 +281,8 @@ class Instance:
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
-            draft = self._with_download(draft_of(event, self._chats, received_at_ms, target))
+            draft = self._contacts.told(draft_of(event, self._chats, received_at_ms, target))
+            draft = self._with_download(draft)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
             await self._calls.heed(draft)
@@ -278,6 +293,7 @@ class Instance:
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
+        self._contacts.heed(draft)
         if draft.download is not None:
             self._downloads.add(Job.model_validate_json(draft.download.job))
         return True
@@ -378,10 +394,10 @@ class Instance:
 
     async def picture(self, jid: str, preview: bool) -> dict[str, str]:
         """Where a profile picture is: id, url, and why there is none (``not_set``, ``hidden``)."""
-        async with self._query() as connection:
-            found = await connection.picture(jid, preview=preview)
-        absence = type(found).Absence.Name(found.absence).lower()
-        return {"id": found.id, "url": found.url, "absence": "" if found.id else absence}
+        fact = await self._contacts.get(Kind.PREVIEW if preview else Kind.PICTURE, jid)
+        if fact.data is None:
+            return {"id": "", "url": "", "absence": absence_of(fact)}
+        return {"id": fact.data["id"], "url": fact.data["url"], "absence": ""}
 
     def describe(self) -> dict[str, Any]:
         """What is going on, for people and tests."""
@@ -391,4 +407,5 @@ class Instance:
             "state": self._announcer.state.model_dump(mode="json", exclude={"qr"}),
             "lease_held": self._lease.held,
             "engine_pid": self._connector.engine_pid,
+            "contacts": self._contacts.describe(),
         }
