@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
+from actors.courier.addressee import Addressee, addressee
 from actors.courier.bodies import Bodies, Parcel
-from actors.courier.delivery import Addressee, addressee, attempt
+from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
 from actors.courier.gate import Gate, terms
