@@ -348,6 +348,12 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_events: bool = Field(True, description="A line in the log for every event and every delivery")
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs malote[otel]",
+    )
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts or networks endpoints may have although they are private"
     )

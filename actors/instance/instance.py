@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
+from actors import logs
 from actors.events import EventDraft
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
@@ -170,6 +171,7 @@ class Instance:
 
     async def run(self) -> End:
         """Own the account until drained or fenced."""
+        logs.bind(instance=self.record.id, epoch=self.epoch)
         try:
             await self._take_over()
             end = await self._work()
@@ -277,6 +279,11 @@ class Instance:
     # ---- events ----
 
     async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        message = {"message_id": event.info.id} if isinstance(event, pb.Message) else {}
+        with logs.bound(instance=self.record.id, epoch=self.epoch, came=type(event).__name__, **message):
+            return await self._store_event(event, received_at_ms)
+
+    async def _store_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
         aliases: dict[str, str] = {}
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
