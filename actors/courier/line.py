@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
+from actors.courier.addressee import Addressee, addressee
 from actors.courier.bodies import Bodies, Parcel
-from actors.courier.delivery import Addressee, addressee, attempt
+from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
 from actors.courier.gate import Gate, terms
@@ -36,6 +37,8 @@ PULL = 64
 """Events read at a time."""
 UNSETTLED = 2
 """Results per permitted attempt that may wait to be written down before no more attempts are started."""
+LANES = 4
+"""Events of the mailbox and those of the replay lane, for the first time or again."""
 WORRYING = 4
 """Attempts at one event that fail while nothing succeeds, after which its endpoint is said to fail."""
 
@@ -357,22 +360,24 @@ class Line:
     def _next(self) -> tuple[Source, bool, Item] | None:
         # In turns: neither a replay of thousands, nor a busy account, nor a storm of retries starves the
         # others. First tries find half of the attempts free of retries.
-        lanes = [(source, again) for source in (self._mailbox, self._replays) for again in (False, True)]
-        fresh = any(source.queue.ready(again=False) for source in (self._mailbox, self._replays))
-        enough = fresh and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
         if self._urgent and (item := self._replays.queue.start(again=False)) is not None:
             self._urgent = False
             return self._replays, False, item
-        for step in range(1, len(lanes) + 1):
-            turn = (self._turn + step) % len(lanes)
-            source, again = lanes[turn]
-            if again and enough:
+        for step in range(1, LANES + 1):
+            turn = (self._turn + step) % LANES
+            source, again = (self._mailbox, self._replays)[turn // 2], turn % 2 == 1
+            if again and self._enough_retries:
                 continue
             item = source.queue.start(again=again)
             if item is not None:
                 self._turn = turn
                 return source, again, item
         return None
+
+    @property
+    def _enough_retries(self) -> bool:
+        fresh = self._mailbox.queue.ready(again=False) or self._replays.queue.ready(again=False)
+        return bool(fresh) and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
 
     async def _work(self, job: Job) -> None:
         # One attempt after another, for as long as there is something: a task for each would cost as much as
