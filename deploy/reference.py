@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import Counter, Gauge, Histogram
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -74,10 +75,10 @@ def routes_page() -> str:
 METRICS = (
     "Each node's gateway answers `/metrics` for all of Malote's processes on its node: sum over your nodes. "
     "What a process counts is written every `MALOTE_METRICS_INTERVAL` seconds; one that is killed loses what "
-    "it has counted since. Of a gauge the values of several processes are added, or the greatest is shown, as "
-    "the table says. What the supervisor counts of the whole cluster is in the metrics of its node only. "
+    "it has counted since. Of a gauge the values of several processes are added, or the greatest is shown: "
+    "the table says which. What the supervisor counts of the whole cluster is in the metrics of its node only. "
     "`instance_id` is on gauges only, unless `MALOTE_METRICS_PER_INSTANCE` is false: then the greatest value "
-    "stands under an empty one. An id that could be a phone number is shown as a hash. `endpoint_id` has to "
+    "stands under an empty one, where that means something. An id that could be a phone number is shown as a hash. `endpoint_id` has to "
     "be asked for by `MALOTE_METRICS_PER_ENDPOINT`."
 )
 
@@ -104,7 +105,7 @@ def metrics_of() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Name, kind, labels and meaning of every metric, in the order in which they are defined."""
     from actors import metrics
 
-    kinds = metrics.Counter | metrics.Gauge | metrics.Histogram
+    kinds = Counter | Gauge | Histogram
     for metric in (value for value in vars(metrics).values() if isinstance(value, kinds)):
         (family,) = metric.describe()
         name = f"{family.name}_total" if family.type == "counter" else family.name
