@@ -165,7 +165,10 @@ def _values(registry: CollectorRegistry, keys: dict[tuple[str, ...], str], zeros
             identity = (sample.name, *sample.labels.values())
             key = keys.get(identity)
             if key is None:
-                if not zeros and (value is None or not (value or family.type == "histogram")):
+                # A gauge with labels was set by somebody; everything else is there from the start.
+                told = bool(value) or (value is not None and family.type == "histogram")
+                told = told or (family.type == "gauge" and bool(sample.labels))
+                if not (told or zeros):
                     continue
                 key = keys[identity] = mmap_key(
                     family.name,

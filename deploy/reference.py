@@ -76,10 +76,10 @@ METRICS = (
     "Each node's gateway answers `/metrics` for all of Malote's processes on its node: sum over your nodes. "
     "What a process counts is written every `MALOTE_METRICS_INTERVAL` seconds; one that is killed loses what "
     "it has counted since. Of a gauge the values of several processes are added, or the greatest is shown: "
-    "the table says which. What the supervisor counts of the whole cluster is in the metrics of its node only. "
+    "the table says which. What the supervisor counts of the whole cluster is in the metrics of its node. "
     "`instance_id` is on gauges only, unless `MALOTE_METRICS_PER_INSTANCE` is false: then the greatest value "
-    "stands under an empty one, where that means something. An id that could be a phone number is shown as a hash. `endpoint_id` has to "
-    "be asked for by `MALOTE_METRICS_PER_ENDPOINT`."
+    "stands under an empty one, where that means something. An id that could be a phone number is shown as "
+    "a hash. `endpoint_id` has to be asked for by `MALOTE_METRICS_PER_ENDPOINT`."
 )
 
 
