@@ -301,6 +301,20 @@ class SupervisorSettings(BaseSettings):
     rebalance: bool = Field(False, description="Move instances to nodes that joined")
 
 
+class MetricsSettings(BaseSettings):
+    """What Prometheus is told."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_METRICS_", frozen=True)
+
+    folder: Path | None = Field(
+        None, description="Where the processes of one node put what they count; unset: below temp_dir"
+    )
+    interval: Seconds = Field(5.0, description="Seconds between two writes of what a process counts")
+    census: Seconds = Field(5.0, description="Seconds between two counts of instances and mailboxes")
+    per_instance: bool = Field(True, description="Label gauges with the ids of instances")
+    per_endpoint: bool = Field(False, description="Have gauges of each endpoint, labelled with its id")
+
+
 class Settings(BaseSettings):
     """All settings. Nested groups have prefixes of their own, as in ``MALOTE_COURIER_TIMEOUT=10``."""
 
@@ -330,6 +344,7 @@ class Settings(BaseSettings):
     media: MediaSettings = Field(default_factory=MediaSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @field_validator("allow_hosts", mode="before")
     @classmethod

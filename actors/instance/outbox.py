@@ -309,7 +309,7 @@ class Outbox:
             ],
             timeout=self.mailbox.settings.append_timeout,
         )
-        self.mailbox.appended(epoch, outcome, value)
+        self.mailbox.appended(epoch, draft, outcome, value)
 
 
 def _message(raw: dict[str, str]) -> QueuedMessage:

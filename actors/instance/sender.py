@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from actors import metrics
 from actors.events import EventDraft, EventType
 from actors.instance.composer import Composed, Composer
 from actors.instance.connection import engine_pb2 as pb
@@ -194,11 +195,15 @@ class Sender:
             return await self._unread(message, error)
         except ConnectionError as error:
             return await self._failed(message, error)
+        if message.attempts == 0:
+            waited = (now() - message.created_at).total_seconds() - message.request.delay
+            metrics.OUTBOX_WAIT.observe(max(0.0, waited))
         try:
-            async with asyncio.timeout(self._settings.send_timeout):
-                result = await self._connection().send(
-                    message.request.to, message.id, composed.message.SerializeToString()
-                )
+            with metrics.SEND_SECONDS.time():
+                async with asyncio.timeout(self._settings.send_timeout):
+                    result = await self._connection().send(
+                        message.request.to, message.id, composed.message.SerializeToString()
+                    )
         except (ConnectionError, TimeoutError) as error:
             return await self._failed(message, error)
         await self._sent(message, composed, result)
@@ -242,6 +247,8 @@ class Sender:
 
     async def _failed(self, message: QueuedMessage, error: ConnectionError | TimeoutError) -> bool:
         refusal = refusal_of(error, message.request.to)
+        if refusal.code == "timeout":
+            metrics.TIMEOUTS.labels("send").inc()
         if refusal.code in NOT_AN_ATTEMPT:
             return False
         # Only answers about the message count, not attempts that the end of a connection cut short.
@@ -278,6 +285,7 @@ class Sender:
             },
         )
         await self._outbox.finish(self._epoch, message, "failed", {"error": reason}, draft)
+        metrics.SENT.labels("failed").inc()
         self._attempts.pop(message.id, None)
         return True
 
@@ -301,6 +309,7 @@ class Sender:
         aliases = self._chats.unsaved()
         result_of = {"timestamp": moment.isoformat(), "chat_id": chat.id}
         await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)
+        metrics.SENT.labels("sent").inc()
         self._chats.saved(aliases)
         self._attempts.pop(message.id, None)
 

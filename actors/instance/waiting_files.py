@@ -118,7 +118,7 @@ class WaitingFiles:
             args=[*self._mailbox.append_args(self._epoch, draft, force=True), job.media_id],
             timeout=self._mailbox.settings.append_timeout,
         )
-        self._mailbox.appended(self._epoch, outcome, value)
+        self._mailbox.appended(self._epoch, draft, outcome, value)
 
 
 def _read(record: str) -> Job | None:
