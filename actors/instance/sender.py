@@ -41,6 +41,9 @@ SWEEP = 2.0
 """Seconds after which the outbox is looked at although nobody rang."""
 
 
+PAUSE, LONGEST = 0.1, 10.0
+"""Seconds before the attempt after a failed one: doubled each time, up to the longest."""
+
 AHEAD = 50
 """Waiting messages that are looked at while the oldest one's file is uploaded."""
 
@@ -152,7 +155,7 @@ class Sender:
                 failures += 1
                 # Others that succeed in between must not hurry this one through its attempts.
                 refused = self._attempts[message.id].refused if message is not None else 0
-                await asyncio.sleep(min(10.0, 0.1 * 2 ** min(max(failures, refused), 10)))
+                await asyncio.sleep(min(LONGEST, PAUSE * 2 ** min(max(failures, refused), 10)))
 
     async def _rung(self, timeout: float) -> None:
         try:

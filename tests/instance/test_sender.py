@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors.events import Event
+from actors.instance import sender
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection import whatsapp_pb2 as wa
@@ -130,7 +131,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(store: Store, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr(sender, "PAUSE", 0.01)
     made = Bench(store, await grant(Registry(store)), tmp_path)
     yield made
     made.task.cancel()
