@@ -17,6 +17,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from actors import logs, traces
+from actors.courier import measured
 from actors.courier.addressee import Addressee, addressee
 from actors.courier.bodies import Bodies, Parcel
 from actors.courier.delivery import attempt
@@ -105,6 +106,8 @@ class Line:
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
+        self.begun: dict[asyncio.Task[None] | None, float] = {}
+        """When each request that is open was begun, by the monotonic clock."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._reload = False
@@ -131,6 +134,21 @@ class Line:
     def known(self) -> int:
         """Unfinished events that it holds positions of."""
         return len(self._mailbox.queue) + len(self._replays.queue)
+
+    @property
+    def unwritten(self) -> int:
+        """Results of attempts that are not in Redis yet."""
+        return self._scribe.pending
+
+    @property
+    def behind(self) -> int:
+        """Events from the first unfinished one to the end of the mailbox."""
+        return max(0, self._waiting)
+
+    @property
+    def standing(self) -> measured.Standing:
+        """How the endpoint is."""
+        return "disabled" if not self.record.enabled else "down" if self._gate.down else "open"
 
     def wake(self) -> None:
         """There may be something new."""
@@ -267,6 +285,7 @@ class Line:
                 await self.ledger.skip(self._claim, merged(unwanted), entries[-1])
             if results:
                 await self.ledger.settle(Lane.MAILBOX, self._claim, results, self._gate.memory())
+        measured.given_up_unsent(len(results))
         log.warning("events given up unsent", extra={"endpoint": self.record.id, "events": len(results)})
         self.reload()
 
@@ -414,6 +433,7 @@ class Line:
             parcel = self._remembered(source.name, item)
             if parcel is None:
                 parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
+            asked = time.monotonic()
             await self._slots.take(party)
         except asyncio.CancelledError:
             self._gate.abandon(probe=job.probe)
@@ -428,10 +448,12 @@ class Line:
             task = asyncio.current_task()
             assert task is not None
             self._not_begun.discard(task)
+            self.begun[task] = measured.slot_taken(asked)
             await self._post(job, parcel)
         except Lost:
             self._scribe.lost = True
         finally:
+            self.begun.pop(asyncio.current_task(), None)
             self._slots.give(party)
 
     async def _post(self, job: Job, parcel: Parcel) -> None:
@@ -463,6 +485,7 @@ class Line:
             started=started,
             duration=outcome.duration,
         )
+        measured.attempted(outcome, terms_.timeout)
         now = self._clock()
         spared = self._gate.leave(
             outcome, item.event_id, probe=job.probe, open_attempts=len(self._open), started=started, now=now
@@ -486,6 +509,7 @@ class Line:
         if log_.result == "retry":
             retry = Retry(number, due, earlier.first, earlier.counted + (not spared))
             log_ = log_._replace(next_attempt_at=round(max(due, self._gate.opens_at(now) or due), 3))
+        measured.concluded(log_, parcel.body, now)
         if outcome.ok:
             self._last_success = now
         worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))

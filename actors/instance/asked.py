@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
+from actors.instance.connection.base import Connection
 from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
-from actors.instance.groups import GroupQueries, Query
+from actors.instance.groups import GroupQueries
 from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
@@ -24,16 +27,21 @@ class Asked:
     """Answers by the names of a subject and of a method.
 
     Args:
-        query: a bounded place for a query.
+        query: a bounded place for a query of a kind.
         state: of the instance, as it is now.
         contacts: what is known of people.
     """
 
-    def __init__(self, query: Query, state: Callable[[], InstanceState], contacts: Contacts) -> None:
+    def __init__(
+        self,
+        query: Callable[[str], AbstractAsyncContextManager[Connection]],
+        state: Callable[[], InstanceState],
+        contacts: Contacts,
+    ) -> None:
         self._subjects: dict[str, object] = {
-            "groups": GroupQueries(query),
-            "people": PeopleQueries(query, contacts),
-            "account": AccountQueries(query, state),
+            "groups": GroupQueries(partial(query, "groups")),
+            "people": PeopleQueries(partial(query, "people"), contacts),
+            "account": AccountQueries(partial(query, "account"), state),
         }
         self._state = state
         self._contacts = contacts

@@ -11,6 +11,7 @@ from typing import Any
 
 from actors import logs
 from actors.events import EventDraft
+from actors.instance import measured
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
 from actors.instance.calls import CallKeeper
@@ -124,6 +125,7 @@ class Instance:
             return self._downloads.ids() | await outbox.files()
 
         self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
+        self._handlers = measured.Handlers()
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
         self._fenced = asyncio.Event()
         self._contacts = Contacts(
@@ -278,25 +280,35 @@ class Instance:
 
     # ---- events ----
 
+    def sample(self) -> None:
+        """Set the gauges of what is measured here."""
+        self._contacts.sample()
+        measured.sample(self.record.id, self._handlers, self._connector.engine_pid, self._settings.metrics)
+
     async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
         message = {"message_id": event.info.id} if isinstance(event, pb.Message) else {}
-        with logs.bound(instance=self.record.id, epoch=self.epoch, came=type(event).__name__, **message):
-            return await self._store_event(event, received_at_ms)
+        facts = {"instance": self.record.id, "epoch": self.epoch, "came": type(event).__name__}
+        with self._handlers.one(), logs.bound(**facts, **message):
+            return await self._append(event, received_at_ms)
 
-    async def _store_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+    async def _append(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
         aliases: dict[str, str] = {}
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
             draft = self._contacts.told(draft_of(event, self._chats, received_at_ms, target))
             draft = self._with_download(draft)
+            measured.received(draft.type.value)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
+            measured.stored(received_at_ms)
             await self._calls.heed(draft)
         except StaleEpoch:
+            measured.refused("fenced")
             self._fenced.set()
             return False
         except (MailboxFull, StoreUnavailable) as error:
+            measured.refused("mailbox_full" if isinstance(error, MailboxFull) else "store_unavailable")
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
@@ -346,10 +358,11 @@ class Instance:
         return await self._asked.ask(subject, method, *args)
 
     @asynccontextmanager
-    async def _query(self) -> AsyncIterator[Connection]:
+    async def _query(self, kind: str) -> AsyncIterator[Connection]:
         """A bounded place for a query, with a deadline, errors turned into ours."""
+        deadline = self._settings.instance.query_timeout
         try:
-            async with asyncio.timeout(self._settings.instance.query_timeout), self._queries:
+            async with measured.query(kind), asyncio.timeout(deadline), self._queries:
                 yield self._connector.connection
         except ConnectionError as error:
             raise call_failure(error) from None
@@ -369,24 +382,24 @@ class Instance:
 
     async def logout(self) -> None:
         """Unlink the device."""
-        async with self._query():
+        async with self._query("logout"):
             await self._connector.logout()
 
     async def mark_read(
         self, chat: str, message_ids: Sequence[str], sender: str | None, played: bool
     ) -> None:
         """Tell the sender that messages were read (or played)."""
-        async with self._query() as connection:
+        async with self._query("mark_read") as connection:
             await connection.mark_read(chat, message_ids, sender=sender or "", played=played)
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
-        async with self._query() as connection:
+        async with self._query("chat_presence") as connection:
             await connection.chat_presence(chat, state)
 
     async def check_numbers(self, phones: Sequence[str]) -> list[dict[str, Any]]:
         """Which numbers (E.164) are on WhatsApp: query, registered, phone, lid, jid of each."""
-        async with self._query() as connection:
+        async with self._query("check_numbers") as connection:
             entries = await connection.check_numbers(phones)
         return [
             {

@@ -14,6 +14,7 @@ from typing import Any
 
 from actors import traces
 from actors.events import Event, EventDraft, new_event_id, utc
+from actors.instance import measured
 from actors.settings import MailboxSettings
 from actors.store import StaleEpoch, Store
 
@@ -144,6 +145,7 @@ class Mailbox:
         Args:
             head: what `append_args` gave.
         """
+        measured.appended(draft.type.value, outcome)
         if outcome == "stale":
             raise StaleEpoch(epoch, int(value) or None)
         if outcome == "full":

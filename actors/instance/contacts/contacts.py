@@ -190,6 +190,10 @@ class Contacts:
             known = fact.data["name"] if fact and fact.data else None
         return known
 
+    def sample(self) -> None:
+        """Set the gauges."""
+        self._desk.sample()
+
     def describe(self) -> dict[str, object]:
         """What is going on."""
         return {**self._desk.describe(), "names": len(self._names), "lessons_lost": self._notes.lost}

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from actors import metrics
+from actors.instance import measured
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.contacts import queries
 from actors.instance.contacts.agenda import Agenda, Priority, Subject
@@ -112,6 +114,11 @@ class Desk:
     def asks_about(self, subject: Subject) -> bool:
         """True while a query about it is under way."""
         return subject in self._under_way
+
+    def sample(self) -> None:
+        """Set the gauges."""
+        metrics.CONTACT_QUERIES.set(len(self._agenda))
+        metrics.CONTACT_BREAKERS.set(self._breaker.state is not State.CLOSED)
 
     def describe(self) -> dict[str, object]:
         """What is going on."""
@@ -219,7 +226,7 @@ class Desk:
     async def _ask(self, subject: Subject, probe: bool) -> Fact:
         kind, id_ = subject
         try:
-            async with asyncio.timeout(self._settings.timeout):
+            async with measured.query(f"contact_{kind}"), asyncio.timeout(self._settings.timeout):
                 connection = self._connection()
                 fact = await queries.ask(connection, kind, self._addresses.get(subject, id_), self._clock())
         except TimeoutError:
