@@ -365,7 +365,9 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
-    log_events: bool = Field(True, description="A line in the log for every event and every delivery")
+    log_events: bool = Field(
+        False, description="A line in the log for every event and every delivery; failed ones have one always"
+    )
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^\s]+$",
