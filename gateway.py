@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from actors import logs
+from actors.metrics_node import Exporter, node_folder
 from actors.registry import Registry
 from actors.settings import Settings
 from actors.store import Store
@@ -46,7 +47,14 @@ def build(settings: Settings) -> web.Application:
     except ValueError as error:
         raise CannotStart(f"MALOTE_REDIS_URL is no Redis URL: {error}") from error
     calls = RayCalls(settings, Registry(store))
-    app = make_app(Services.make(settings, store, calls, calls))
+    services = Services.make(settings, store, calls, calls)
+    try:
+        exporter = services.exposition.exporter = Exporter(node_folder(settings), "gateway")
+    except OSError as error:
+        raise CannotStart(
+            f"cannot keep metrics in {node_folder(settings)}: {error}. Set MALOTE_METRICS_FOLDER."
+        ) from error
+    app = make_app(services)
 
     async def connected(app: web.Application) -> AsyncIterator[None]:
         connecting = asyncio.create_task(calls.run())
@@ -55,6 +63,7 @@ def build(settings: Settings) -> web.Application:
         with contextlib.suppress(asyncio.CancelledError):
             await connecting
         await calls.close()
+        exporter.close()
 
     app.cleanup_ctx.append(connected)
     return app

@@ -195,6 +195,9 @@ class MediaSettings(BaseSettings):
     intake_instance: Count = Field(4, description="Of these, how many of one instance")
     intake_timeout: Seconds = Field(300.0, description="Deadline of receiving an upload")
     upload_timeout: Seconds = Field(300.0, description="Deadline of uploading a file to WhatsApp")
+    upload_concurrency: Count = Field(
+        2, description="Files that one instance uploads to WhatsApp at a time, ahead of their messages"
+    )
     upload_kept: Seconds = Field(
         3600.0, description="Seconds for which what was uploaded is used when a message is sent again"
     )
@@ -319,6 +322,20 @@ class HistorySettings(BaseSettings):
     )
 
 
+class MetricsSettings(BaseSettings):
+    """What Prometheus is told."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_METRICS_", frozen=True)
+
+    folder: Path | None = Field(
+        None, description="Where the processes of one node put what they count; unset: below temp_dir"
+    )
+    interval: Seconds = Field(5.0, description="Seconds between two writes of what a process counts")
+    census: Seconds = Field(5.0, description="Seconds between two counts of instances and mailboxes")
+    per_instance: bool = Field(True, description="Label gauges with the ids of instances")
+    per_endpoint: bool = Field(False, description="Have gauges of each endpoint, labelled with its id")
+
+
 class Settings(BaseSettings):
     """All settings. Nested groups have prefixes of their own, as in ``MALOTE_COURIER_TIMEOUT=10``."""
 
@@ -349,6 +366,7 @@ class Settings(BaseSettings):
     history: HistorySettings = Field(default_factory=HistorySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @field_validator("allow_hosts", mode="before")
     @classmethod

@@ -6,12 +6,11 @@ import asyncio
 from typing import Literal
 
 from aiohttp import web
-from prometheus_client import REGISTRY
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 
 from api.auth import Access
+from api.exposition import CONTENT_TYPE
 from api.routing import Answer, Call, Reply, Routes
 from api.services import Services
 
@@ -67,8 +66,8 @@ async def readyz(call: Call[None, None]) -> Reply:
     access=Access.PUBLIC,
 )
 async def metrics(call: Call[None, None]) -> web.Response:
-    """Of this gateway. Labels hold no names, numbers or ids."""
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    """Of all processes of this node, and of the cluster as its supervisor sees it, if that is here."""
+    return web.Response(body=await call.services.exposition.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _redis(services: Services) -> list[str]:

@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 from actors.courier.endpoints import DeadLetterUnknown, EndpointDisabled, EndpointUnknown
 from actors.instance.errors import CallFailed
 from actors.media.errors import MediaError
+from actors.metrics import REQUEST_SECONDS, REQUESTS
 from actors.registry import InstanceUnknown, RevisionConflict
 from actors.store import StoreUnavailable
 from api import problems as p
 from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
-from api.metrics import REQUESTS, SECONDS
 from api.problems import Problem
 from api.streams import CONTENT_TYPE as STREAM
 
@@ -93,7 +93,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = loop.time() - started
         REQUESTS.labels(request.method if route != UNKNOWN_ROUTE else "", route, str(status)).inc()
         if not streamed:
-            SECONDS.labels(request.method if route != UNKNOWN_ROUTE else "", route).observe(seconds)
+            REQUEST_SECONDS.labels(request.method if route != UNKNOWN_ROUTE else "", route).observe(seconds)
         quiet = route in PROBES and status < 400
         access.log(
             logging.DEBUG if quiet else logging.INFO,

@@ -15,11 +15,11 @@ import ray
 from actors import cluster
 from actors.instance.asked import Subject
 from actors.instance.errors import CallFailed
+from actors.metrics import CALL_SECONDS, CALLS
 from actors.registry import Owner, Registry
 from actors.settings import Settings
 from actors.supervisor.workers import Ended
 from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
-from api.metrics import CALL_SECONDS, CALLS
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from actors.registry import Registry
 from actors.settings import Settings
 from actors.store import Store
 from api.calls import Cluster, InstanceCalls
+from api.exposition import Exposition
 from api.intake import Intake
 from api.limit import RateLimit
 from api.outbox_bell import OutboxBell
@@ -41,6 +42,7 @@ class Services:
     intake: Intake
     linker: Linker
     admin_hash: str | None = None
+    exposition: Exposition = field(default_factory=Exposition)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod

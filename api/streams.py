@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 
-from api.metrics import STREAMS
+from actors.metrics import STREAMS
 from api.problems import TOO_MANY_STREAMS, Problem
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import Counter, Gauge, Histogram
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -71,9 +72,50 @@ def routes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+METRICS = (
+    "Each node's gateway answers `/metrics` for all of Malote's processes on its node: sum over your nodes. "
+    "What a process counts is written every `MALOTE_METRICS_INTERVAL` seconds; one that is killed loses what "
+    "it has counted since. Of a gauge the values of several processes are added, or the greatest is shown: "
+    "the table says which. What the supervisor counts of the whole cluster is in the metrics of its node. "
+    "`instance_id` is on gauges only, unless `MALOTE_METRICS_PER_INSTANCE` is false: then the greatest value "
+    "stands under an empty one, where that means something. An id that could be a phone number is shown as "
+    "a hash. `endpoint_id` has to be asked for by `MALOTE_METRICS_PER_ENDPOINT`."
+)
+
+
+def metrics_page() -> str:
+    """Every metric, as ``docs/metrics.md`` has it."""
+    lines = [
+        "# Metrics",
+        "",
+        METRICS,
+        "",
+        "Alert rules are in `deploy/prometheus`, dashboards in `deploy/grafana`. Written by `make docs` from "
+        "`actors/metrics.py`.",
+        "",
+        "| name | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for name, kind, labels, meaning in metrics_of():
+        lines.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics_of() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Name, kind, labels and meaning of every metric, in the order in which they are defined."""
+    from actors import metrics
+
+    kinds = Counter | Gauge | Histogram
+    for metric in (value for value in vars(metrics).values() if isinstance(value, kinds)):
+        (family,) = metric.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        merged = {"sum": ", added", "max": ", greatest"}.get(metrics.MERGE.get(family.name, ""), "")
+        yield name, family.type + merged, metric._labelnames, family.documentation
+
+
 def pages() -> dict[str, str]:
     """All pages, by file name."""
-    return {"settings.md": settings_page(), "api.md": routes_page()}
+    return {"settings.md": settings_page(), "api.md": routes_page(), "metrics.md": metrics_page()}
 
 
 def settings_of(group: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:

@@ -7,8 +7,8 @@ import logging
 import os
 from typing import Any, Literal
 
-from actors import cluster, logs
-from actors.courier import garbage
+from actors import cluster, logs, metrics, metrics_node
+from actors.courier import garbage, measured
 from actors.courier.courier import Courier, Deposed
 from actors.settings import Settings
 from actors.store import Store
@@ -55,12 +55,22 @@ class CourierActor:
     async def _run(self) -> Ending:
         store = Store(self._settings.redis_url or "", self._settings.prefix)
         self._courier = Courier(store, self._settings, self._index, range(self._settings.courier.count))
+        courier = self._courier
+
+        def sample() -> None:
+            measured.sample(courier, self._settings.metrics)
+
+        metrics.SAMPLERS.append(sample)
+        exporting = asyncio.create_task(metrics_node.run(self._settings, "courier"))
         try:
             await self._courier.run()
         except Deposed as error:
             log.warning("deposed", extra={"courier": self._index, "reason": str(error)})
             return "deposed"
         finally:
+            exporting.cancel()
+            await asyncio.gather(exporting, return_exceptions=True)
+            metrics.SAMPLERS.remove(sample)
             await store.close()
         return "drained"
 

@@ -93,6 +93,8 @@ class Courier:
         self._server: str | None = None
         self._council: tuple[int, ...] = ()
         self._stopping = False
+        self.swept = time.monotonic()
+        """When the last look at every mailbox ended, by the monotonic clock."""
         self.ready = asyncio.Event()
         """Set after the first look at every mailbox."""
 
@@ -115,6 +117,7 @@ class Courier:
                 self._sweep_now.clear()
                 try:
                     await self._sweep()
+                    self.swept = time.monotonic()
                     self.ready.set()
                 except (StoreUnavailable, RedisError) as error:
                     log.warning("Redis is away", extra={"courier": self.index, "reason": str(error)})
@@ -133,6 +136,16 @@ class Courier:
         for line in self._lines.values():
             line.stop()
         self._sweep_now.set()
+
+    @property
+    def lines(self) -> list[Line]:
+        """The endpoints that it serves."""
+        return list(self._lines.values())
+
+    @property
+    def slots_waiting(self) -> int:
+        """Attempts that wait for a slot."""
+        return self._slots.waiting
 
     def describe(self) -> dict[str, Any]:
         """What it is doing now, in numbers."""

@@ -5,71 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Sequence
 
 import aiohttp
-from multidict import CIMultiDict, istr
-from yarl import URL
 
-from actors.courier.egress import Egress, ForbiddenAddress, NameUnknown, ProxyFailure, Unreachable
+from actors.courier.addressee import Addressee
+from actors.courier.egress import Answer, Egress, ForbiddenAddress, NameUnknown, ProxyFailure, Unreachable
 from actors.courier.retry import Failure, Outcome
 from actors.courier.signature import sign
-from actors.courier.tls import ClientTls, UnusableTls
+from actors.courier.tls import UnusableTls
 
-USER_AGENT = f"Malote/{version('malote')}"
 EXCERPT = 1024
 """Bytes of an answer that are kept."""
-ID, TIMESTAMP, SIGNATURE = istr("webhook-id"), istr("webhook-timestamp"), istr("webhook-signature")
-SEQ, ATTEMPT = istr("malote-seq"), istr("malote-attempt")
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """What all attempts at an endpoint have in common, ready to be used.
-
-    Args:
-        headers: those that are sent every time.
-        timeout: seconds from the start of an attempt to the end of the answer, the permit being there.
-        connect_timeout: seconds of these until there is a connection.
-        answer_bytes: how much of the answer is read.
-        tls: the certificate to show to the endpoint.
-    """
-
-    url: URL
-    headers: CIMultiDict[str]
-    timeout: float
-    connect_timeout: float
-    answer_bytes: int
-    tls: ClientTls | None = None
-
-
-def addressee(
-    url: str,
-    instance_id: str,
-    *,
-    headers: Mapping[str, str],
-    timeout: float,
-    connect_timeout: float,
-    answer_bytes: int,
-    tls: ClientTls | None = None,
-) -> Addressee:
-    """An endpoint that is given the events of an instance.
-
-    Args:
-        headers: the endpoint's own. Ours go before them.
-    """
-    common = CIMultiDict(headers)
-    common.update(
-        {
-            "content-type": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": USER_AGENT,
-            "malote-instance": instance_id,
-        }
-    )
-    return Addressee(URL(url), common, timeout, connect_timeout, answer_bytes, tls)
 
 
 async def attempt(
@@ -97,18 +44,16 @@ async def attempt(
     answer = bytearray()
     failure: Failure | None = None
     error: str | None = None
-    headers = to.headers.copy()
-    headers[ID] = event_id
-    headers[TIMESTAMP] = str(timestamp)
-    headers[SIGNATURE] = sign(secrets, event_id, timestamp, body)
-    headers[SEQ] = str(seq)
-    headers[ATTEMPT] = str(number)
+    headers = {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secrets, event_id, timestamp, body),
+        "malote-seq": str(seq),
+        "malote-attempt": str(number),
+    }
     try:
         async with asyncio.timeout(to.timeout):
-            response = await egress.post(
-                to.url, body=body, headers=headers, connect_timeout=to.connect_timeout, tls=to.tls
-            )
-            async with response:
+            async with await egress.post(to, headers, body) as response:
                 status = response.status
                 retry_after = response.headers.get("retry-after")
                 if not response.content.at_eof():
@@ -131,7 +76,7 @@ async def attempt(
     )
 
 
-async def _read(response: aiohttp.ClientResponse, answer: bytearray, limit: int) -> None:
+async def _read(response: Answer, answer: bytearray, limit: int) -> None:
     # Read to its end, the connection can be used again; above the limit it is dropped.
     async for chunk in response.content.iter_any():
         answer += chunk[: limit - len(answer)]

@@ -17,14 +17,22 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from multidict import CIMultiDict
 from yarl import URL
 
+from actors.courier.addressee import Addressee
 from actors.courier.addresses import Guard, literal
 from actors.courier.tls import ClientTls
+from actors.courier.wire import FIELD, LINE, post
+from actors.courier.wire import Answer as WireAnswer
 
 RESOLVER_THREADS = 32
 CONTEXTS = 128
 """TLS contexts that are kept. One with the system's CAs has about 1 MB."""
+
+
+Answer = WireAnswer | aiohttp.ClientResponse
+"""Has a status, headers and a stream of content, and is released as a context."""
 
 
 class ForbiddenAddress(OSError):
@@ -141,31 +149,36 @@ class Egress:
         self._guarded = self._session(guarded=True)
         self._unguarded = self._session(guarded=False)
 
-    async def post(
-        self,
-        url: URL,
-        *,
-        body: bytes,
-        headers: Mapping[str, str],
-        connect_timeout: float,
-        tls: ClientTls | None = None,
-    ) -> aiohttp.ClientResponse:
+    async def post(self, to: Addressee, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post once. There is a deadline for connecting and none for the rest; no redirect is followed.
 
-        Whoever gets the answer has to read it to its end or close it.
+        Whoever gets the answer has to read it to its end or close it. Connections are shared only under the
+        same certificate.
 
         Args:
-            connect_timeout: seconds for name, proxy, TCP and TLS together.
-            tls: the certificate to show to the endpoint. Connections are shared only under the same one.
+            headers: what this request has beside the addressee's.
 
         Raises:
             ForbiddenAddress: before or (in an aiohttp.ClientConnectorError) while connecting.
             ProxyFailure, Unreachable, UnusableTls
             aiohttp.ClientError, OSError: anything else; aiohttp.ServerTimeoutError is the deadline's.
         """
+        if self._proxy is None and to.tls is None:
+            return await self._post_directly(to, headers, body)
         return await self._send(
-            "POST", url, body=body, headers=headers, connect_timeout=connect_timeout, tls=tls
+            "POST",
+            to.url,
+            body=body,
+            headers=CIMultiDict(to.headers, **headers),
+            connect_timeout=to.connect_timeout,
+            tls=to.tls,
         )
+
+    async def _post_directly(self, to: Addressee, headers: Mapping[str, str], body: bytes) -> Answer:
+        session = self._clients(to.url.raw_host or "")
+        assert session.connector is not None
+        head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+        return await post(session.connector, to.target, head, body, _connect_within(to.connect_timeout))
 
     async def get(
         self, url: URL, *, headers: Mapping[str, str], connect_timeout: float
@@ -186,19 +199,18 @@ class Egress:
         tls: ClientTls | None,
     ) -> aiohttp.ClientResponse:
         host = url.raw_host or ""
-        reason = self._guard.host_refusal(host)
-        if reason is not None:
-            raise _forbidden(host, reason)
+        session = self._clients(host)
         began = time.monotonic()
         context = True if tls is None else await self._context(tls)
         proxy = None if self._proxy is None else await self._proxy_for(host, connect_timeout)
         left = connect_timeout
         if tls is not None or self._proxy is not None:
             left = max(0.001, left - (time.monotonic() - began))  # 0 would be no deadline
-        free = proxy is not None or self._guard.trusts(host)
+        if proxy is not None:
+            session = self._unguarded
         trail = None if self._proxy is None else _Trail()
         try:
-            response = await (self._unguarded if free else self._guarded).request(
+            response = await session.request(
                 method,
                 url,
                 data=body,
@@ -229,6 +241,12 @@ class Egress:
         await self._guarded.close()
         await self._unguarded.close()
         await self._resolver.close()
+
+    def _clients(self, host: str) -> aiohttp.ClientSession:
+        """The clients that may connect to a host directly."""
+        if (reason := self._guard.host_refusal(host)) is not None:
+            raise _forbidden(host, reason)
+        return self._unguarded if self._guard.trusts(host) else self._guarded
 
     async def _proxy_for(self, host: str, seconds: float) -> URL | None:
         if self._proxy is None or self._guard.allows(host):
@@ -280,8 +298,8 @@ class Egress:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            max_line_size=8190,
-            max_field_size=8190,
+            max_line_size=LINE,
+            max_field_size=FIELD,
             trace_configs=traces,
         )
 

@@ -236,7 +236,7 @@ class Ledger:
             bounds.dead_kept,
             json.dumps({"until": circuit.until, "trips": circuit.trips}) if circuit else "",
         ]
-        lines = [word for result in results for word in _words(result)]
+        lines = [_words(result) for result in results]
         if lane is Lane.MAILBOX:
             keys = ["state", "floors", "done", "retries", "mailbox", "meta", "attempts", "dead", "dead_index"]
             args = [claim.token, self.endpoint_id, self.settings.mailbox.keep, *kept, *lines]
@@ -344,16 +344,20 @@ def _entry(entry_id: str, fields: Mapping[str, str]) -> Entry:
     )
 
 
-def _words(result: Settlement) -> tuple[str | int | float | bytes, ...]:
-    return (
-        result.position,
-        result.event_id,
-        result.verdict,
-        result.log.attempt if result.log else 0,
-        _encode(result.retry) if result.retry else "",
-        f"{result.at:.3f}",
-        result.log.json() if result.log else "",
-        json.dumps(dict(result.letter)) if result.letter else "",
+def _words(result: Settlement) -> str:
+    # One argument a result: each costs the client as much as an attempt's signature. None has a line break.
+    log, retry, letter = result.log, result.retry, result.letter
+    return "\n".join(
+        (
+            str(result.position),
+            result.event_id,
+            result.verdict,
+            str(log.attempt) if log else "0",
+            _encode(retry) if retry else "",
+            f"{result.at:.3f}",
+            log.json() if log else "",
+            json.dumps(dict(letter)) if letter else "",
+        )
     )
 
 

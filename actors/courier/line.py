@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
+from actors.courier import measured
+from actors.courier.addressee import Addressee, addressee
 from actors.courier.bodies import Bodies, Parcel
-from actors.courier.delivery import Addressee, addressee, attempt
+from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
 from actors.courier.gate import Gate, terms
@@ -36,6 +38,8 @@ PULL = 64
 """Events read at a time."""
 UNSETTLED = 2
 """Results per permitted attempt that may wait to be written down before no more attempts are started."""
+LANES = 4
+"""Events of the mailbox and those of the replay lane, for the first time or again."""
 WORRYING = 4
 """Attempts at one event that fail while nothing succeeds, after which its endpoint is said to fail."""
 
@@ -101,6 +105,8 @@ class Line:
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
+        self.begun: dict[asyncio.Task[None] | None, float] = {}
+        """When each request that is open was begun, by the monotonic clock."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._reload = False
@@ -127,6 +133,21 @@ class Line:
     def known(self) -> int:
         """Unfinished events that it holds positions of."""
         return len(self._mailbox.queue) + len(self._replays.queue)
+
+    @property
+    def unwritten(self) -> int:
+        """Results of attempts that are not in Redis yet."""
+        return self._scribe.pending
+
+    @property
+    def behind(self) -> int:
+        """Events from the first unfinished one to the end of the mailbox."""
+        return max(0, self._waiting)
+
+    @property
+    def standing(self) -> measured.Standing:
+        """How the endpoint is."""
+        return "disabled" if not self.record.enabled else "down" if self._gate.down else "open"
 
     def wake(self) -> None:
         """There may be something new."""
@@ -263,6 +284,7 @@ class Line:
                 await self.ledger.skip(self._claim, merged(unwanted), entries[-1])
             if results:
                 await self.ledger.settle(Lane.MAILBOX, self._claim, results, self._gate.memory())
+        measured.given_up_unsent(len(results))
         log.warning("events given up unsent", extra={"endpoint": self.record.id, "events": len(results)})
         self.reload()
 
@@ -357,22 +379,24 @@ class Line:
     def _next(self) -> tuple[Source, bool, Item] | None:
         # In turns: neither a replay of thousands, nor a busy account, nor a storm of retries starves the
         # others. First tries find half of the attempts free of retries.
-        lanes = [(source, again) for source in (self._mailbox, self._replays) for again in (False, True)]
-        fresh = any(source.queue.ready(again=False) for source in (self._mailbox, self._replays))
-        enough = fresh and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
         if self._urgent and (item := self._replays.queue.start(again=False)) is not None:
             self._urgent = False
             return self._replays, False, item
-        for step in range(1, len(lanes) + 1):
-            turn = (self._turn + step) % len(lanes)
-            source, again = lanes[turn]
-            if again and enough:
+        for step in range(1, LANES + 1):
+            turn = (self._turn + step) % LANES
+            source, again = (self._mailbox, self._replays)[turn // 2], turn % 2 == 1
+            if again and self._enough_retries:
                 continue
             item = source.queue.start(again=again)
             if item is not None:
                 self._turn = turn
                 return source, again, item
         return None
+
+    @property
+    def _enough_retries(self) -> bool:
+        fresh = self._mailbox.queue.ready(again=False) or self._replays.queue.ready(again=False)
+        return bool(fresh) and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
 
     async def _work(self, job: Job) -> None:
         # One attempt after another, for as long as there is something: a task for each would cost as much as
@@ -408,6 +432,7 @@ class Line:
             parcel = self._remembered(source.name, item)
             if parcel is None:
                 parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
+            asked = time.monotonic()
             await self._slots.take(party)
         except asyncio.CancelledError:
             self._gate.abandon(probe=job.probe)
@@ -422,10 +447,12 @@ class Line:
             task = asyncio.current_task()
             assert task is not None
             self._not_begun.discard(task)
+            self.begun[task] = measured.slot_taken(asked)
             await self._post(job, parcel)
         except Lost:
             self._scribe.lost = True
         finally:
+            self.begun.pop(asyncio.current_task(), None)
             self._slots.give(party)
 
     async def _post(self, job: Job, parcel: Parcel) -> None:
@@ -444,6 +471,7 @@ class Line:
             secrets=record.active_secrets(started),
             timestamp=int(started),
         )
+        measured.attempted(outcome, terms_.timeout)
         now = self._clock()
         spared = self._gate.leave(
             outcome, item.event_id, probe=job.probe, open_attempts=len(self._open), started=started, now=now
@@ -467,6 +495,7 @@ class Line:
         if log_.result == "retry":
             retry = Retry(number, due, earlier.first, earlier.counted + (not spared))
             log_ = log_._replace(next_attempt_at=round(max(due, self._gate.opens_at(now) or due), 3))
+        measured.concluded(log_, parcel.body, now)
         if outcome.ok:
             self._last_success = now
         worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))

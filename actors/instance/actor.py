@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors import cluster, logs
+from actors import cluster, logs, metrics, metrics_node
 from actors.instance.asked import Subject
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.errors import CallFailed
@@ -46,6 +46,7 @@ class InstanceActor:
         self._epoch = epoch
         self._instance: Instance | None = None
         self._running: asyncio.Task[End] | None = None
+        self._exporting: asyncio.Task[None] | None = None
         self._orders: dict[str, int] = {}
         self._gone = asyncio.Event()
 
@@ -92,6 +93,8 @@ class InstanceActor:
             make_connection=make,
             session_store=session_store(settings, self._record.id),
         )
+        metrics.SAMPLERS.append(self._instance.sample)
+        self._exporting = asyncio.create_task(metrics_node.run(settings, "instance"))
         return self._instance
 
     async def watch(self) -> str:
@@ -142,6 +145,9 @@ class InstanceActor:
             self._running.cancel()
         elif self._instance is not None:
             await self._instance.abandon()
+        if self._exporting is not None:
+            self._exporting.cancel()
+            await asyncio.gather(self._exporting, return_exceptions=True)
         cluster.exit_actor()
 
     async def configure(self, record: InstanceRecord) -> None:

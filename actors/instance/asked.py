@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
+from actors.instance.connection.base import Connection
 from actors.instance.errors import CallFailed
-from actors.instance.groups import GroupQueries, Query
+from actors.instance.groups import GroupQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.registry import InstanceState
@@ -23,16 +26,20 @@ class Asked:
     """Answers by the names of a subject and of a method.
 
     Args:
-        query: a bounded place for a query.
+        query: a bounded place for a query of a kind.
         state: of the instance, as it is now.
     """
 
-    def __init__(self, query: Query, state: Callable[[], InstanceState]) -> None:
+    def __init__(
+        self,
+        query: Callable[[str], AbstractAsyncContextManager[Connection]],
+        state: Callable[[], InstanceState],
+    ) -> None:
         self._subjects: dict[str, object] = {
-            "groups": GroupQueries(query),
-            "people": PeopleQueries(query),
-            "account": AccountQueries(query, state),
-            "history": HistoryQueries(query),
+            "groups": GroupQueries(partial(query, "groups")),
+            "people": PeopleQueries(partial(query, "people")),
+            "account": AccountQueries(partial(query, "account"), state),
+            "history": HistoryQueries(partial(query, "history")),
         }
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 

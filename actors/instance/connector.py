@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from actors import metrics
+from actors.instance import measured
 from actors.instance.announcer import Announcer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import (
@@ -208,6 +210,8 @@ class Connector:
             return
         self.settled.set()
         if self._desired and not self._allowed():
+            if self._announcer.state.connection is not ConnectionState.PARKED:
+                metrics.PARKS.labels("lease").inc()
             self._announcer.change(ConnectionState.PARKED, "the lease could not be renewed in Redis")
         elif not self._desired:
             # Nobody needs the engine: its memory goes back.
@@ -217,6 +221,7 @@ class Connector:
     async def _follow(self, ended: Ended) -> None:
         if ended.ending is Ending.WANTED:
             return
+        measured.ended(ended.ending, parked=self._parked)
         self._parked = ended.ending is Ending.PARKED
         if ended.ending is Ending.PAIRING_EXPIRED:
             self._rounds += 1
@@ -336,6 +341,7 @@ class Connector:
         )
 
     def _logged_in(self, signal: pb.Connected) -> None:
+        metrics.CONNECTS.inc()
         self._failures = self._rounds = 0
         self._announcer.change(
             ConnectionState.CONNECTED,

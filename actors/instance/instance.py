@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors.events import EventDraft, EventType
+from actors.instance import measured
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
 from actors.instance.calls import CallKeeper
@@ -134,6 +135,7 @@ class Instance:
             return self._downloads.ids() | await outbox.files()
 
         self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
+        self._handlers = measured.Handlers()
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
         self._asked = Asked(self._query, lambda: self._announcer.state)
         self._calls = CallKeeper(
@@ -277,19 +279,31 @@ class Instance:
 
     # ---- events ----
 
+    def sample(self) -> None:
+        """Set the gauges of what is measured here."""
+        measured.sample(self.record.id, self._handlers, self._connector.engine_pid, self._settings.metrics)
+
     async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
+        with self._handlers.one():
+            return await self._append(event, received_at_ms)
+
+    async def _append(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
         aliases: dict[str, str] = {}
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
             draft = self._with_work(event, draft_of(event, self._chats, received_at_ms, target))
+            measured.received(draft.type.value)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
+            measured.stored(received_at_ms)
             await self._calls.heed(draft)
         except StaleEpoch:
+            measured.refused("fenced")
             self._fenced.set()
             return False
         except (MailboxFull, StoreUnavailable) as error:
+            measured.refused("mailbox_full" if isinstance(error, MailboxFull) else "store_unavailable")
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
@@ -341,10 +355,11 @@ class Instance:
         return await self._asked.ask(subject, method, *args)
 
     @asynccontextmanager
-    async def _query(self) -> AsyncIterator[Connection]:
+    async def _query(self, kind: str) -> AsyncIterator[Connection]:
         """A bounded place for a query, with a deadline, errors turned into ours."""
+        deadline = self._settings.instance.query_timeout
         try:
-            async with asyncio.timeout(self._settings.instance.query_timeout), self._queries:
+            async with measured.query(kind), asyncio.timeout(deadline), self._queries:
                 yield self._connector.connection
         except ConnectionError as error:
             raise call_failure(error) from None
@@ -364,24 +379,24 @@ class Instance:
 
     async def logout(self) -> None:
         """Unlink the device."""
-        async with self._query():
+        async with self._query("logout"):
             await self._connector.logout()
 
     async def mark_read(
         self, chat: str, message_ids: Sequence[str], sender: str | None, played: bool
     ) -> None:
         """Tell the sender that messages were read (or played)."""
-        async with self._query() as connection:
+        async with self._query("mark_read") as connection:
             await connection.mark_read(chat, message_ids, sender=sender or "", played=played)
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
-        async with self._query() as connection:
+        async with self._query("chat_presence") as connection:
             await connection.chat_presence(chat, state)
 
     async def check_numbers(self, phones: Sequence[str]) -> list[dict[str, Any]]:
         """Which numbers (E.164) are on WhatsApp: query, registered, phone, lid, jid of each."""
-        async with self._query() as connection:
+        async with self._query("check_numbers") as connection:
             entries = await connection.check_numbers(phones)
         return [
             {
@@ -396,7 +411,7 @@ class Instance:
 
     async def picture(self, jid: str, preview: bool) -> dict[str, str]:
         """Where a profile picture is: id, url, and why there is none (``not_set``, ``hidden``)."""
-        async with self._query() as connection:
+        async with self._query("picture") as connection:
             found = await connection.picture(jid, preview=preview)
         absence = type(found).Absence.Name(found.absence).lower()
         return {"id": found.id, "url": found.url, "absence": "" if found.id else absence}

@@ -121,5 +121,5 @@ class Jobs(Generic[J]):
         )
         if outcome == "missing":
             return False
-        self._mailbox.appended(self._epoch, outcome, value)
+        self._mailbox.appended(self._epoch, draft, outcome, value)
         return True

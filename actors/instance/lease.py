@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from actors import metrics
 from actors.registry import Registry
 from actors.settings import InstanceSettings
 from actors.store import StoreUnavailable
@@ -59,6 +60,7 @@ class Lease:
                 timeout=self._settings.lease_renew,
             )
         except StoreUnavailable as error:
+            metrics.TIMEOUTS.labels("lease").inc()
             log.warning("lease not renewed", extra={"instance": self._instance_id, "error": str(error)})
             return False
         self._until = started + self._settings.lease_ttl

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from actors import metrics
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.watchdog import Probe, Reconnect, Sleep, Watchdog
 from actors.settings import InstanceSettings
@@ -87,6 +88,7 @@ class Liveness:
         try:
             await connection.ping(timeout)
         except ConnectionError as error:
+            metrics.TIMEOUTS.labels("watchdog").inc()
             log.warning("no sign of life", extra={"instance": self._instance_id, "code": error.code})
             # An engine that cannot even ask knows of the connection's end and is about to say why: do not
             # overtake that.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.events import Event, EventDraft, new_event_id, utc
+from actors.instance import measured
 from actors.settings import MailboxSettings
 from actors.store import StaleEpoch, Store
 
@@ -126,10 +127,11 @@ class Mailbox:
             ],
             timeout=self.settings.append_timeout,
         )
-        return self.appended(epoch, outcome, value)
+        return self.appended(epoch, draft, outcome, value)
 
-    def appended(self, epoch: int, outcome: str, value: str) -> int | None:
+    def appended(self, epoch: int, draft: EventDraft, outcome: str, value: str) -> int | None:
         """Turn the answer of an append into its result or its exception."""
+        measured.appended(draft.type.value, outcome)
         if outcome == "stale":
             raise StaleEpoch(epoch, int(value) or None)
         if outcome == "full":

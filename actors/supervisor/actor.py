@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from actors import cluster, logs
+from actors import cluster, logs, metrics_node
 from actors.courier import actor as courier_actor
 from actors.instance import actor as instance_actor
 from actors.media.errors import MediaError
@@ -202,6 +202,7 @@ class SupervisorActor:
     # async, so that a restart by Ray begins to supervise without anybody calling it.
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         logs.configure(settings.log_level)
+        self._settings = settings
         store = Store(settings.redis_url or "", settings.prefix)
         self._supervisor = Supervisor(settings, store, RayCluster(settings))
         self._running = asyncio.create_task(self._run())
@@ -210,6 +211,7 @@ class SupervisorActor:
         return "Supervisor()"
 
     async def _run(self) -> None:
+        exporting = asyncio.create_task(metrics_node.run(self._settings, "supervisor"))
         try:
             reason = await self._supervisor.run()
             log.warning("supervisor ended", extra={"reason": reason})
@@ -223,6 +225,8 @@ class SupervisorActor:
             log.exception("supervisor failed")
             # Ray starts it again.
             os._exit(1)
+        finally:
+            exporting.cancel()
 
     async def ping(self) -> str:
         """Answer, to show that supervision goes on."""

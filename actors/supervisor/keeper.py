@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+from actors import metrics
 from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
@@ -121,6 +122,7 @@ class Keeper:
             if asyncio.get_running_loop().time() - began > STABLE_AFTER:
                 kept.restarts = 0
             kept.restarts += 1
+            metrics.OWNERS_LOST.inc()
             log.warning("owner ended", extra={"instance": instance_id, "reason": reason})
             await asyncio.sleep(min(5.0, 0.1 * 2 ** min(kept.restarts, 6)))
 

@@ -14,10 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from actors import metrics
 from actors.instance.errors import CallFailed
 from actors.registry import Deposed, InstanceRecord, Registry, Superseded
 from actors.store import Store, StoreUnavailable
 from actors.supervisor import handoff_messages as say
+from actors.supervisor import measured
 from actors.supervisor.handoff import advance
 from actors.supervisor.handoff_record import Handoff, Party, Step
 from actors.supervisor.handoff_turn import Deadlines
@@ -121,6 +123,8 @@ class Move:
             Deposed: another supervisor leads, and goes on from the record.
         """
         self.hear(first)
+        entered = time.monotonic()
+        metrics.HANDOFFS_OPEN.inc()
         try:
             if self.handoff.predecessor is not None:
                 await self._meet(self.handoff.predecessor)
@@ -128,7 +132,9 @@ class Move:
                 await self._meet(self.handoff.successor)
             while True:
                 event = await self._inbox.get()
-                self.handoff, instructions = advance(self.handoff, event, self._deadlines)
+                before = self.handoff
+                self.handoff, instructions = advance(before, event, self._deadlines)
+                entered = measured.moved_on(before, self.handoff, entered, time.monotonic())
                 await self._write(file=False)
                 for instruction in instructions:
                     self._follow(instruction)
@@ -137,8 +143,10 @@ class Move:
             # Filed only when its last orders were carried out: a supervisor that died before repeats them.
             await asyncio.gather(*self._farewells(), return_exceptions=True)
             await self._write(file=True)
+            measured.ended(self.handoff)
             return self.handoff
         finally:
+            metrics.HANDOFFS_OPEN.dec()
             if self._deadline is not None:
                 self._deadline.cancel()
             for task in (*self._work, *self._watches.values()):
@@ -164,9 +172,7 @@ class Move:
             case say.StartDeadline(number=number, seconds=seconds):
                 if self._deadline is not None:
                     self._deadline.cancel()
-                self._deadline = asyncio.get_running_loop().call_later(
-                    seconds, lambda: self.hear(say.DeadlinePassed(number=number, at=time.time()))
-                )
+                self._deadline = asyncio.get_running_loop().call_later(seconds, self._late, number)
             case say.ChooseNode():
                 self._start(self._choose(instruction))
             case say.CreateSuccessor(party=party):
@@ -200,6 +206,10 @@ class Move:
                         "blackout": self.handoff.blackout,
                     },
                 )
+
+    def _late(self, number: int) -> None:
+        measured.late(self.handoff)
+        self.hear(say.DeadlinePassed(number=number, at=time.time()))
 
     def _start(
         self, work: Coroutine[Any, Any, None], *, farewell: bool = False, name: str | None = None

@@ -12,9 +12,11 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from actors import metrics
 from actors.registry import Deposed, Registry
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
+from actors.supervisor.census import Census
 from actors.supervisor.couriers import Couriers
 from actors.supervisor.handoff_record import Handoff, Reason, shown
 from actors.supervisor.keeper import Keeper
@@ -37,6 +39,7 @@ class Supervisor:
         self._registry = Registry(store)
         self._handoffs = Handoffs(store, kept=settings.supervisor.handoffs_kept)
         self._leader = 0
+        self._census = Census(settings, store)
         self._kept: dict[str, Kept] = {}
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
@@ -51,7 +54,9 @@ class Supervisor:
     async def run(self) -> str:
         """Supervise until ``deposed`` by a newer supervisor or ``leaving`` a draining node; says which."""
         await self._lead()
-        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._sweep())]
+        metrics.SAMPLERS.append(self._census.sample)
+        work = (self._listen(), self._sweep(), self._census.run())
+        helpers = [asyncio.create_task(one) for one in work]
         self._couriers.keep()
         try:
             while not self._deposed.is_set():
@@ -68,6 +73,7 @@ class Supervisor:
                 await self._woken(self._settings.supervisor.reconcile)
             return "deposed"
         finally:
+            metrics.SAMPLERS.remove(self._census.sample)
             await self._couriers.let_go()
             tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:
@@ -174,6 +180,9 @@ class Supervisor:
         for instance_id in self._kept.keys() - records.keys():
             await self._remove(instance_id)
         seen = await self._nodes.look()
+        metrics.NODES.labels("draining").set(len(seen.draining))
+        metrics.NODES.labels("serving").set(len(seen.living.keys() - seen.draining.keys()))
+        metrics.NODE_SLOTS.set(sum(node.slots for node in seen.living.values()))
         self._nodes.empty(seen)
         if seen.living.keys() - seen.draining.keys():
             self._couriers.leave(seen.draining)

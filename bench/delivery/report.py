@@ -112,7 +112,7 @@ def _throughput(part: Throughput) -> list[Row]:
     rows = [
         ("courier", f"{part.courier_per_s:.0f}/s", f"{rounds}, {part.endpoints} endpoints"),
         ("plain loop", f"{part.plain_per_s:.0f}/s", f"the same bodies, {part.plain_together} at a time"),
-        ("ratio", f"{part.ratio:.2f}", "of the two"),
+        ("ratio", f"{part.ratio:.2f}", "of the two, median of the rounds"),
         ("courier CPU", f"{part.courier_cpu_us:.0f} µs", "per event"),
         ("plain CPU", f"{part.plain_cpu_us:.0f} µs", "per event"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from operator import truediv
 from statistics import median
 
 from pydantic import BaseModel
@@ -29,7 +30,8 @@ class Throughput(BaseModel):
     """What was found.
 
     Attributes:
-        ratio: medians, of a courier to the plain loop.
+        ratio: of a courier's rate to the plain loop's, median of the rounds. Each round has both, one right
+            after the other: a machine that others use changes less between these than from round to round.
         courier_per_s, plain_per_s: median of the rounds.
         courier_cpu_us, plain_cpu_us: time of the processor per event, in the delivering process alone.
         courier_open: attempts that a courier had open, or not written down yet, at a time, at most.
@@ -82,7 +84,7 @@ async def measure(world: World, options: Options) -> Throughput:
     found, latency, busy = await _latency(world, names, options)
     courier_rounds, plain_rounds = ([round(rate, 1) for rate, _ in rounds] for rounds in (couriers, plains))
     return Throughput(
-        ratio=round(median(courier_rounds) / median(plain_rounds), 3),
+        ratio=round(median(map(truediv, courier_rounds, plain_rounds)), 3),
         courier_per_s=median(courier_rounds),
         plain_per_s=median(plain_rounds),
         courier_rounds=courier_rounds,

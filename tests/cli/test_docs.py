@@ -19,7 +19,7 @@ def read(name: str) -> str:
     return (ROOT / name).read_text()
 
 
-@pytest.mark.parametrize("name", ["settings.md", "api.md"])
+@pytest.mark.parametrize("name", ["settings.md", "api.md", "metrics.md"])
 def test_the_tables_in_docs_are_up_to_date(name: str) -> None:
     assert read(f"docs/{name}") == pages()[name], "run `make docs`"
 

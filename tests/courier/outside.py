@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from actors.courier.addressee import addressee
 from actors.courier.addresses import Guard
-from actors.courier.delivery import addressee, attempt
+from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.retry import Outcome
 from actors.courier.signature import new_secret

@@ -2,6 +2,12 @@
 
 local function text(number) return string.format('%d', number) end
 
+local function lines(argument)
+  local found = {}
+  for line in string.gmatch(argument .. '\n', '(.-)\n') do found[#found + 1] = line end
+  return found
+end
+
 local function holds(state, claim) return redis.call('HGET', state, 'claim') == claim end
 
 -- Remove what every endpoint has finished with, apart from the newest `keep` events.

@@ -1,7 +1,7 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
--- result: 8 arguments, seq, event_id, verdict, attempt, retry, at, attempt_log, letter; no attempt_log: no attempt
+-- result: 8 lines in one argument, seq, event_id, verdict, attempt, retry, at, attempt_log, letter; no attempt_log: no attempt
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
@@ -31,8 +31,9 @@ local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, l
   log_attempt(KEYS[7], attempt_log, ARGV[4])
 end
 
-for i = 7, #ARGV, 8 do
-  settle(tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), unpack(ARGV, i + 4, i + 7))
+for i = 7, #ARGV do
+  local result = lines(ARGV[i])
+  settle(tonumber(result[1]), result[2], result[3], tonumber(result[4]), unpack(result, 5, 8))
 end
 remember(keys.state, ARGV[6])
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))

@@ -1,7 +1,7 @@
 -- The results of attempts at entries of the replay lane. Repeatable: a second time changes nothing.
 -- KEYS state replay replay_retries attempts dead dead_index
 -- ARGV claim attempts_kept dead_kept circuit result [result …]
--- result: 8 arguments, position, event_id, verdict, attempt, retry, at, attempt_log, letter
+-- result: 8 lines in one argument, position, event_id, verdict, attempt, retry, at, attempt_log, letter
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], dead = KEYS[5], dead_index = KEYS[6]}
 if not holds(keys.state, ARGV[1]) then return {'stale'} end
@@ -28,8 +28,9 @@ local function settle(position, event_id, verdict, attempt, retry, at, attempt_l
   log_attempt(KEYS[4], attempt_log, ARGV[2])
 end
 
-for i = 5, #ARGV, 8 do
-  settle(tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), unpack(ARGV, i + 4, i + 7))
+for i = 5, #ARGV do
+  local result = lines(ARGV[i])
+  settle(tonumber(result[1]), result[2], result[3], tonumber(result[4]), unpack(result, 5, 8))
 end
 remember(keys.state, ARGV[4])
 return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}

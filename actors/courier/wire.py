@@ -1,0 +1,110 @@
+"""One POST on a pooled connection of aiohttp, without its session.
+
+A session prepares every request as if it were the first to its URL: cookies, redirects, a writer, a response.
+To post a signed event, that is most of the work. The connector, its pool, the guard in it and the parser are
+aiohttp's here too; what all requests to an endpoint begin with is written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+
+import aiohttp
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+LINE, FIELD = 8190, 8190
+"""Bytes that the status line and a header of an answer may have."""
+
+
+class Target:
+    """Where requests go, and what all of them begin with. Belongs to the running event loop.
+
+    Args:
+        headers: those of every request, checked: no name and no value may contain a line break.
+    """
+
+    __slots__ = ("head", "request")
+
+    def __init__(self, url: URL, headers: Mapping[str, str]) -> None:
+        # Never sent: it tells the connector where to connect, and which connections are as good.
+        self.request = aiohttp.ClientRequest("POST", url, headers=headers, loop=asyncio.get_running_loop())
+        lines = [f"POST {url.raw_path_qs} HTTP/1.1"]
+        lines += [
+            f"{name}: {value}" for name, value in self.request.headers.items() if name != "Content-Length"
+        ]
+        self.head = ("\r\n".join(lines) + "\r\n").encode()
+
+
+class Answer:
+    """The head of an answer, and a stream with its body. Release it: as a context, or by `release`."""
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(
+        self,
+        connection: aiohttp.connector.Connection,
+        status: int,
+        headers: CIMultiDictProxy[str],
+        content: aiohttp.StreamReader,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        self._connection = connection
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._connection.close()
+
+    def release(self) -> None:
+        """Give the connection back if it can be used again, else drop it."""
+        transport = self._connection.transport
+        if transport is None or transport.get_write_buffer_size():
+            # Answered before the request was sent: what is left of it must not precede another one.
+            self._connection.close()
+        else:
+            self._connection.release()
+
+    async def __aenter__(self) -> Answer:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+async def post(
+    connector: aiohttp.BaseConnector, target: Target, head: bytes, body: bytes, timeout: aiohttp.ClientTimeout
+) -> Answer:
+    """Send a request and wait for the head of its answer.
+
+    Args:
+        head: lines of further headers, each with its line break. The length is added.
+        timeout: for connecting only.
+
+    Raises:
+        aiohttp.ConnectionTimeoutError: no connection in time.
+        aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError: anything else.
+    """
+    try:
+        connection = await connector.connect(target.request, [], timeout)
+    except TimeoutError as error:
+        raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+    try:
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None:
+            raise aiohttp.ServerDisconnectedError
+        protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
+        transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body))
+        while True:
+            message, content = await protocol.read()
+            # 101 is an answer: nobody asked to switch.
+            if message.code >= 200 or message.code == 101:
+                return Answer(connection, message.code, message.headers, content)
+    except BaseException:
+        connection.close()
+        raise

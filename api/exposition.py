@@ -1,0 +1,37 @@
+"""What `/metrics` answers: this node's processes, put together in a thread beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from actors import metrics
+from actors.metrics_node import Exporter, exposition
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Exposition:
+    """Answers scrapes, one at a time: each reads every process's files.
+
+    Until it is given an exporter, it tells of this process alone.
+    """
+
+    def __init__(self) -> None:
+        self.exporter: Exporter | None = None
+        self._turn = asyncio.Lock()
+
+    async def text(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        exporter = self.exporter
+        if exporter is None:
+            return generate_latest(metrics.REGISTRY)
+        async with self._turn:
+            # This process's own, fresh as of now; on the loop, which changes them.
+            exporter.write()
+            started = time.perf_counter()
+            body = await asyncio.to_thread(exposition, exporter.folder)
+            metrics.SCRAPE_SECONDS.observe(time.perf_counter() - started)
+            return body
