@@ -9,10 +9,11 @@ from typing import Any, Literal
 from actors.instance.account import AccountQueries
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries, Query
+from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account"]
+Subject = Literal["groups", "people", "account", "history"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -31,6 +32,7 @@ class Asked:
             "groups": GroupQueries(query),
             "people": PeopleQueries(query),
             "account": AccountQueries(query, state),
+            "history": HistoryQueries(query),
         }
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 
