@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
+from actors.instance.chats.queries import ChatQueries
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries, Query
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account", "history"]
+Subject = Literal["groups", "people", "account", "history", "chats"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -25,14 +26,16 @@ class Asked:
     Args:
         query: a bounded place for a query.
         state: of the instance, as it is now.
+        chats: changes the account's chats.
     """
 
-    def __init__(self, query: Query, state: Callable[[], InstanceState]) -> None:
+    def __init__(self, query: Query, state: Callable[[], InstanceState], chats: ChatQueries) -> None:
         self._subjects: dict[str, object] = {
             "groups": GroupQueries(query),
             "people": PeopleQueries(query),
             "account": AccountQueries(query, state),
             "history": HistoryQueries(query),
+            "chats": chats,
         }
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 

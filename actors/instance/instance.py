@@ -13,6 +13,9 @@ from actors.events import EventDraft, EventType
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
 from actors.instance.calls import CallKeeper
+from actors.instance.chats.keeper import ChatKeeper
+from actors.instance.chats.queries import ChatQueries
+from actors.instance.chats.shelf import ChatShelf
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
@@ -135,7 +138,9 @@ class Instance:
 
         self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
-        self._asked = Asked(self._query, lambda: self._announcer.state)
+        self._list = ChatKeeper(self._mailbox, epoch)
+        chats = ChatQueries(self._query, ChatShelf(self._mailbox), self._chats.known)
+        self._asked = Asked(self._query, lambda: self._announcer.state, chats)
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,
@@ -204,6 +209,7 @@ class Instance:
             asyncio.create_task(self._downloads.run()),
             asyncio.create_task(self._history.run()),
             asyncio.create_task(self._upkeep.run()),
+            asyncio.create_task(self._list.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -293,6 +299,7 @@ class Instance:
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
+        self._list.ring()
         if draft.waiting is not None:
             worker = self._history if draft.waiting.work == "history" else self._downloads
             worker.take(draft.waiting.job)
@@ -373,6 +380,8 @@ class Instance:
         """Tell the sender that messages were read (or played)."""
         async with self._query() as connection:
             await connection.mark_read(chat, message_ids, sender=sender or "", played=played)
+        if not played:
+            await self._list.read(self._chats.known(chat), len(message_ids))
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
