@@ -27,6 +27,7 @@ class EventType(StrEnum):
     CONNECTION_CHANGED = "connection.changed"
     CONNECTION_QR = "connection.qr"
     CHAT_CHANGED = "chat.changed"
+    CHAT_UPDATED = "chat.updated"
     CHAT_PRESENCE = "chat.presence"
     CONTACT_PRESENCE = "contact.presence"
     CONTACT_CHANGED = "contact.changed"

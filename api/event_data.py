@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.events import Chat, Party
-from actors.messages.notices import CallNotice, ContactChanges, GroupChanges, JoinedGroup
+from actors.messages.notices import CallNotice, ChatChanges, ContactChanges, GroupChanges, JoinedGroup
 from actors.messages.received import (
     ShownContent,
     ShownDelete,
@@ -290,6 +290,13 @@ class NoticeData(Data):
     event: Any
     chat: Chat | None = None
     sender: Party | None = None
+
+
+class ChatUpdatedData(NoticeData):
+    """A setting that the devices of the account share."""
+
+    changes: ChatChanges | None = None
+    initial: bool = Field(False, description="It was so before this device was linked")
 
 
 class GroupChangedData(NoticeData):

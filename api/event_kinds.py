@@ -187,6 +187,11 @@ KINDS: dict[EventType, EventKind] = {
         d.ChatChangedData,
         {**MESSAGE, "kind": "protocolMessage", "text": None, "expires_in": 604_800},
     ),
+    EventType.CHAT_UPDATED: EventKind(
+        "A chat was archived, pinned, muted or marked as read, on the phone or by any other device.",
+        d.ChatUpdatedData,
+        {**_notice("archive", DIRECT), "sender": None, "changes": {"archived": True}, "initial": False},
+    ),
     EventType.CHAT_PRESENCE: EventKind(
         "Somebody types or records, or stopped.",
         d.ChatPresenceData,
