@@ -36,6 +36,14 @@ func (s *Session) ReadHistory(ctx context.Context, command *pb.ReadHistory) (*pb
 	}
 	s.history.mu.Lock()
 	defer s.history.mu.Unlock()
+	var page *pb.HistoryPage
+	inBackground(func() { page, err = s.readHistory(ctx, command, notification) })
+	return page, err
+}
+
+func (s *Session) readHistory(
+	ctx context.Context, command *pb.ReadHistory, notification *waE2E.HistorySyncNotification,
+) (*pb.HistoryPage, error) {
 	part, err := s.openPart(ctx, command, notification)
 	if err != nil {
 		return nil, err
