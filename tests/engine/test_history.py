@@ -92,6 +92,26 @@ async def test_a_phone_offers_its_past_to_a_device_that_it_links(
     assert leftovers(tmp_path) == []
 
 
+async def test_a_device_asks_for_all_of_it_when_it_is_paired(lab: Lab, engine: Path, tmp_path: Path) -> None:
+    old = PastMessage(text="years ago", timestamp=1_500_000_000)
+    new = PastMessage(text="today", timestamp=1_700_000_000)
+    lab.board.phones.pasts.set(ANA, [PastChat(chat=BIA, messages=[old, new])])
+    for full, sync, told, complete in (
+        (False, "recent", ["today"], False),
+        (True, "full", ["today", "years ago"], True),
+    ):
+        ana = Device(engine, lab, ANA, f"sqlite:{tmp_path / sync}.db", sync)
+        ana.full_history = full
+        try:
+            await ana.start()
+            await ana.connect()
+            _, offer = await offered(ana, 2)
+            [page] = await pages(ana, offer, tmp_path)
+        finally:
+            await ana.close()
+        assert (page.sync, texts([page]), page.chats[0].complete) == (sync, told, complete)
+
+
 async def test_another_engine_goes_on_in_the_middle(lab: Lab, device: MakeDevice, tmp_path: Path) -> None:
     lab.board.phones.pasts.set(ANA, past())
     ana = await device(ANA)
