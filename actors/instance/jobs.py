@@ -107,12 +107,13 @@ class Jobs(Generic[J]):
             StaleEpoch, StoreUnavailable
             MailboxFull: only without ``force``.
         """
+        head = self._mailbox.append_args(self._epoch, draft, force=force)
         outcome, value = await self._store.script(
             APPEND,
             LUA / "work_finish.lua",
             keys=[*self._mailbox.append_keys(), self._key],
             args=[
-                *self._mailbox.append_args(self._epoch, draft, force=force),
+                *head,
                 json.dumps(dict(aliases or {})),
                 job.key,
                 rest.model_dump_json() if rest is not None else "",
@@ -121,5 +122,5 @@ class Jobs(Generic[J]):
         )
         if outcome == "missing":
             return False
-        self._mailbox.appended(self._epoch, draft, outcome, value)
+        self._mailbox.appended(self._epoch, outcome, value, draft, head)
         return True

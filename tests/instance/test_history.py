@@ -112,7 +112,8 @@ async def test_it_is_told_page_by_page(own: Own, lab: Lab, past: list[str]) -> N
     message = pages[0].data["messages"][0]
     assert (message["type"], message["content"]["text"]) == ("message.received", f"{COUNT - 1} of before")
     assert message["chat"] == {
-        "id": f"{friend.lid}@lid", "kind": "direct", "phone": f"+{FRIEND}", "lid": f"{friend.lid}@lid"
+        "id": f"{friend.lid}@lid", "kind": "direct", "phone": f"+{FRIEND}", "lid": f"{friend.lid}@lid",
+        "name": None,
     }  # fmt: skip
     assert [chat["chat"]["id"] for page in pages for chat in page.data["chats"]] == [
         f"{friend.lid}@lid",
