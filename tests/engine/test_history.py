@@ -198,3 +198,32 @@ async def test_older_messages_are_asked_for(lab: Lab, device: MakeDevice, tmp_pa
         assert page.sync == "on_demand"
         assert texts([page]) == [f"bia {n}" for n in (35, 34, 33, 32)][:count]
         assert not page.chats[0].complete
+
+
+async def test_a_phone_that_was_never_heard_of_cannot_be_asked(device: MakeDevice) -> None:
+    ana = await device(ANA)
+    with pytest.raises(ConnectionError) as error:
+        await ana.engine.history.ask(
+            f"{BIA}@s.whatsapp.net", "A", from_me=False, timestamp_ms=1_700_000_000_000, count=5
+        )
+    assert error.value.code == "rejected"
+
+
+async def test_a_device_that_wrote_first_is_understood(lab: Lab, device: MakeDevice, tmp_path: Path) -> None:
+    """What it writes to others it writes to its phone, too, in a session that it has begun."""
+    ana = await device(ANA)
+    lab.board.phones.pasts.set(ANA, past())
+    await ana.write(BIA, ["hello"])
+    await ana.engine.history.ask(
+        f"{BIA}@s.whatsapp.net", "unknown", from_me=False, timestamp_ms=1_800_000_000_000, count=2
+    )
+    [offer] = await offered(ana, 1)
+    assert texts(await pages(ana, offer, tmp_path)) == ["bia 39", "bia 38"]
+    await ana.write(BIA, ["hello"])
+    await ana.engine.history.ask(
+        f"{BIA}@s.whatsapp.net", f"PAST{BIA}000002", from_me=False, timestamp_ms=1_700_000_000_000, count=2
+    )
+    [_, offer] = await offered(ana, 2)
+    [page] = await pages(ana, offer, tmp_path)
+    assert texts([page]) == ["bia 0"]
+    assert page.chats[0].complete
