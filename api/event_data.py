@@ -242,6 +242,7 @@ class HistoryMessage(MessageData):
     """A message of before, as its own event would have told of it when it came."""
 
     type: str = Field(description="Of that event", examples=["message.received"])
+    content: ShownContent | None = None
 
 
 class HistoryMessagesData(HistoryPart):
