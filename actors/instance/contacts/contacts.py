@@ -69,7 +69,7 @@ class Contacts:
         self._cache = ContactCache(store, mailbox.instance_id, settings)
         self._notes = Notes(self._cache, epoch, clock)
         self._looked_at: OrderedDict[str, float] = OrderedDict()
-        self._learning: set[Subject] = set()
+        self._learning: dict[Subject, Fact] = {}
         self._overtaken: set[Subject] = set()
         self._desk = Desk(
             instance_id=mailbox.instance_id,
@@ -199,6 +199,9 @@ class Contacts:
         return {**self._desk.describe(), "names": len(self._names), "lessons_lost": self._notes.lost}
 
     async def _kept(self, subject: Subject) -> Fact | None:
+        if subject in self._learning and subject not in self._overtaken:
+            # It came just now, and is being written.
+            return self._learning[subject]
         try:
             return (await self._cache.read([subject]))[0]
         except StoreUnavailable:
@@ -213,13 +216,13 @@ class Contacts:
 
     async def _learn(self, subject: Subject, fact: Fact) -> None:
         kind, id_ = subject
-        self._learning.add(subject)
+        self._learning[subject] = fact
         try:
             # What events told before the answer came is older than it.
             await self._notes.write()
             if subject in self._overtaken:
                 return
-            before = await self._kept(subject)
+            (before,) = await self._cache.read([subject])
             if changed := changes(before, fact, kind):
                 await self._mailbox.append(self._epoch, self._change(subject, fact, changed))
             await self._cache.keep(self._epoch, {subject: fact})
@@ -229,7 +232,7 @@ class Contacts:
         except StaleEpoch:
             self._fenced()
         finally:
-            self._learning.discard(subject)
+            self._learning.pop(subject, None)
             self._overtaken.discard(subject)
         if kind is Kind.GROUP and fact.data:
             self._note(Lesson(Kind.NAME, id_, {"name": fact.data["name"]}))
