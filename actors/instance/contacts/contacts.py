@@ -30,6 +30,10 @@ PREFETCHED = 2_000
 """Chats of which it is remembered that they were looked at, so that not every event looks again."""
 
 
+AGAIN = 5.0
+"""Seconds until what failed is begun anew."""
+
+
 class Contacts:
     """Names, pictures, about texts and subjects of one instance.
 
@@ -82,11 +86,21 @@ class Contacts:
         )
 
     async def run(self) -> None:
-        """Ask and write down, until cancelled.
+        """Ask and write down, until cancelled. What fails is begun anew: the instance does not end for it.
 
         Raises:
             StaleEpoch: the instance has another owner.
         """
+        while True:
+            try:
+                await self._work()
+            except StaleEpoch:
+                raise
+            except Exception:
+                log.exception("contacts failed")
+                await asyncio.sleep(AGAIN)
+
+    async def _work(self) -> None:
         tasks = [asyncio.create_task(work) for work in (self._load(), self._notes.run(), self._desk.run())]
         try:
             await asyncio.gather(*tasks)
@@ -109,19 +123,27 @@ class Contacts:
 
     def told(self, draft: EventDraft) -> EventDraft:
         """The event with the names that are known already, or come with it."""
-        for lesson in lessons(draft, self._chats):
-            if lesson.kind is Kind.NAME:
-                self._note(lesson)
-        return with_names(draft, self._names, self._chats)
+        try:
+            for lesson in lessons(draft, self._chats):
+                if lesson.kind is Kind.NAME:
+                    self._note(lesson)
+            return with_names(draft, self._names, self._chats)
+        except Exception:
+            # Raised, the event would be refused, delivered again and refused for ever.
+            log.exception("names were not found for an event", extra={"type": draft.type.value})
+            return draft
 
     def heed(self, draft: EventDraft) -> None:
         """Learn from an event that is stored, and think of asking about its chat."""
-        self._desk.busy()
-        for lesson in lessons(draft, self._chats):
-            if lesson.kind is not Kind.NAME:
-                self._note(lesson)
-        if self._settings.prefetch:
-            self._think_of(draft.data.get("chat"))
+        try:
+            self._desk.busy()
+            for lesson in lessons(draft, self._chats):
+                if lesson.kind is not Kind.NAME:
+                    self._note(lesson)
+            if self._settings.prefetch:
+                self._think_of(draft.data.get("chat"))
+        except Exception:
+            log.exception("nothing was learned from an event", extra={"type": draft.type.value})
 
     def _note(self, lesson: Lesson) -> None:
         if lesson.kind is Kind.NAME and lesson.data and not self._names.learn(lesson.id, lesson.data["name"]):
