@@ -58,7 +58,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure(level: str, *, events: bool = True, **facts: Any) -> None:
+def configure(level: str, *, events: bool, **facts: Any) -> None:
     """Log to stderr, as JSON, from ``level`` on. Libraries only from WARNING on.
 
     Args:

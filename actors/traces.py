@@ -68,6 +68,8 @@ def stored(event_id: str, kind: str, *, instance: str, seq: int, since: datetime
         since: when it was received.
         now: seconds since 1970.
     """
+    if not (_exporters or log.isEnabledFor(logging.INFO)):
+        return
     facts = {"event": event_id, "instance": instance, "seq": seq, "type": kind}
     took = max(0.0, now - since.timestamp())
     log.info("event stored", extra={**facts, "trace": trace_id(event_id), "ms": round(took * 1000, 1)})
@@ -99,6 +101,8 @@ def attempted(
         started: seconds since 1970.
         duration: seconds.
     """
+    if error is None and not (_exporters or log.isEnabledFor(logging.INFO)):
+        return
     facts = {
         "event": event_id,
         "instance": instance,
