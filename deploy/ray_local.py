@@ -119,7 +119,7 @@ def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | No
 def main(arguments: Sequence[str]) -> int:
     """Run the cluster until SIGTERM, or until a part of it dies. Returns the exit status."""
     settings = Settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, events=settings.log_events)
     import ray
     from ray.exceptions import RayError
 
