@@ -133,6 +133,7 @@ class SendMessage(
 
 TO = "+55 11 91234-5678"
 GROUP = "120363000000000000@g.us"
+POLLED = "3EB0D4C3B2A190807060"
 ANSWERED = "3EB0A1B2C3D4E5F60718"
 MEDIA = {"id": "med_0a1b2c3d4e5f"}
 
@@ -189,7 +190,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "reaction taken back": {"to": TO, "type": "reaction", "message_id": ANSWERED, "emoji": ""},
     "edit": {"to": TO, "type": "edit", "message_id": c.EXAMPLE_ID, "text": "Hello again from Malote"},
     "delete": {"to": TO, "type": "delete", "message_id": c.EXAMPLE_ID},
-    "vote": {"to": GROUP, "type": "poll_vote", "message_id": ANSWERED, "options": ["Friday"]},
+    "vote": {"to": TO, "type": "poll_vote", "message_id": POLLED, "options": ["Friday"]},
     "forward": {"to": GROUP, "type": "forward", "message_id": ANSWERED},
 }
 """A body for each kind, and for what several kinds can have."""
