@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_validator
 
 from actors.instance.chats.record import ChatRecord
 from actors.instance.chats.shelf import ChatShelf
@@ -79,6 +79,14 @@ class ChangeChat(Body):
     read: bool | None = Field(
         None, description="For the account's own devices; senders see nothing of it. False: marked as unread"
     )
+
+    @field_validator("expires_in", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: object) -> object:
+        # Python takes false for 0.
+        if isinstance(value, bool):
+            raise ValueError("a number of seconds")
+        return value
 
     @model_validator(mode="after")
     def _says_something(self) -> ChangeChat:
