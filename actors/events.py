@@ -31,6 +31,8 @@ class EventType(StrEnum):
     CHAT_PRESENCE = "chat.presence"
     CONTACT_PRESENCE = "contact.presence"
     CONTACT_CHANGED = "contact.changed"
+    ACCOUNT_CHANGED = "account.changed"
+    BLOCKLIST_CHANGED = "blocklist.changed"
     GROUP_JOINED = "group.joined"
     GROUP_CHANGED = "group.changed"
     CALL_RECEIVED = "call.received"

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_validator
 
 from actors.instance.chats.record import ChatRecord
 from actors.instance.chats.shelf import ChatShelf
@@ -69,6 +69,9 @@ class ChatListing(Query):
 class ChangeChat(Body):
     """What shall change; the rest stays."""
 
+    expires_in: Literal[0, 86_400, 604_800, 7_776_000] | None = Field(
+        None, description="Messages of either side disappear after so many seconds; 0: they stay"
+    )
     archived: bool | None = Field(None, description="Archiving takes the pin off")
     pinned: bool | None = None
     muted: bool | None = None
@@ -77,12 +80,20 @@ class ChangeChat(Body):
         None, description="For the account's own devices; senders see nothing of it. False: marked as unread"
     )
 
+    @field_validator("expires_in", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: object) -> object:
+        # Python takes false for 0.
+        if isinstance(value, bool):
+            raise ValueError("a number of seconds")
+        return value
+
     @model_validator(mode="after")
     def _says_something(self) -> ChangeChat:
         if self.muted_until is not None and not self.muted:
             raise ValueError("`muted_until` needs `muted`: true")
-        if all(getattr(self, name) is None for name in ("archived", "pinned", "muted", "read")):
-            raise ValueError("say what shall change: archived, pinned, muted or read")
+        if all(getattr(self, name) is None for name in ("expires_in", "archived", "pinned", "muted", "read")):
+            raise ValueError("say what shall change: expires_in, archived, pinned, muted or read")
         return self
 
 
@@ -124,12 +135,13 @@ async def list_chats(call: Call[None, ChatListing]) -> ChatPage:
 @routes.add(
     "PATCH",
     "/v1/instances/{instance_id}/chats/{chat_id}",
-    "Archive, pin, mute or mark a chat",
+    "Archive, pin, mute or mark a chat, let its messages disappear",
     (204, Answer("It is so on all devices of the account; `chat.updated` tells of it")),
     body=ChangeChat,
     examples={
         "archive": {"archived": True},
         "mute for a while": {"muted": True, "muted_until": EXAMPLE_TIME},
+        "let messages disappear": {"expires_in": 604_800},
         "mark as unread": {"read": False},
     },
     problems=SETTING_PROBLEMS,

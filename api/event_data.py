@@ -341,6 +341,31 @@ class ContactPresenceData(Data):
     last_seen: str | None
 
 
+class AccountChanges(Data):
+    """What changed of the account."""
+
+    privacy: list[str] = Field(description="Settings that changed, by their names; read them to know how")
+
+
+class AccountChangedData(NoticeData):
+    """A change of the account, made on the phone or by another device."""
+
+    changes: AccountChanges | None = None
+
+
+class BlocklistChanges(Data):
+    """Both empty: WhatsApp did not say who, read the list."""
+
+    blocked: list[Party]
+    unblocked: list[Party]
+
+
+class BlocklistChangedData(NoticeData):
+    """A change of whom the account has blocked, made on the phone or by another device."""
+
+    changes: BlocklistChanges | None = None
+
+
 # ---- the instance ---------------------------------------------------------------------------------------
 
 

@@ -207,6 +207,16 @@ KINDS: dict[EventType, EventKind] = {
         d.ContactChangedData,
         _notice("push_name", DIRECT, changes={"name": "Ana Souza"}),
     ),
+    EventType.ACCOUNT_CHANGED: EventKind(
+        "Privacy settings of this account were changed, on the phone or by another device.",
+        d.AccountChangedData,
+        {"kind": "privacy_settings", "event": {}, "changes": {"privacy": ["last_seen"]}},
+    ),
+    EventType.BLOCKLIST_CHANGED: EventKind(
+        "Somebody was blocked or unblocked, on the phone or by another device.",
+        d.BlocklistChangedData,
+        {"kind": "blocklist", "event": {}, "changes": {"blocked": [ANA], "unblocked": []}},
+    ),
     EventType.GROUP_JOINED: EventKind(
         "This account came into a group.",
         d.GroupJoinedData,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lab.state import State
     from lab.switchboard import Switchboard
     from lab.wire import Node
+
+log = logging.getLogger(__name__)
 
 MEDIA_KIND = "md-msg-hist"
 _KEYS_INFO = b"WhatsApp History Keys"
@@ -62,7 +65,11 @@ class Phones:
         """A device has left keys. The first time, it gets the key of shared settings and the past."""
         if self._peers.met(device):
             return
-        self._share_key(device)
+        try:
+            self._share_key(device)
+        except LabError as error:
+            log.warning("%s: %s", error.code, error.detail)
+            return
         if self.pasts.of(device.account.phone):
             self.offer(device, "initial_bootstrap")
             self.offer(device, "full" if device.record.full_history else "recent")

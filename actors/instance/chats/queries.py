@@ -25,8 +25,11 @@ class ChatQueries:
         self._chat_id = chat_id
 
     async def change(self, jid: str, changes: dict[str, Any]) -> None:
-        """Change what is given of ``archived``, ``pinned``, ``muted``, ``muted_until`` and ``read``."""
+        """Change what is given of ``expires_in, archived, pinned, muted, muted_until, read``."""
         chat = self._chat_id(jid)
+        if "expires_in" in changes:
+            async with self._query() as connection:
+                await connection.profile.set_disappearing(changes["expires_in"], chat=chat)
         for command in commands(chat, changes):
             if command.WhichOneof("change") in ("archived", "read"):
                 await self._add_last(command)

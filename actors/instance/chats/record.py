@@ -84,6 +84,8 @@ def _after_message(before: ChatRecord, event: Event) -> ChatRecord:
     mine = bool(data["from_me"])
     sender = (data.get("sender") or {}) if not mine else {}
     update: dict[str, Any] = {}
+    if (data.get("content") or {}).get("type") in _ABOUT_OTHERS:
+        return before
     if at_ms >= before.at_ms:
         jid = sender.get("lid") or (f"{sender['phone'][1:]}@s.whatsapp.net" if sender.get("phone") else None)
         update["last"] = LastMessage(id=data["id"], at_ms=at_ms, from_me=mine, sender=jid)
@@ -110,4 +112,5 @@ def _is_read(data: dict[str, Any]) -> bool:
     return bool(data.get("from_me")) and data.get("status") in _READ
 
 
+_ABOUT_OTHERS = frozenset({"reaction", "edit", "delete", "poll_vote"})
 _CHANGES = frozenset({EventType.MESSAGE_RECEIVED, EventType.MESSAGE_SENT, EventType.CHAT_UPDATED})

@@ -10,6 +10,7 @@ from typing import Any
 from actors.events import EventDraft, EventType, Party, utc
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.chats import ChatIds, chat_of, kind_of
+from actors.instance.connection.own_notices import blocklist_changes, privacy_changes
 from actors.instance.connection.parts import digest, moment, party, party_of_jid
 from actors.messages.notices import (
     CallNotice,
@@ -73,6 +74,10 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.CONTACT_CHANGED
     if kind in _CALLS:
         return _CALLS[kind][0]
+    if kind == "privacy_settings":
+        return EventType.ACCOUNT_CHANGED
+    if kind == "blocklist":
+        return EventType.BLOCKLIST_CHANGED
     if kind in _CHAT_SETTINGS:
         return EventType.CHAT_UPDATED
     return EventType.UNKNOWN
@@ -96,6 +101,10 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
             return {"changes": _of_contact(event.kind, body).model_dump(exclude_none=True)}
         if kind is EventType.GROUP_JOINED:
             return {"group": _joined(body).model_dump()}
+        if kind is EventType.ACCOUNT_CHANGED:
+            return {"changes": {"privacy": privacy_changes(body)}}
+        if kind is EventType.BLOCKLIST_CHANGED:
+            return {"changes": blocklist_changes(body)}
         if kind is EventType.CHAT_UPDATED:
             setting = _chat_setting(event.kind, body).model_dump(exclude_none=True)
             return {"changes": setting, "initial": bool(body.get("FromFullSync"))}
