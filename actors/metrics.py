@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -259,6 +260,57 @@ SCRAPE_SECONDS = _histogram("malote_scrape_seconds", "Putting a node's metrics t
 
 SAMPLERS: list[Callable[[], None]] = []
 """Called before this process's values are exported: what is cheaper to look at now and then than to count."""
+
+
+def sample() -> None:
+    """Bring this process's values up to date."""
+    for sampler in list(SAMPLERS):
+        sampler()
+
+
+class Tally:
+    """A counter on the path of every event: a plain number, added to the metric when that is exported."""
+
+    __slots__ = ("_counter", "number")
+
+    def __init__(self, counter: Counter) -> None:
+        self.number = 0
+        self._counter = counter
+        SAMPLERS.append(self.flush)
+
+    def flush(self) -> None:
+        """Add what was counted."""
+        if self.number:
+            self._counter.inc(self.number)
+            self.number = 0
+
+
+class Durations:
+    """A histogram on the path of every event, likewise."""
+
+    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds: Sequence[float] = histogram._upper_bounds
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+        SAMPLERS.append(self.flush)
+
+    def observe(self, seconds: float) -> None:
+        """It took so long."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def flush(self) -> None:
+        """Add what was observed."""
+        # Private, as is the only way to add several at a time; a test sees that they are what they were.
+        for number, count in enumerate(self._counts):
+            if count:
+                self._histogram._buckets[number].inc(count)
+                self._counts[number] = 0
+        self._histogram._sum.inc(self._sum)
+        self._sum = 0.0
 
 
 def instance_label(instance_id: str) -> str:

@@ -78,8 +78,7 @@ class Exporter:
         with self._writing:
             metrics.PROCESSES.labels(self._role).set(1)
             metrics.MEMORY.labels(self._role).set(memory())
-            for sample in list(metrics.SAMPLERS):
-                sample()
+            metrics.sample()
             found = _values(metrics.REGISTRY, self._keys, self._role == "gateway")
             for name, values in found.items():
                 self._store(name, values)

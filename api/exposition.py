@@ -27,6 +27,7 @@ class Exposition:
         """The metrics in Prometheus' text format."""
         exporter = self.exporter
         if exporter is None:
+            metrics.sample()
             return generate_latest(metrics.REGISTRY)
         async with self._turn:
             # This process's own, fresh as of now; on the loop, which changes them.

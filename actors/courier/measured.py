@@ -20,10 +20,15 @@ Standing = Literal["open", "down", "disabled"]
 SLOW = 0.8
 """Of its deadline, that an attempt takes to count as slow."""
 
-# Looked up once: finding a label's child costs more than counting.
-_TOOK = {outcome: metrics.ATTEMPT_SECONDS.labels(outcome).observe for outcome in metrics.OUTCOMES}
-_DELIVERED = {kind: metrics.DELIVERED.labels(kind).inc for kind in metrics.TYPES}
-_UNKNOWN = metrics.DELIVERED.labels("unknown").inc
+# Looked up once: to find a label's child costs more than to count.
+_TOOK = {
+    outcome: metrics.Durations(metrics.ATTEMPT_SECONDS.labels(outcome)).observe
+    for outcome in metrics.OUTCOMES
+}
+_DELIVERED = {kind: metrics.Tally(metrics.DELIVERED.labels(kind)) for kind in metrics.TYPES}
+_UNKNOWN = _DELIVERED["unknown"]
+_DELIVERY = metrics.Durations(metrics.DELIVERY_SECONDS)
+_SLOT_WAIT = metrics.Durations(metrics.SLOT_WAIT)
 _TIMED_OUT = {
     Failure.TIMEOUT: metrics.TIMEOUTS.labels("attempt").inc,
     Failure.CONNECT_TIMEOUT: metrics.TIMEOUTS.labels("attempt_connect").inc,
@@ -37,7 +42,7 @@ MARK = b'"received_at":"'
 def slot_taken(asked: float) -> float:
     """A slot was got that was asked for at ``asked`` (monotonic); returns the time of now."""
     now = time.monotonic()
-    metrics.SLOT_WAIT.observe(now - asked)
+    _SLOT_WAIT.observe(now - asked)
     return now
 
 
@@ -65,13 +70,13 @@ def concluded(entry: LogEntry, body: bytes, now: float) -> None:
     """
     result = entry.result
     if result == "delivered":
-        _DELIVERED.get(entry.type, _UNKNOWN)()
+        _DELIVERED.get(entry.type, _UNKNOWN).number += 1
         if entry.kind != "delivery":
             return  # a replay: the age of its event says nothing
         begin = body.find(MARK) + len(MARK)
         if begin >= len(MARK):
             received = datetime.fromisoformat(body[begin : body.index(b'"', begin)].decode())
-            metrics.DELIVERY_SECONDS.observe(max(0.0, now - received.timestamp()))
+            _DELIVERY.observe(max(0.0, now - received.timestamp()))
     elif result == "retry":
         metrics.RETRIES.inc()
     elif result == "dead":
