@@ -5,6 +5,7 @@
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
+# make bench-metrics        what measuring costs
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
 # interpreter (3.11 or later), ARGS is passed on.
@@ -20,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
-    bench-delivery
+    bench-delivery bench-metrics
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -59,6 +60,9 @@ bench-handoff: $(INSTALLED) engine
 
 bench-kill: $(INSTALLED) engine
 	$(BIN)/python -m bench.handoff --kill $(ARGS)
+
+bench-metrics: $(INSTALLED)
+	$(BIN)/python -m bench.metrics $(ARGS)
 
 bench-delivery: $(INSTALLED)
 	$(BIN)/python -m bench.delivery $(ARGS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -13,6 +15,9 @@ from actors import metrics
 from actors.courier import measured
 from actors.courier.ledger import LogEntry
 from actors.courier.retry import Failure, Outcome
+from actors.instance import measured as of_instance
+from actors.instance.connection.base import ConnectionError
+from actors.instance.policy import Ending
 
 SECONDS = st.one_of(st.floats(0, 1e6), st.sampled_from(metrics.FAST))
 
@@ -29,6 +34,7 @@ def values(registry: CollectorRegistry) -> dict[tuple[str, ...], Any]:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(SECONDS)))
 def test_durations_are_a_histogram(batches: list[list[float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
@@ -40,7 +46,7 @@ def test_durations_are_a_histogram(batches: list[list[float]]) -> None:
             for seconds in batch:
                 durations.observe(seconds)
                 second.observe(seconds)
-            metrics.sample()
+            durations.flush()
             found = values(ours)
             assert {**found, ("a_sum",): first._sum.get()} == values(theirs)
     finally:
@@ -138,3 +144,90 @@ def test_what_is_given_up_is_counted() -> None:
     assert sampled(name, reason="refused") == refused + 1
     assert sampled(name, reason="unsent") == unsent + 3
     assert sampled("malote_delivery_retries_total") == retries + 1
+
+
+async def test_a_query_is_measured_however_it_ends() -> None:
+    async def ask(error: BaseException | None) -> None:
+        async with of_instance.query("picture"):
+            if error is not None:
+                raise error
+
+    name = "malote_query_seconds_count"
+    ends: list[tuple[BaseException | None, str]] = [
+        (None, "ok"),
+        (TimeoutError(), "timeout"),
+        (ConnectionError("timeout", "info query timed out"), "timeout"),
+        (ConnectionError("not_connected", "websocket not connected"), "error"),
+        (asyncio.CancelledError(), "cancelled"),
+    ]
+    late = sampled("malote_timeouts_total", place="query")
+    for error, outcome in ends:
+        before = sampled(name, kind="picture", outcome=outcome)
+        with suppress(TimeoutError, ConnectionError, asyncio.CancelledError):
+            await ask(error)
+        assert sampled(name, kind="picture", outcome=outcome) == before + 1
+    assert sampled("malote_timeouts_total", place="query") == late + 2
+    assert sampled("malote_queries_open") == 0
+
+
+def test_the_ends_of_connections_are_told_apart() -> None:
+    def counts() -> tuple[float, ...]:
+        return (
+            sampled("malote_reconnects_total"),
+            sampled("malote_conflicts_total"),
+            sampled("malote_parks_total", cause="events"),
+            sampled("malote_silent_connections_total"),
+            sampled("malote_engines_lost_total"),
+            sampled("malote_timeouts_total", place="login"),
+        )
+
+    def change(ending: Ending, *, parked: bool = False) -> tuple[float, ...]:
+        before = counts()
+        of_instance.ended(ending, parked=parked)
+        return tuple(now - then for now, then in zip(counts(), before, strict=True))
+
+    assert change(Ending.LOST) == (1, 0, 0, 0, 0, 0)
+    assert change(Ending.REPLACED) == (0, 1, 0, 0, 0, 0)
+    assert change(Ending.PARKED) == (0, 0, 1, 0, 0, 0)
+    assert change(Ending.PARKED, parked=True) == (0, 0, 0, 0, 0, 0)
+    assert change(Ending.SILENT) == (1, 0, 0, 1, 0, 0)
+    assert change(Ending.ENGINE_GONE) == (1, 0, 0, 0, 1, 0)
+    assert change(Ending.LOGIN_TIMEOUT) == (1, 0, 0, 0, 0, 1)
+    assert change(Ending.LOGGED_OUT) == (0, 0, 0, 0, 0, 0)
+    assert change(Ending.WANTED) == (0, 0, 0, 0, 0, 0)
+
+
+def test_an_answer_to_an_append_is_counted_as_what_it_is() -> None:
+    def counts() -> tuple[float, ...]:
+        return (
+            sampled("malote_events_appended_total", type="message.received"),
+            sampled("malote_fenced_writes_total"),
+            sampled("malote_ephemeral_events_dropped_total"),
+        )
+
+    for outcome, expected in (
+        ("ok", (1, 0, 0)),
+        ("duplicate", (1, 0, 0)),
+        ("stale", (0, 1, 0)),
+        ("dropped", (0, 0, 1)),
+        ("full", (0, 0, 0)),
+    ):
+        before = counts()
+        of_instance.appended("message.received", outcome)
+        assert tuple(now - then for now, then in zip(counts(), before, strict=True)) == expected
+
+
+def test_the_oldest_handler_is_as_old_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(of_instance.time, "monotonic", lambda: clock[0])
+    handlers = of_instance.Handlers()
+    with handlers.one():
+        clock[0] = 103.0
+        with handlers.one():
+            clock[0] = 110.0
+            handlers.sample()
+            assert sampled("malote_event_handlers") == 2
+            assert sampled("malote_event_handler_oldest_seconds") == 10
+    handlers.sample()
+    assert sampled("malote_event_handlers") == 0
+    assert sampled("malote_event_handler_oldest_seconds") == 0
