@@ -4,6 +4,7 @@
 # make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
+# make bench-media          what files do to the text beside them (ARGS=--help)
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 # make bench-metrics        what measuring costs
 #
@@ -21,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
-    bench-delivery bench-metrics
+    bench-delivery bench-media bench-metrics
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -66,6 +67,9 @@ bench-metrics: $(INSTALLED)
 
 bench-delivery: $(INSTALLED)
 	$(BIN)/python -m bench.delivery $(ARGS)
+
+bench-media: $(INSTALLED) engine
+	$(BIN)/python -m bench.media $(ARGS)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m deploy.reference

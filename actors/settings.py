@@ -195,6 +195,9 @@ class MediaSettings(BaseSettings):
     intake_instance: Count = Field(4, description="Of these, how many of one instance")
     intake_timeout: Seconds = Field(300.0, description="Deadline of receiving an upload")
     upload_timeout: Seconds = Field(300.0, description="Deadline of uploading a file to WhatsApp")
+    upload_concurrency: Count = Field(
+        2, description="Files that one instance uploads to WhatsApp at a time, ahead of their messages"
+    )
     upload_kept: Seconds = Field(
         3600.0, description="Seconds for which what was uploaded is used when a message is sent again"
     )

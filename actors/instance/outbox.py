@@ -201,6 +201,23 @@ class Outbox:
         entries = await self.store.run(lambda: redis.xrange(self.key("outbox"), count=1), timeout=5)
         return await self.get(entries[0][1]["id"]) if entries else None
 
+    async def waiting(self, count: int) -> list[QueuedMessage]:
+        """The messages that wait, oldest first.
+
+        Args:
+            count: of them, at most.
+        """
+        redis = self.store.redis
+        entries = await self.store.run(lambda: redis.xrange(self.key("outbox"), count=count), timeout=5)
+
+        async def look() -> list[dict[str, str]]:
+            pipe = redis.pipeline(transaction=False)
+            for _, fields in entries:
+                pipe.hgetall(self.key("message", fields["id"]))
+            return list(await pipe.execute())
+
+        return [_message(raw) for raw in await self.store.run(look, timeout=5) if raw] if entries else []
+
     async def depth(self) -> int:
         """How many messages wait."""
         redis = self.store.redis

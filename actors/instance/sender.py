@@ -1,13 +1,15 @@
-"""Sends what is in the outbox: in order, paced, each result recorded with its event."""
+"""Sends what is in the outbox: in the order of each chat, paced, each result recorded with its event."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from actors import metrics
 from actors.events import EventDraft, EventType
@@ -25,8 +27,6 @@ from actors.registry import now
 from actors.settings import OutboxSettings
 from actors.store import StoreUnavailable
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
 TYPING_SHOWN = 10.0
@@ -41,12 +41,30 @@ SWEEP = 2.0
 """Seconds after which the outbox is looked at although nobody rang."""
 
 
-class _Leaving(Exception):
-    """`quiesce` cut it short."""
+PAUSE, LONGEST = 0.1, 10.0
+"""Seconds before the attempt after a failed one: doubled each time, up to the longest."""
+
+AHEAD = 50
+"""Waiting messages that are looked at while the oldest one's file is uploaded."""
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What a message went through that has no result yet.
+
+    Args:
+        refused: how often it, or its file, was answered with an error.
+        unreadable: since when its file cannot be read, in seconds of the loop's clock.
+        waited: it waited as long as it asked for.
+    """
+
+    refused: int = 0
+    unreadable: float | None = None
+    waited: bool = False
 
 
 class Sender:
-    """One message at a time, the oldest first.
+    """One message at a time, the oldest first. While its file is uploaded, those to other chats go on.
 
     Args:
         online: set while messages can be sent.
@@ -74,10 +92,8 @@ class Sender:
         self._connection = connection
         self._composer = composer
         self._uploads = uploads
-        self._unreadable = ("", 0.0)
         self._chats = chats
-        self._refused = ("", 0)
-        self._waited = ""
+        self._attempts: defaultdict[str, _Attempts] = defaultdict(_Attempts)
         self._leaving = asyncio.Event()
         self._ring = asyncio.Event()
         self._going = asyncio.Event()
@@ -90,10 +106,11 @@ class Sender:
         self._ring.set()
 
     async def quiesce(self) -> None:
-        """Take no further message, and wait for the one in flight."""
+        """Take no further message, wait for the one in flight, and break uploads off."""
         self._going.clear()
         self._leaving.set()
         await self._idle.wait()
+        await self._uploads.stop()
 
     def resume(self) -> None:
         """Go on after `quiesce`."""
@@ -107,6 +124,12 @@ class Sender:
         Raises:
             StaleEpoch: the instance has another owner.
         """
+        try:
+            await self._run()
+        finally:
+            await self._uploads.stop()
+
+    async def _run(self) -> None:
         failures = 0
         while True:
             await self._online.wait()
@@ -115,8 +138,9 @@ class Sender:
                 continue
             self._ring.clear()
             self._idle.clear()
+            message: QueuedMessage | None = None
             try:
-                message = await self._outbox.head()
+                message = await self._next()
                 done = await self._send(message) if message is not None else None
             except StoreUnavailable:
                 done = False
@@ -129,7 +153,9 @@ class Sender:
                 await asyncio.sleep(self._settings.interval)
             else:
                 failures += 1
-                await asyncio.sleep(min(10.0, 0.1 * 2 ** min(failures, 10)))
+                # Others that succeed in between must not hurry this one through its attempts.
+                refused = self._attempts[message.id].refused if message is not None else 0
+                await asyncio.sleep(min(LONGEST, PAUSE * 2 ** min(max(failures, refused), 10)))
 
     async def _rung(self, timeout: float) -> None:
         try:
@@ -137,6 +163,21 @@ class Sender:
                 await self._ring.wait()
         except TimeoutError:
             pass
+
+    async def _next(self) -> QueuedMessage | None:
+        """The oldest message that can be sent now, and is the oldest of its chat."""
+        head = await self._outbox.head()
+        if head is None or self._uploads.ready(head):
+            return head
+        held: set[str] = set()
+        chosen: QueuedMessage | None = None
+        for message in await self._outbox.waiting(AHEAD):
+            self._uploads.begin(message, self.ring)
+            chat = message.request.to
+            if chosen is None and chat not in held and self._uploads.ready(message):
+                chosen = message
+            held.add(chat)
+        return chosen
 
     async def _send(self, message: QueuedMessage) -> bool | None:
         """Make one attempt.
@@ -148,11 +189,9 @@ class Sender:
         if not await self._wait(message):
             return None
         try:
-            media = await self._unless_leaving(self._uploads.of(message)) if message.file else None
+            media = self._uploads.take(message)
             await self._outbox.begin(self._epoch, message)
             composed = await self._composer.compose(message, media)
-        except _Leaving:
-            return None
         except Unsendable as error:
             return await self._refuse(message, {"code": error.code, "message": error.message}, 0)
         except MediaError as error:
@@ -178,7 +217,7 @@ class Sender:
     async def _wait(self, message: QueuedMessage) -> bool:
         """Wait for as long as asked, with typing shown. False if this was cut short by `quiesce`."""
         request = message.request
-        if message.id == self._waited or not (request.delay or request.typing):
+        if not (request.delay or request.typing) or self._attempts[message.id].waited:
             return True
         if not await self._rest(request.delay):
             return False
@@ -190,7 +229,7 @@ class Sender:
                 await self._show(request.to, "paused")
                 return False
             left -= TYPING_SHOWN
-        self._waited = message.id
+        self._attempts[message.id].waited = True
         return True
 
     async def _rest(self, seconds: float) -> bool:
@@ -200,19 +239,6 @@ class Sender:
         except TimeoutError:
             return True
         return False
-
-    async def _unless_leaving(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work returns; `_Leaving` if `quiesce` is asked for first. It is cancelled then."""
-        task, leaving = asyncio.create_task(work), asyncio.create_task(self._leaving.wait())
-        try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise _Leaving
-            return task.result()
-        finally:
-            for one in (task, leaving):
-                one.cancel()
-            await asyncio.gather(task, leaving, return_exceptions=True)
 
     async def _show(self, chat: str, state: str) -> None:
         # Never a reason not to send.
@@ -229,9 +255,8 @@ class Sender:
         if refusal.code in NOT_AN_ATTEMPT:
             return False
         # Only answers about the message count, not attempts that the end of a connection cut short.
-        before = self._refused[1] if self._refused[0] == message.id else 0
-        attempt = before + 1
-        self._refused = (message.id, attempt)
+        known = self._attempts[message.id]
+        known.refused = attempt = known.refused + 1
         log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": refusal.code})
         if not refusal.final and attempt < self._settings.attempts:
             return False
@@ -241,10 +266,11 @@ class Sender:
     async def _unread(self, message: QueuedMessage, error: MediaError) -> bool:
         """The store of files is away: that passes, but those behind the message do not wait for ever."""
         moment = asyncio.get_running_loop().time()
-        if self._unreadable[0] != message.id:
-            self._unreadable = (message.id, moment)
+        known = self._attempts[message.id]
+        if known.unreadable is None:
+            known.unreadable = moment
         log.warning("file unreadable", extra={"message_id": message.id, "error": str(error)})
-        if moment - self._unreadable[1] < UNREADABLE_MAX:
+        if moment - known.unreadable < UNREADABLE_MAX:
             return False
         return await self._refuse(message, {"code": error.code.value, "message": error.message}, 0)
 
@@ -263,6 +289,7 @@ class Sender:
         )
         await self._outbox.finish(self._epoch, message, "failed", {"error": reason}, draft)
         metrics.SENT.labels("failed").inc()
+        self._attempts.pop(message.id, None)
         return True
 
     async def _sent(self, message: QueuedMessage, composed: Composed, result: pb.SendResult) -> None:
@@ -287,6 +314,7 @@ class Sender:
         await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)
         metrics.SENT.labels("sent").inc()
         self._chats.saved(aliases)
+        self._attempts.pop(message.id, None)
 
     def _draft(
         self,

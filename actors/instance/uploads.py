@@ -1,4 +1,4 @@
-"""Uploads the files of messages before they are sent, and remembers what was uploaded."""
+"""Uploads the files of messages ahead of their turn, and remembers what was uploaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = {
 
 
 class Uploads:
-    """What was uploaded for a message is used again when it is sent again, until it is too old for that.
+    """A few at a time. What was uploaded is used again when its message is, until it is too old for that.
 
     Args:
         files: where files are stored.
@@ -53,9 +53,28 @@ class Uploads:
         self._files = files
         self._settings = settings
         self._connection = connection
+        self._tasks: dict[str, asyncio.Task[Upload]] = {}
 
-    async def of(self, message: QueuedMessage) -> Uploaded | None:
-        """The message's file, uploaded; None if it has none.
+    def ready(self, message: QueuedMessage) -> bool:
+        """True if `take` has an answer: the message has no file, or its upload has ended."""
+        task = self._tasks.get(message.id)
+        return message.file is None or (self._known(message) is not None if task is None else task.done())
+
+    def begin(self, message: QueuedMessage, ended: Callable[[], None]) -> None:
+        """Upload a message's file, unless that is done, under way, or enough others are.
+
+        Args:
+            ended: called when the message has become ready.
+        """
+        file = message.file
+        if file is None or message.id in self._tasks or self._known(message) is not None:
+            return
+        if sum(not task.done() for task in self._tasks.values()) < self._settings.upload_concurrency:
+            task = self._tasks[message.id] = asyncio.create_task(self._store(message, file))
+            task.add_done_callback(lambda _: ended())
+
+    def take(self, message: QueuedMessage) -> Uploaded | None:
+        """The file of a message that is ready, None if it has none. If it failed, `begin` tries again.
 
         Raises:
             Unsendable: the file is no longer stored.
@@ -63,14 +82,28 @@ class Uploads:
             ConnectionError: it could not be uploaded; ``upload_failed`` if that is the file's fault.
             StaleEpoch, StoreUnavailable
         """
-        file = message.file
-        if file is None:
+        if message.file is None:
             return None
+        task = self._tasks.pop(message.id, None)
+        upload = self._known(message) if task is None else task.result()
+        assert upload is not None, "not ready"
+        return upload.described(message.file)
+
+    async def stop(self) -> None:
+        """Break off what is under way: its messages are left to a successor."""
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _known(self, message: QueuedMessage) -> Upload | None:
         upload = message.upload
-        if upload is None or upload.at < time.time() - self._settings.upload_kept:
-            upload = await self._upload(message, file)
-            await self._outbox.uploaded(self._epoch, message, upload)
-        return upload.described(file)
+        return upload if upload and upload.at >= time.time() - self._settings.upload_kept else None
+
+    async def _store(self, message: QueuedMessage, file: MessageFile) -> Upload:
+        upload = await self._upload(message, file)
+        await self._outbox.uploaded(self._epoch, message, upload)
+        return upload
 
     async def _upload(self, message: QueuedMessage, file: MessageFile) -> Upload:
         kind = KINDS[message.request.content.type]

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.figures import spread
 from bench.handoff import picture
+from bench.handoff.books import Books
 from bench.handoff.kills import Killer, plan
 from bench.handoff.moves import MOVED, Mover
 from bench.handoff.options import Options
@@ -31,7 +32,14 @@ class Run:
         self.result: Result | None = None
         self._options = options
         self._say = say
-        self._world = World(options, cluster, directory, say)
+        self._world = World(
+            cluster,
+            directory,
+            say,
+            instances=options.instances,
+            contacts=options.contacts,
+            books=Books(),
+        )
         self._dice = random.Random(options.seed)
         self.mover = Mover(self._world, self._dice)
         self._killer = Killer(self._world, say)

@@ -22,7 +22,6 @@ from pydantic import SecretStr
 from actors.registry import new_token
 from actors.settings import LabSettings, Settings
 from bench.handoff.books import Books
-from bench.handoff.options import Options
 from bench.handoff.receiver import Receiver
 from deploy.children import Child
 from deploy.demo.clients import LabControl, Malote, Refused
@@ -44,6 +43,8 @@ class World:
     Args:
         cluster: not started; its access is in this process's environment already.
         directory: for data and logs.
+        instances, contacts: how many.
+        books: take in what the receiver gets.
         redis_url: a Redis or Valkey instead of an embedded one.
 
     Attributes:
@@ -53,22 +54,24 @@ class World:
 
     def __init__(
         self,
-        options: Options,
         cluster: LocalCluster,
         directory: Path,
         say: Say,
         *,
+        instances: int,
+        contacts: int,
+        books: Books,
         redis_url: str | None = None,
     ) -> None:
-        self.instances = {f"move-{n:02d}": f"55119000{n:05d}" for n in range(1, options.instances + 1)}
-        self.contacts = [f"55119555{n:05d}" for n in range(1, options.contacts + 1)]
-        self.books = Books()
+        self.instances = {f"move-{n:02d}": f"55119000{n:05d}" for n in range(1, instances + 1)}
+        self.contacts = [f"55119555{n:05d}" for n in range(1, contacts + 1)]
+        self.books = books
         self.cluster = cluster
         self.api = Malote("")
         self.lab = LabControl("")
         self.local: Local | None = None
         self._secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
-        self._receiver = Receiver(self.books, self._secret)
+        self._receiver = Receiver(books, self._secret)
         self._key = new_token()
         self._directory = directory
         self._say = say

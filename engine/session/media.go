@@ -97,7 +97,8 @@ func (s *Session) FetchMedia(ctx context.Context, command *pb.FetchMedia) (*pb.F
 	if err != nil {
 		return nil, fail("bad_request", "cannot write to %s: %s", folder, err)
 	}
-	size, err := s.fetch(ctx, command, part)
+	var size uint64
+	inBackground(func() { size, err = s.fetch(ctx, command, part) })
 	if failed := part.Close(); err == nil {
 		err = failed
 	}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors.events import Event
+from actors.instance import sender
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection import whatsapp_pb2 as wa
@@ -105,11 +106,11 @@ class Bench:
         self.sender.ring()
         return message_id
 
-    async def queue_file(self) -> str:
+    async def queue_file(self, to: str = TO) -> str:
         path = self.files.scratch / "file"
         path.write_bytes(b"abc")
         media = await self.files.put(INSTANCE, path, mime_type="text/plain")
-        request = SendRequest.model_validate({"to": TO, "type": "document", "media": {"id": media.id}})
+        request = SendRequest.model_validate({"to": to, "type": "document", "media": {"id": media.id}})
         file = MessageFile(id=media.id, mime_type="text/plain", size=3)
         message_id, _ = await self.outbox.enqueue(request, file=file)
         self.sender.ring()
@@ -130,7 +131,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(store: Store, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr(sender, "PAUSE", 0.01)
     made = Bench(store, await grant(Registry(store)), tmp_path)
     yield made
     made.task.cancel()
@@ -336,6 +338,43 @@ async def test_a_quiesce_ends_an_upload_in_flight(bench: Bench) -> None:
     bench.sender.resume()
     assert (await bench.result(message_id)).status == "sent"
     assert len(bench.engine.sent) == 1
+
+
+async def test_a_slow_upload_holds_up_its_own_chat_only(bench: Bench) -> None:
+    bench.engine.held = asyncio.Event()
+    file = await bench.queue_file()
+    behind = await bench.queue(text="behind the file")
+    elsewhere = [await bench.send(to=GROUP, text=f"elsewhere {n}") for n in range(2)]
+    assert [message.status for message in elsewhere] == ["sent", "sent"]
+    waiting = await bench.outbox.get(behind)
+    assert waiting is not None
+    assert (waiting.status, waiting.attempts) == ("queued", 0)
+    bench.engine.held.set()
+    await bench.result(behind)
+    sent = [step[2] for step in bench.engine.of("send")]
+    assert sent == [elsewhere[0].id, elsewhere[1].id, file, behind]
+
+
+async def test_files_are_uploaded_ahead_of_their_turn_a_few_at_a_time(bench: Bench) -> None:
+    bench.engine.held = asyncio.Event()
+    files = [await bench.queue_file() for _ in range(4)]
+    at_a_time = MediaSettings().upload_concurrency
+    await until(lambda: len(bench.engine.of("upload")) == at_a_time)
+    await bench.send(to=GROUP, text="the outbox is looked through again")
+    assert len(bench.engine.of("upload")) == at_a_time
+    bench.engine.held.set()
+    for file in files:
+        assert (await bench.result(file)).status == "sent"
+    assert [step[2] for step in bench.engine.of("send") if step[1] == TO] == files
+    assert len(bench.engine.of("upload")) == len(files)
+
+
+async def test_refused_uploads_are_counted_for_each_message(bench: Bench) -> None:
+    bench.engine.upload_error = ConnectionError("rejected", "refused with status 403", 403)
+    messages = [await bench.queue_file(to) for to in (TO, GROUP)]
+    for message_id in messages:
+        assert (await bench.result(message_id)).status == "failed"
+    assert len(bench.engine.of("upload")) == 2 * OutboxSettings().attempts
 
 
 # ---- before it is sent ----------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What files do to the text beside them."""

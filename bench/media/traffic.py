@@ -1,0 +1,73 @@
+"""Contacts that write texts, and one that passes on a file."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from bench.handoff.world import World
+from tests.wait import until
+
+PATIENCE = 60.0
+
+
+class Traffic:
+    """What is written to the only account. The last contact passes files on.
+
+    Attributes:
+        texts: when each was ordered, in monotonic seconds, by its id.
+        files: ids of the messages with a file.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.texts: dict[str, float] = {}
+        self.files: list[str] = []
+        [self._phone] = world.instances.values()
+        *self._writers, self._passer = world.contacts
+        self._lab = world.lab
+        self._file = ""
+
+    async def upload(self, path: Path) -> None:
+        """Put a file on the network, to be passed on: an upload of each would take from what is measured."""
+        url = f"{self._lab.url}/contacts/{self._writers[0]}/media"
+        query = {"to": self._passer, "kind": "document", "file_name": "file.bin"}
+        async with ClientSession() as session:
+            with path.open("rb") as file:
+                async with session.post(url, params=query, data=file) as answer:
+                    answer.raise_for_status()
+        self._file = await until(self._came, timeout=PATIENCE, what="the file")
+
+    async def _came(self) -> str:
+        return "".join(str(arrival["message"]) for arrival in await self._lab.arrivals(self._passer, 0))
+
+    async def write(self, rate: float, go_on: Callable[[], bool]) -> Sequence[str]:
+        """Let texts be written at a rate, whether the last one has gone or not. Returns their ids."""
+        began = time.monotonic()
+        open_: list[asyncio.Task[str]] = []
+        for number in itertools.count():
+            if not go_on():
+                break
+            open_.append(asyncio.create_task(self._text(number)))
+            await asyncio.sleep(began + (number + 1) / rate - time.monotonic())
+        return await asyncio.gather(*open_)
+
+    async def pass_on(self, count: int, rate: float) -> None:
+        """Let messages with the file be written at a rate."""
+        began = time.monotonic()
+        for number in range(count):
+            order = {"to": self._phone, "message": self._file}
+            written = await self._lab.call("POST", f"/contacts/{self._passer}/raw", order)
+            self.files += written["ids"]
+            await asyncio.sleep(began + (number + 1) / rate - time.monotonic())
+
+    async def _text(self, number: int) -> str:
+        began = time.monotonic()
+        writer = self._writers[number % len(self._writers)]
+        [id_] = await self._lab.write(writer, self._phone, f"text {number}", count=1, interval=0)
+        self.texts[id_] = began
+        return id_
