@@ -59,6 +59,8 @@ class Exporter:
     def __init__(self, folder: Path, role: str) -> None:
         self.folder = folder
         self._role = role
+        if role == "gateway":
+            metrics.from_zero()
         self._id = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._keys: dict[tuple[str, ...], str] = {}
         self._written: dict[str, Values] = {}

@@ -84,7 +84,10 @@ def main() -> None:
         for exporter in exporters:
             exporter.close()
     print(f"a delivery {found['delivery_us']} us, an append {found['append_us']} us")
-    print(f"a process writes in {found['write_us']} us; a scrape of {len(exporters)} processes", end=" ")
+    print(
+        f"a process that has all metrics writes in {found['write_us']} us; a scrape of {len(exporters)} processes",
+        end=" ",
+    )
     print(f"takes {found['scrape_ms']} ms and has {found['scrape_bytes']} bytes")
     print(json.dumps(found))
 
