@@ -58,6 +58,7 @@ class Exporter:
 
     def __init__(self, folder: Path, role: str) -> None:
         self.folder = folder
+        self._alive = -1
         self._role = role
         if role == "gateway":
             metrics.from_zero()
@@ -66,18 +67,16 @@ class Exporter:
         self._written: dict[str, Values] = {}
         self._files: dict[str, MmapedDict] = {}
         self._writing = threading.Lock()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid() or stat.S_IMODE(folder.stat().st_mode) & 0o022:
-            raise PermissionError(f"{folder} belongs to others, or others may write to it")
         self._own = folder / self._id
-        with _locked(folder):
-            self._own.mkdir()
-            self._alive = os.open(self._own / "alive", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._alive, fcntl.LOCK_EX)
+        self._join()
 
     def write(self) -> None:
         """Write what has changed."""
         with self._writing:
+            if not self._own.exists():
+                # Somebody cleaned temporary folders up. Everything is still in this process.
+                self._leave()
+                self._join()
             metrics.PROCESSES.labels(self._role).set(1)
             metrics.MEMORY.labels(self._role).set(memory())
             metrics.sample()
@@ -89,8 +88,24 @@ class Exporter:
         """Write for the last time; the values of gauges end here."""
         with contextlib.suppress(OSError):
             self.write()
+        self._leave()
+
+    def _join(self) -> None:
+        folder = self.folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid() or stat.S_IMODE(folder.stat().st_mode) & 0o022:
+            raise PermissionError(f"{folder} belongs to others, or others may write to it")
+        with _locked(folder):
+            self._own.mkdir()
+            # Of the folder itself: systemd leaves one that is locked alone, however old it is.
+            self._alive = os.open(self._own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._alive, fcntl.LOCK_EX)
+
+    def _leave(self) -> None:
         for file in self._files.values():
             file.close()
+        self._files.clear()
+        self._written.clear()
         os.close(self._alive)
 
     def _store(self, name: str, values: Values) -> None:
@@ -247,9 +262,9 @@ def _number(grave: Path) -> int:
 
 def _dead(own: Path) -> bool:
     try:
-        descriptor = os.open(own / "alive", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return True
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -84,11 +84,10 @@ def main() -> None:
         for exporter in exporters:
             exporter.close()
     print(f"a delivery {found['delivery_us']} us, an append {found['append_us']} us")
+    print(f"a process that has all metrics writes in {found['write_us']} us")
     print(
-        f"a process that has all metrics writes in {found['write_us']} us; a scrape of {len(exporters)} processes",
-        end=" ",
+        f"a scrape of {len(exporters)} processes takes {found['scrape_ms']} ms: {found['scrape_bytes']} bytes"
     )
-    print(f"takes {found['scrape_ms']} ms and has {found['scrape_bytes']} bytes")
     print(json.dumps(found))
 
 

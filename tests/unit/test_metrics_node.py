@@ -162,6 +162,20 @@ def test_a_series_that_ended_is_not_exported(tmp_path: Path) -> None:
         exporter.close()
 
 
+def test_a_folder_that_was_cleaned_up_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    exporter = Exporter(folder, "instance")
+    try:
+        metrics.CONFLICTS.inc()
+        exporter.write()
+        before = samples(folder)[("malote_conflicts_total",)]
+        shutil.rmtree(folder)
+        exporter.write()
+        assert samples(folder)[("malote_conflicts_total",)] == before
+    finally:
+        exporter.close()
+
+
 def test_series_of_the_gateway_begin_with_zero(tmp_path: Path) -> None:
     exporter = Exporter(tmp_path, "gateway")
     try:
