@@ -23,10 +23,7 @@ from actors.store import Store
 from actors.supervisor.census import Census
 from tests.courier.conftest import Account
 from tests.courier.receiver import Got, Receiver
-from tests.prometheus.cases import STAYS_SILENT
-from tests.prometheus.test_rules import SCRAPE, look, promtool, run, scenario, suite
-
-__all__ = ["promtool"]
+from tests.prometheus.tools import SCRAPE, look, run, scenario, suite
 
 FASTER = 10
 DEADLINE = 15 / FASTER
@@ -34,6 +31,8 @@ BEFORE, AFTER = 3, 9
 """Scrapes: 135 s of the incident in all."""
 ALERTED = {"MaloteAttemptsNearDeadline": 45, "MaloteQueryTimeouts": 45, "MaloteOldestUndelivered": 105}
 """Seconds into the incident at which each fires at the latest: a scrape later than on a quiet machine."""
+STAYS_SILENT = ("MaloteEventHandlerHangs", "MaloteAppendsSlow", "MaloteMailboxFills", "MaloteInstanceParks")
+"""What would mean that the events themselves are held up, as they were then."""
 
 Series = dict[str, list[float]]
 
