@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from actors import logs
+from actors import logs, otlp
 from actors.metrics_node import Exporter, node_folder
 from actors.registry import Registry
 from actors.settings import Settings
@@ -105,7 +105,8 @@ def main() -> None:
     except ValidationError as error:
         first = error.errors()[0]
         sys.exit(f"malote gateway: the setting {'.'.join(map(str, first['loc']))}: {first['msg']}")
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, events=settings.log_events)
+    otlp.start(settings.otlp_endpoint, "malote-gateway")
     try:
         asyncio.run(_until_signal(settings))
     except CannotStart as error:

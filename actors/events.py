@@ -55,9 +55,7 @@ class Party(BaseModel):
 
     phone: str | None = Field(None, description="E.164, as in +5511999999999", examples=["+5511999999999"])
     lid: str | None = Field(None, description="WhatsApp's linked identity, as in 123456789012345@lid")
-    name: str | None = Field(
-        None, description="The name the person chose (push name), if it came with the event"
-    )
+    name: str | None = Field(None, description="The name the person chose (push name), if it is known")
 
 
 class Chat(BaseModel):
@@ -69,6 +67,9 @@ class Chat(BaseModel):
     kind: Literal["direct", "group", "status", "broadcast", "newsletter"]
     phone: str | None = None
     lid: str | None = None
+    name: str | None = Field(
+        None, description="The person's name or the group's, if it was known when the event came"
+    )
 
 
 class Memory(BaseModel):

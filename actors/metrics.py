@@ -144,6 +144,13 @@ QUERY_SECONDS = _histogram(
     labels=["kind", "outcome"],
 )
 QUERIES = _gauge("malote_queries_open", "Queries that wait for WhatsApp or for their turn")
+CONTACT_QUERIES = _gauge(
+    "malote_contact_queries_waiting", "Contacts that wait to be asked about, prefetching included"
+)
+CONTACT_BREAKERS = _gauge(
+    "malote_contact_breakers_open",
+    "Instances that ask about no contacts for now, because WhatsApp left such queries unanswered",
+)
 INSTANCE_MEMORY = _gauge(
     "malote_instance_memory_bytes", "Resident memory of an instance, its engine included", ["instance_id"]
 )

@@ -94,6 +94,39 @@ class InstanceSettings(BaseSettings):
     store_lock_wait: Seconds = Field(15.0, description="Wait for a predecessor's lock on the session store")
 
 
+class ContactSettings(BaseSettings):
+    """What an instance asks WhatsApp about people and groups, and remembers."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_CONTACT_", frozen=True)
+
+    ttl_person: Seconds = Field(
+        86_400.0, description="Seconds what a person shows is told before it is asked for again"
+    )
+    ttl_group: Seconds = Field(86_400.0, description="The same of a group's subject and topic")
+    ttl_picture: Seconds = Field(
+        3_600.0, description="The same of where a picture is; WhatsApp's links are good for some days"
+    )
+    ttl_absent: Seconds = Field(3_600.0, description="The same of what is not there, or not shown")
+    keep: Count = Field(
+        30 * 86_400, description="Seconds after which what is old is told no more; links to pictures: a day"
+    )
+    bound: Count = Field(20_000, description="Answers and names kept per instance; above, the oldest go")
+    timeout: Seconds = Field(10.0, description="Deadline of one query to WhatsApp")
+    concurrency: Count = Field(2, description="Queries of one instance at a time")
+    rate: float = Field(1.0, gt=0, description="Queries per second of one instance, sustained")
+    burst: Count = Field(10, description="Queries that may have been saved up")
+    waiting: Count = Field(500, description="Queries of one instance that wait for their turn")
+    breaker_failures: Count = Field(3, description="Time-outs in a row after which nothing is asked any more")
+    breaker_first: Seconds = Field(30.0, description="Seconds until one query tries again, doubled each time")
+    breaker_longest: Seconds = Field(600.0, description="Longest time between two such queries")
+    prefetch: bool = Field(
+        True, description="Ask about the people and groups of active chats before anybody wants to know"
+    )
+    prefetch_idle: float = Field(
+        5.0, ge=0, description="Seconds without a new event after which an instance does so"
+    )
+
+
 class CourierSettings(BaseSettings):
     """Webhook delivery."""
 
@@ -332,6 +365,14 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_events: bool = Field(
+        False, description="A line in the log for every event and every delivery; failed ones have one always"
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs malote[otel]",
+    )
     allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts or networks endpoints may have although they are private"
     )
@@ -340,6 +381,7 @@ class Settings(BaseSettings):
     mailbox: MailboxSettings = Field(default_factory=MailboxSettings)
     outbox: OutboxSettings = Field(default_factory=OutboxSettings)
     instance: InstanceSettings = Field(default_factory=InstanceSettings)
+    contact: ContactSettings = Field(default_factory=ContactSettings)
     courier: CourierSettings = Field(default_factory=CourierSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)

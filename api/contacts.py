@@ -7,10 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from actors.instance.contacts.cache import ContactCache
+from actors.instance.contacts.facts import SHOWN, Kind
 from actors.messages.phones import BadPhone, parse_phone
 from api import problems as p
 from api.chats import CALL_PROBLEMS, person_in_path, recipient_in_path
-from api.fields import EXAMPLE_JID, Body, Query
+from api.fields import EXAMPLE_JID, EXAMPLE_TIME, Body, Query
 from api.instances import page_limit
 from api.routing import Answer, Call, Routes
 
@@ -66,6 +68,10 @@ class Known(BaseModel):
     id: str = Field(description="Id of the chat with them, as events have it", examples=[EXAMPLE_JID])
     phone: str | None = Field(None, description="E.164, if known")
     lid: str | None = Field(None, description="Their other identity, if known")
+    name: str | None = Field(None, description="The name they chose, if it came with a message of late")
+    about: str | None = Field(None, description="As it was when WhatsApp was asked last")
+    picture_id: str | None = Field(None, description="As it was when WhatsApp was asked last")
+    verified_name: str | None = Field(None, description="Of a business")
 
 
 class KnownPage(BaseModel):
@@ -82,9 +88,17 @@ class KnownListing(Query):
     limit: int | None = Field(None, ge=1, description="Entries of a page")
 
 
+class Freshness(Query):
+    """How new it has to be."""
+
+    refresh: bool = Field(False, description="Ask WhatsApp now, whatever is known")
+
+
 class Contact(BaseModel):
     """What a person shows of themselves."""
 
+    name: str | None = Field(None, description="The name they chose, if it came with a message of late")
+    known_at: str | None = Field(None, description="When WhatsApp said so", examples=[EXAMPLE_TIME])
     phone: str | None = Field(None, description="E.164, if known")
     lid: str | None = None
     about: str | None = Field(None, description="null: none, or it may not be seen")
@@ -111,6 +125,7 @@ async def list_known(call: Call[None, KnownListing]) -> KnownPage:
         user, _, server = alias.partition("@")
         if (known := page.get(id_)) is not None:
             page[id_] = known.model_copy(update={"lid": alias} if server == "lid" else {"phone": f"+{user}"})
+    await _describe(call.services.contacts(call.instance_id), page)
     return KnownPage(items=list(page.values()), next=ids[limit - 1] if len(ids) > limit else None)
 
 
@@ -145,12 +160,17 @@ async def check(call: Call[CheckNumbers, None]) -> CheckedNumbers:
     "/v1/instances/{instance_id}/contacts/{who}",
     "Look up a person",
     (200, Answer("What they show of themselves", Contact)),
+    query=Freshness,
     problems=(*CALL_PROBLEMS, p.RATE_LIMITED),
 )
-async def show(call: Call[None, None]) -> Contact:
-    """`who` is a phone number, or a JID. Names are chosen by people: they come with their messages."""
+async def show(call: Call[None, Freshness]) -> Contact:
+    """`who` is a phone number, or a JID. Names are chosen by people: they come with their messages.
+
+    What WhatsApp said of late is told at once; what is older is told too, and asked for again meanwhile.
+    """
     who = person_in_path(call.path("who"), "who")
-    return Contact.model_validate(await call.services.calls.ask(call.instance_id, "people", "get", who))
+    how = (True,) if call.query.refresh else ()
+    return Contact.model_validate(await call.services.calls.ask(call.instance_id, "people", "get", who, *how))
 
 
 @routes.add(
@@ -159,7 +179,7 @@ async def show(call: Call[None, None]) -> Contact:
     "Look up a profile picture",
     (200, Answer("Where it can be fetched", Picture)),
     query=PictureSize,
-    problems=CALL_PROBLEMS,
+    problems=(*CALL_PROBLEMS, p.RATE_LIMITED),
 )
 async def picture(call: Call[None, PictureSize]) -> Picture:
     """`who` is a phone number, or the id of a chat or group. A missing picture is no error."""
@@ -171,6 +191,18 @@ async def picture(call: Call[None, PictureSize]) -> Picture:
         id=found.get("id") or None,
         absence="not_set" if absence == "not_set" else "hidden" if absence == "hidden" else None,
     )
+
+
+async def _describe(kept: ContactCache, page: dict[str, Known]) -> None:
+    """Add what is kept of these people; nobody is asked."""
+    names = await kept.read([(Kind.NAME, id_) for id_ in page])
+    shown = await kept.read([(Kind.PERSON, id_) for id_ in page])
+    for id_, name, person in zip(page, names, shown, strict=True):
+        data = (person.data if person else None) or {}
+        told = {field: data.get(field) for field in SHOWN[Kind.PERSON]}
+        page[id_] = page[id_].model_copy(
+            update=told | {"name": name.data["name"] if name and name.data else None}
+        )
 
 
 def _phones(asked: list[str]) -> list[str]:

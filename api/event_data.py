@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.events import Chat, Party
-from actors.messages.notices import CallNotice, GroupChanges, JoinedGroup
+from actors.messages.notices import CallNotice, ContactChanges, GroupChanges, JoinedGroup
 from actors.messages.received import (
     ShownContent,
     ShownDelete,
@@ -214,7 +214,7 @@ class UndecryptableData(MessageFacts):
 class NoticeData(Data):
     """What WhatsApp told, as whatsmeow has it."""
 
-    kind: str
+    kind: str = Field(description="`looked_up`: Malote asked, and found a change")
     event: Any
     chat: Chat | None = None
     sender: Party | None = None
@@ -224,6 +224,12 @@ class GroupChangedData(NoticeData):
     """A change of a group. `sender` made it, if that is known."""
 
     changes: GroupChanges | None = None
+
+
+class ContactChangedData(NoticeData):
+    """A change of a person."""
+
+    changes: ContactChanges | None = None
 
 
 class GroupJoinedData(NoticeData):

@@ -32,8 +32,15 @@ DIRECT = {
     "kind": "direct",
     "phone": "+5511912345678",
     "lid": "123456789012345@lid",
+    "name": "Ana",
 }
-GROUP = {"id": "120363000000000000@g.us", "kind": "group", "phone": None, "lid": None}
+GROUP = {
+    "id": "120363000000000000@g.us",
+    "kind": "group",
+    "phone": None,
+    "lid": None,
+    "name": "Friends",
+}
 MESSAGE = {
     "id": "3EB0A1B2C3D4E5F60718",
     "chat": DIRECT,
@@ -191,8 +198,8 @@ KINDS: dict[EventType, EventKind] = {
     ),
     EventType.CONTACT_CHANGED: EventKind(
         "A contact's name, picture, about text or identity changed.",
-        d.NoticeData,
-        _notice("push_name", DIRECT),
+        d.ContactChangedData,
+        _notice("push_name", DIRECT, changes={"name": "Ana Souza"}),
     ),
     EventType.GROUP_JOINED: EventKind(
         "This account came into a group.",

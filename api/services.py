@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from actors.instance.contacts.cache import ContactCache
 from actors.instance.known import KnownMessages
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
@@ -74,6 +75,10 @@ class Services:
     def known(self, instance_id: str) -> KnownMessages:
         """The messages that an instance remembers."""
         return KnownMessages(self.mailbox(instance_id))
+
+    def contacts(self, instance_id: str) -> ContactCache:
+        """What an instance knows of people and groups."""
+        return ContactCache(self.store, instance_id, self.settings.contact)
 
     def outbox(self, instance_id: str) -> Outbox:
         """An instance's queue of messages."""

@@ -135,6 +135,23 @@ def status(
     _run(lambda: show_status(settings, out, as_json=as_json))
 
 
+@app.command(
+    epilog=examples(
+        "malote doctor", "malote doctor --json", "MALOTE_REDIS_URL=redis://10.0.0.5 malote doctor"
+    )
+)
+def doctor(data_dir: DataDir = None, of_demo: OfDemo = False, as_json: AsJson = False) -> None:
+    """Look at all that Malote needs, and say what to do about what is wrong.
+
+    Looks at settings, this machine, Redis, PostgreSQL, Ray, clocks, and whether endpoints can be reached.
+    Posts nothing, and leaves nothing behind. The exit status is 1 if there is a problem, not for warnings.
+    """
+    from deploy.doctor.command import show_findings
+
+    settings = _of(data_dir, of_demo)
+    _run(lambda: show_findings(settings, out, as_json=as_json))
+
+
 @app.command(epilog=examples("malote down", "malote down --demo"))
 def down(
     data_dir: DataDir = None,

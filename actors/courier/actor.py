@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Literal
 
-from actors import cluster, logs, metrics, metrics_node
+from actors import cluster, logs, metrics, metrics_node, otlp
 from actors.courier import garbage, measured
 from actors.courier.courier import Courier, Deposed
 from actors.settings import Settings
@@ -34,7 +34,10 @@ class CourierActor:
     """
 
     def __init__(self, settings: Settings, index: int) -> None:
-        logs.configure(settings.log_level)
+        logs.configure(
+            settings.log_level, events=settings.log_events, courier=index, node=cluster.current_node()
+        )
+        otlp.start(settings.otlp_endpoint, "malote-courier")
         garbage.rarely()
         self._settings = settings
         self._index = index

@@ -14,6 +14,7 @@ from actors.courier.egress import Answer, Egress, ForbiddenAddress, NameUnknown,
 from actors.courier.retry import Failure, Outcome
 from actors.courier.signature import sign
 from actors.courier.tls import UnusableTls
+from actors.traces import traceparent
 
 EXCERPT = 1024
 """Bytes of an answer that are kept."""
@@ -50,6 +51,7 @@ async def attempt(
         "webhook-signature": sign(secrets, event_id, timestamp, body),
         "malote-seq": str(seq),
         "malote-attempt": str(number),
+        "traceparent": traceparent(event_id, to.url, number),
     }
     try:
         async with asyncio.timeout(to.timeout):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
+from actors import logs, traces
 from actors.courier import measured
 from actors.courier.addressee import Addressee, addressee
 from actors.courier.bodies import Bodies, Parcel
@@ -461,6 +462,7 @@ class Line:
         started = self._clock()
         earlier = source.queue.retry_of(item.position) or Retry(0, 0.0, started, 0)
         number = earlier.attempts + 1
+        logs.bind(instance=self.ledger.instance_id, endpoint=record.id, event=parcel.event_id, attempt=number)
         outcome = await attempt(
             self._egress,
             self._to,
@@ -470,6 +472,18 @@ class Line:
             number=number,
             secrets=record.active_secrets(started),
             timestamp=int(started),
+        )
+        traces.attempted(
+            parcel.event_id,
+            self._to.url,
+            number,
+            instance=self.ledger.instance_id,
+            endpoint=record.id,
+            number=number,
+            status=outcome.status,
+            error=outcome.error,
+            started=started,
+            duration=outcome.duration,
         )
         measured.attempted(outcome, terms_.timeout)
         now = self._clock()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors import cluster, logs, metrics, metrics_node
+from actors import cluster, logs, metrics, metrics_node, otlp
 from actors.instance.asked import Subject
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.errors import CallFailed
@@ -40,7 +40,14 @@ class InstanceActor:
     """Owns one WhatsApp account in one epoch."""
 
     def __init__(self, settings: Settings, record: InstanceRecord, epoch: int) -> None:
-        logs.configure(settings.log_level)
+        logs.configure(
+            settings.log_level,
+            events=settings.log_events,
+            instance=record.id,
+            epoch=epoch,
+            node=cluster.current_node(),
+        )
+        otlp.start(settings.otlp_endpoint, "malote-instance")
         self._settings = settings
         self._record = record
         self._epoch = epoch

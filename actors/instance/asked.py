@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
 from actors.instance.connection.base import Connection
+from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
 from actors.instance.people import PeopleQueries
+from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
 Subject = Literal["groups", "people", "account"]
@@ -27,18 +29,22 @@ class Asked:
     Args:
         query: a bounded place for a query of a kind.
         state: of the instance, as it is now.
+        contacts: what is known of people.
     """
 
     def __init__(
         self,
         query: Callable[[str], AbstractAsyncContextManager[Connection]],
         state: Callable[[], InstanceState],
+        contacts: Contacts,
     ) -> None:
         self._subjects: dict[str, object] = {
             "groups": GroupQueries(partial(query, "groups")),
-            "people": PeopleQueries(partial(query, "people")),
+            "people": PeopleQueries(partial(query, "people"), contacts),
             "account": AccountQueries(partial(query, "account"), state),
         }
+        self._state = state
+        self._contacts = contacts
         self._under_way: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 
     async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
@@ -54,6 +60,8 @@ class Asked:
             try:
                 return await answer(*args)
             finally:
+                if concerned := self._concerned(subject, args):
+                    await self._contacts.changed(concerned)
                 # Who asks after a change wants to see it, not an answer that was under way before.
                 self._under_way.clear()
         key = (subject, method, repr(args))
@@ -62,6 +70,13 @@ class Asked:
             task.add_done_callback(lambda done: self._ended(key, done))
         # Who gives up waiting does not take the answer away from the others.
         return await asyncio.shield(self._under_way[key])
+
+    def _concerned(self, subject: Subject, args: tuple[Any, ...]) -> str | None:
+        """The JID of the group, or of the account, that a change was of."""
+        if subject == "groups" and args and is_group(str(args[0])):
+            return str(args[0])
+        phone = self._state().phone if subject == "account" else None
+        return f"{phone[1:]}@s.whatsapp.net" if phone else None
 
     def _ended(self, key: tuple[Any, ...], task: asyncio.Task[Any]) -> None:
         if self._under_way.get(key) is task:

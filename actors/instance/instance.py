@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
+from actors import logs
 from actors.events import EventDraft
 from actors.instance import measured
 from actors.instance.announcer import Announcer
@@ -19,6 +20,8 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
 from actors.instance.connection.mapping import ChatIds, draft_of, refers_to
 from actors.instance.connector import Connector
+from actors.instance.contacts.contacts import Contacts
+from actors.instance.contacts.facts import Kind, absence_of
 from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
 from actors.instance.known import KnownMessages
@@ -124,7 +127,19 @@ class Instance:
         self._upkeep = Upkeep(record.id, self._files, settings.media, needed)
         self._handlers = measured.Handlers()
         self._queries = asyncio.Semaphore(settings.instance.query_concurrency)
-        self._asked = Asked(self._query, lambda: self._announcer.state)
+        self._fenced = asyncio.Event()
+        self._contacts = Contacts(
+            store=store,
+            mailbox=self._mailbox,
+            epoch=epoch,
+            settings=settings.contact,
+            chats=self._chats,
+            online=self._connector.online,
+            connection=lambda: self._connector.connection,
+            patience=settings.instance.query_timeout,
+            fenced=self._fenced.set,
+        )
+        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts)
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,
@@ -132,7 +147,6 @@ class Instance:
             outbox=outbox,
             ring=self._sender.ring,
         )
-        self._fenced = asyncio.Event()
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
     # ---- life ----
@@ -159,6 +173,7 @@ class Instance:
 
     async def run(self) -> End:
         """Own the account until drained or fenced."""
+        logs.bind(instance=self.record.id, epoch=self.epoch)
         try:
             await self._take_over()
             end = await self._work()
@@ -192,6 +207,7 @@ class Instance:
             asyncio.create_task(self._sender.run()),
             asyncio.create_task(self._downloads.run()),
             asyncio.create_task(self._upkeep.run()),
+            asyncio.create_task(self._contacts.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -266,10 +282,13 @@ class Instance:
 
     def sample(self) -> None:
         """Set the gauges of what is measured here."""
+        self._contacts.sample()
         measured.sample(self.record.id, self._handlers, self._connector.engine_pid, self._settings.metrics)
 
     async def _on_event(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
-        with self._handlers.one():
+        message = {"message_id": event.info.id} if isinstance(event, pb.Message) else {}
+        facts = {"instance": self.record.id, "epoch": self.epoch, "came": type(event).__name__}
+        with self._handlers.one(), logs.bound(**facts, **message):
             return await self._append(event, received_at_ms)
 
     async def _append(self, event: DurableEvent | PassingEvent, received_at_ms: int) -> bool:
@@ -277,7 +296,8 @@ class Instance:
         try:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
-            draft = self._with_download(draft_of(event, self._chats, received_at_ms, target))
+            draft = self._contacts.told(draft_of(event, self._chats, received_at_ms, target))
+            draft = self._with_download(draft)
             measured.received(draft.type.value)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
@@ -292,6 +312,7 @@ class Instance:
             log.warning("event refused", extra={"instance": self.record.id, "error": str(error)})
             return False
         self._chats.saved(aliases)
+        self._contacts.heed(draft)
         if draft.download is not None:
             self._downloads.add(Job.model_validate_json(draft.download.job))
         return True
@@ -393,10 +414,10 @@ class Instance:
 
     async def picture(self, jid: str, preview: bool) -> dict[str, str]:
         """Where a profile picture is: id, url, and why there is none (``not_set``, ``hidden``)."""
-        async with self._query("picture") as connection:
-            found = await connection.picture(jid, preview=preview)
-        absence = type(found).Absence.Name(found.absence).lower()
-        return {"id": found.id, "url": found.url, "absence": "" if found.id else absence}
+        fact = await self._contacts.get(Kind.PREVIEW if preview else Kind.PICTURE, jid)
+        if fact.data is None:
+            return {"id": "", "url": "", "absence": absence_of(fact)}
+        return {"id": fact.data["id"], "url": fact.data["url"], "absence": ""}
 
     def describe(self) -> dict[str, Any]:
         """What is going on, for people and tests."""
@@ -406,4 +427,5 @@ class Instance:
             "state": self._announcer.state.model_dump(mode="json", exclude={"qr"}),
             "lease_held": self._lease.held,
             "engine_pid": self._connector.engine_pid,
+            "contacts": self._contacts.describe(),
         }

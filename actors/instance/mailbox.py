@@ -7,10 +7,12 @@ an append whose reply was lost can be repeated: the event's dedupe key says that
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actors import traces
 from actors.events import Event, EventDraft, new_event_id, utc
 from actors.instance import measured
 from actors.settings import MailboxSettings
@@ -110,6 +112,7 @@ class Mailbox:
             MailboxFull: the hard bound is reached.
             StoreUnavailable: Redis did not answer in time. Append it again later: it is not stored twice.
         """
+        head = self.append_args(epoch, draft, force=force)
         outcome, value = await self.store.script(
             APPEND,
             KNOWN,
@@ -121,22 +124,45 @@ class Mailbox:
                 *(self.key("message", message_id) for message_id in draft.status_of),
             ],
             args=[
-                *self.append_args(epoch, draft, force=force),
+                *head,
                 *self.teaching_args(draft, aliases),
                 *((draft.download.media_id, draft.download.job) if draft.download else ("", "")),
             ],
             timeout=self.settings.append_timeout,
         )
-        return self.appended(epoch, draft, outcome, value)
+        return self.appended(epoch, outcome, value, draft, head)
 
-    def appended(self, epoch: int, draft: EventDraft, outcome: str, value: str) -> int | None:
-        """Turn the answer of an append into its result or its exception."""
+    def appended(
+        self,
+        epoch: int,
+        outcome: str,
+        value: str,
+        draft: EventDraft,
+        head: Sequence[str | int | float | bytes],
+    ) -> int | None:
+        """Turn the answer of an append into its result or its exception.
+
+        Args:
+            head: what `append_args` gave.
+        """
         measured.appended(draft.type.value, outcome)
         if outcome == "stale":
             raise StaleEpoch(epoch, int(value) or None)
         if outcome == "full":
             raise MailboxFull(int(value))
-        return None if outcome == "dropped" else int(float(value))
+        if outcome == "dropped":
+            return None
+        seq = int(float(value))
+        if outcome == "ok":
+            traces.stored(
+                str(head[2]),
+                draft.type.value,
+                instance=self.instance_id,
+                seq=seq,
+                since=draft.received_at,
+                now=time.time(),
+            )
+        return seq
 
     async def read(self, *, after: int = 0, limit: int = 100) -> list[Event]:
         """Events with a sequence number above ``after``, at most ``limit``, in order."""

@@ -289,6 +289,7 @@ class Outbox:
         Raises:
             StaleEpoch, StoreUnavailable
         """
+        head = self.mailbox.append_args(epoch, draft, force=True)
         outcome, value = await self.store.script(
             APPEND,
             KNOWN,
@@ -300,7 +301,7 @@ class Outbox:
                 self.key("message", message.id),
             ],
             args=[
-                *self.mailbox.append_args(epoch, draft, force=True),
+                *head,
                 *self.mailbox.teaching_args(draft, aliases),
                 message.entry,
                 status,
@@ -309,7 +310,7 @@ class Outbox:
             ],
             timeout=self.mailbox.settings.append_timeout,
         )
-        self.mailbox.appended(epoch, draft, outcome, value)
+        self.mailbox.appended(epoch, outcome, value, draft, head)
 
 
 def _message(raw: dict[str, str]) -> QueuedMessage:

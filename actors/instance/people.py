@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from actors.events import utc
 from actors.instance.connection.parts import party
+from actors.instance.contacts.contacts import Contacts
+from actors.instance.contacts.facts import Kind
 from actors.instance.errors import CallFailed
 from actors.instance.groups import Query
 
@@ -14,28 +18,27 @@ class PeopleQueries:
 
     Args:
         query: a bounded place for a query.
+        contacts: what is known of them.
     """
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, contacts: Contacts) -> None:
         self._query = query
+        self._contacts = contacts
 
-    async def get(self, jid: str) -> dict[str, Any]:
-        """What a person shows: ``phone, lid, about, picture_id, verified_name``."""
-        async with self._query() as connection:
-            found = await connection.people.get([jid])
-        if not found:
+    async def get(self, jid: str, refresh: bool = False) -> dict[str, Any]:
+        """What a person shows: ``phone, lid, name, about, picture_id, verified_name, known_at``.
+
+        Args:
+            refresh: ask WhatsApp, whatever is known.
+        """
+        fact = await self._contacts.get(Kind.PERSON, jid, refresh=refresh)
+        if fact.data is None:
             text = (
                 "Nobody on WhatsApp has this number. See that it is right; `contacts/check` tells beforehand"
             )
             raise CallFailed("not_on_whatsapp", text)
-        (entry,) = found
-        return {
-            "phone": party(entry.identity)["phone"],
-            "lid": party(entry.identity)["lid"],
-            "about": entry.about or None,
-            "picture_id": entry.picture_id or None,
-            "verified_name": entry.verified_name or None,
-        }
+        known_at = utc(datetime.fromtimestamp(fact.at, UTC))
+        return {**fact.data, "name": await self._contacts.name(jid), "known_at": known_at}
 
     async def blocklist(self) -> list[dict[str, Any]]:
         """Whom the account has blocked: ``phone, lid`` of each."""

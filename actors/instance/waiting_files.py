@@ -111,14 +111,15 @@ class WaitingFiles:
         Raises:
             StaleEpoch, StoreUnavailable
         """
+        head = self._mailbox.append_args(self._epoch, draft, force=True)
         outcome, value = await self._store.script(
             APPEND,
             LUA / "download_finish.lua",
             keys=[*self._mailbox.append_keys(), self._key],
-            args=[*self._mailbox.append_args(self._epoch, draft, force=True), job.media_id],
+            args=[*head, job.media_id],
             timeout=self._mailbox.settings.append_timeout,
         )
-        self._mailbox.appended(self._epoch, draft, outcome, value)
+        self._mailbox.appended(self._epoch, outcome, value, draft, head)
 
 
 def _read(record: str) -> Job | None:

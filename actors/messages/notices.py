@@ -33,6 +33,17 @@ class GroupChanges(BaseModel):
     suspended: bool | None = None
 
 
+class ContactChanges(BaseModel):
+    """What changed of a person: only the members that did are there. Empty: there is none any more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None = Field(None, description="The name the person chose (push name)")
+    about: str | None = None
+    picture_id: str | None = Field(None, description="Id of the new picture")
+    verified_name: str | None = Field(None, description="Of a business")
+
+
 class GroupMember(Party):
     """A member of a group."""
 

@@ -201,7 +201,7 @@ class SupervisorActor:
 
     # async, so that a restart by Ray begins to supervise without anybody calling it.
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, events=settings.log_events, supervisor=True)
         self._settings = settings
         store = Store(settings.redis_url or "", settings.prefix)
         self._supervisor = Supervisor(settings, store, RayCluster(settings))

@@ -37,11 +37,12 @@ async def test_whoever_wrote_is_known(gateway: Gateway, friend: Device, lab: Lab
     await friend.send(PHONE, "olá", "F1")
 
     async def known() -> list[dict[str, str]]:
-        return list((await gateway.good("GET", "contacts"))["items"])
+        return [one for one in (await gateway.good("GET", "contacts"))["items"] if one["name"]]
 
-    (one,) = await until(known, what="somebody known")
+    (one,) = await until(known, what="somebody known, by name")
     (event,) = await gateway.one.events(EventType.MESSAGE_RECEIVED)
-    assert one == {"id": event.chat_id, "phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid"}
+    identity = {"id": event.chat_id, "phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid"}
+    assert {name: one[name] for name in (*identity, "name")} == identity | {"name": "Ana"}
 
 
 async def test_who_is_blocked_is_not_heard(gateway: Gateway, friend: Device, lab: Lab) -> None:

@@ -94,6 +94,7 @@ CASES = {
         {'malote_instances{state="connected"}': "89x300", "malote_instance_slots": "100x300"},
     ),
     "MaloteQueryTimeouts": growing('malote_timeouts_total{place="query"}', 150, "0x8 4x200", ONCE),
+    "MaloteContactsNotAsked": gauge("malote_contact_breakers_open", 90, 1, 0),
     "MaloteQueriesPileUp": gauge("malote_queries_open", 90, 51, 49),
     "MaloteConflictLoop": growing("malote_conflicts_total", 600, "0x10 1x10 2x10 4x200", ONCE),
     "MaloteReconnecting": growing("malote_reconnects_total", 600, "0+1x200", "0x20 15x200"),

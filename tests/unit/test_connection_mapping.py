@@ -134,6 +134,7 @@ def test_a_new_chat_is_named_by_its_lid() -> None:
         "kind": "direct",
         "phone": f"+{PHONE}",
         "lid": f"{LID}@lid",
+        "name": None,
     }
     assert chat_of(PHONE_ONLY, chats).id == f"{LID}@lid"
 

@@ -11,7 +11,7 @@ from actors.events import EventDraft, EventType, Party
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.chats import ChatIds, chat_of, kind_of
 from actors.instance.connection.parts import digest, moment, party, party_of_jid
-from actors.messages.notices import CallNotice, GroupChanges, GroupMember, JoinedGroup
+from actors.messages.notices import CallNotice, ContactChanges, GroupChanges, GroupMember, JoinedGroup
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
             return {
                 "changes": {name: value for name, value in changes.model_dump().items() if value is not None}
             }
+        if kind is EventType.CONTACT_CHANGED:
+            return {"changes": _of_contact(event.kind, body).model_dump(exclude_none=True)}
         if kind is EventType.GROUP_JOINED:
             return {"group": _joined(body).model_dump()}
         if event.kind in _CALLS:
@@ -133,6 +135,19 @@ def _requested(event: pb.Other) -> tuple[Party, ...] | None:
 
 def _picture(body: Any) -> GroupChanges:
     return GroupChanges(picture="" if body["Remove"] else body["PictureID"])
+
+
+def _of_contact(kind: str, body: Any) -> ContactChanges:
+    match kind:
+        case "push_name":
+            return ContactChanges(name=body["NewPushName"])
+        case "business_name":
+            return ContactChanges(verified_name=body["NewBusinessName"])
+        case "user_about":
+            return ContactChanges(about=body["Status"])
+        case "picture":
+            return ContactChanges(picture_id="" if body["Remove"] else body["PictureID"])
+    return ContactChanges()
 
 
 def _joined(body: Any) -> JoinedGroup:

@@ -1,0 +1,1 @@
+"""What is known of people and groups besides their messages: names, pictures, about texts, subjects."""
