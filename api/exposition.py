@@ -8,7 +8,8 @@ import time
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from actors import metrics
-from actors.metrics_node import Exporter, exposition
+from actors.metrics_files import exposition
+from actors.metrics_node import Exporter
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FRESH = 1.0

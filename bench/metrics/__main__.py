@@ -18,7 +18,8 @@ from actors.courier import measured as of_courier
 from actors.courier.ledger import LogEntry
 from actors.courier.retry import Outcome
 from actors.instance import measured as of_instance
-from actors.metrics_node import Exporter, exposition
+from actors.metrics_files import exposition
+from actors.metrics_node import Exporter
 from bench.command import count
 
 BODY = b'{"seq":1,"received_at":"2026-01-01T12:00:00.123456Z","data":{"text":"' + b"x" * 1000 + b'"}}'

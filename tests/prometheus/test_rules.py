@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from actors import metrics
-from actors.metrics_node import Exporter, exposition
+from actors.metrics_files import exposition
+from actors.metrics_node import Exporter
 from actors.settings import Settings
 from deploy.reference import metrics_of, settings_of
 from tests.prometheus.cases import CASES
