@@ -36,7 +36,9 @@ class EventType(StrEnum):
     CALL_ACCEPTED = "call.accepted"
     CALL_REJECTED = "call.rejected"
     CALL_ENDED = "call.ended"
-    HISTORY_RECEIVED = "history.received"
+    HISTORY_OFFERED = "history.offered"
+    HISTORY_MESSAGES = "history.messages"
+    HISTORY_FAILED = "history.failed"
     WEBHOOK_FAILING = "webhook.failing"
     WEBHOOK_RECOVERED = "webhook.recovered"
     WEBHOOK_DISABLED = "webhook.disabled"
@@ -86,13 +88,17 @@ class Memory(BaseModel):
     record: str = Field("", description="A KnownMessage, as JSON")
 
 
-class Download(BaseModel):
-    """A file that an event tells of: it waits to be fetched from then on (`actors.instance.downloads`)."""
+WorkList = Literal["downloads", "history"]
+
+
+class Waiting(BaseModel):
+    """Work that an event brings: it waits to be done from then on (`actors.instance.jobs`)."""
 
     model_config = ConfigDict(frozen=True)
 
-    media_id: str
-    job: str = Field(description="A Job, as JSON")
+    work: WorkList
+    key: str = Field(description="Id of the job among those of its kind")
+    job: str = Field(description="The job, as JSON")
 
 
 class EventDraft(BaseModel):
@@ -112,7 +118,7 @@ class EventDraft(BaseModel):
         default_factory=dict, description="Message id to new status, for messages that we sent"
     )
     memory: Memory | None = None
-    download: Download | None = None
+    waiting: Waiting | None = None
 
     @property
     def ephemeral(self) -> bool:

@@ -45,6 +45,14 @@ class CallPolicy(BaseModel):
         return self
 
 
+class History(StrEnum):
+    """How much of the account's history is read when its phone offers it."""
+
+    OFF = "off"
+    RECENT = "recent"
+    FULL = "full"
+
+
 class InstanceRecord(BaseModel):
     """One WhatsApp account as its customer configured it."""
 
@@ -59,6 +67,7 @@ class InstanceRecord(BaseModel):
     calls: CallPolicy = CallPolicy()
     download: bool | None = Field(None, description="Whether its messages' files are fetched; unset: as set")
     download_bytes: int | None = Field(None, description="Largest of them; unset: as set")
+    history: History = Field(History.OFF, description="What is read of what the phone has of before")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 

@@ -334,6 +334,27 @@ class SupervisorSettings(BaseSettings):
     rebalance: bool = Field(False, description="Move instances to nodes that joined")
 
 
+class HistorySettings(BaseSettings):
+    """Reading what phones offer of their history, where an instance wants it."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_HISTORY_", frozen=True)
+
+    page_bytes: Count = Field(
+        64 * 1024, description="Bytes of messages in one event, as WhatsApp has them; JSON is some times that"
+    )
+    part_bytes: Count = Field(
+        512 * 1024**2, description="Largest part that is read, unpacked; the engine keeps it in a file"
+    )
+    bound: Count = Field(1_000, description="Parts of one instance that wait to be read; more are not")
+    schedule: tuple[float, ...] = Field(
+        (2, 10, 30, 120, 600, 1800, 3600),
+        description="Seconds before each further attempt; after the last one it is `history.failed`",
+    )
+    pause: Seconds = Field(
+        1.0, description="Seconds between two looks whether the mailbox is below its soft bound again"
+    )
+
+
 class MetricsSettings(BaseSettings):
     """What Prometheus is told."""
 
@@ -384,6 +405,7 @@ class Settings(BaseSettings):
     contact: ContactSettings = Field(default_factory=ContactSettings)
     courier: CourierSettings = Field(default_factory=CourierSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    history: HistorySettings = Field(default_factory=HistorySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

@@ -20,6 +20,7 @@ from api import (
     group_members,
     groups,
     health,
+    history,
     instances,
     media,
     messages,
@@ -40,6 +41,7 @@ GROUPS: tuple[Routes, ...] = (
     messages.routes,
     media.routes,
     chats.routes,
+    history.routes,
     contacts.routes,
     blocklist.routes,
     # Before the groups: what they name is no group's id.

@@ -196,6 +196,78 @@ class MediaFailedData(MediaFacts):
     attempts: int
 
 
+# ---- history --------------------------------------------------------------------------------------------
+
+
+class HistoryPart(Data):
+    """A part of the account's history."""
+
+    id: str = Field(description="Of the part")
+    sync: str = Field(
+        description="`initial_bootstrap`: the newest of each chat. `recent`, `full`: what `history` of the "
+        "instance says. `on_demand`: what was asked for. Other kinds bring no messages",
+        examples=["recent"],
+    )
+    chunk: int | None = Field(description="The phone's number of it among the parts of this kind")
+    request_id: str | None = Field(None, description="Of the request that it answers: the phone's own name")
+
+
+class HistoryOfferedData(HistoryPart):
+    """The phone offers a part."""
+
+    progress: int | None = Field(description="Per cent of the history that it completes, as the phone says")
+    size: int | None = Field(description="Bytes of its file, packed")
+    oldest_message_at: str | None = None
+    state: Literal["pending", "off", "failed"] = Field(
+        description="`pending`: it is read, `history.messages` will tell. `off`: the instance does not want "
+        "it. `failed`: it is not read, see `reason`"
+    )
+    reason: str | None = Field(None, description="`busy`: too many parts wait")
+
+
+class HistoryChat(Data):
+    """A chat as the phone has it."""
+
+    chat: Chat
+    name: str | None
+    unread: int
+    archived: bool
+    pinned: bool
+    muted_until: str | None = Field(description="A time, or `forever`; null: it is not muted")
+    last_message_at: str | None
+    complete: bool = Field(description="The phone has no older messages of it than those of this part")
+
+
+class HistoryMessage(MessageData):
+    """A message of before, as its own event would have told of it when it came."""
+
+    type: str = Field(description="Of that event", examples=["message.received"])
+
+
+class HistoryMessagesData(HistoryPart):
+    """A page of a part."""
+
+    progress: int | None = Field(description="Per cent of the history that the part completes")
+    page: int = Field(description="From 1")
+    last: bool = Field(description="The part has no further pages")
+    chats: list[HistoryChat] = Field(description="Those whose messages begin in this page")
+    messages: list[HistoryMessage] = Field(description="Newest first within a chat")
+    skipped: int = Field(description="Entries that are no messages to people, or could not be read")
+
+
+class HistoryFailedData(HistoryPart):
+    """A part that is not read, or not to its end, and not tried again."""
+
+    reason: str = Field(
+        description="`gone`: WhatsApp no longer has it. `corrupt`. `too_large`. `unavailable`: it could not "
+        "be read for too long",
+        examples=["gone"],
+    )
+    message: str
+    attempts: int
+    pages: int = Field(description="Pages of it that were told of before")
+
+
 class UndecryptableData(MessageFacts):
     """A message that cannot be read yet. If it can be later, it comes as `message.received` with this id."""
 

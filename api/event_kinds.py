@@ -56,6 +56,7 @@ ENDPOINT = {
     "url": "https://example.com/hook",
     "description": None,
 }
+PART = {"id": TARGET, "sync": "recent", "chunk": 1, "request_id": None}
 CALL = {"id": "5A1B2C", "caller": ANA, "group": False, "video": False, "platform": "android"}
 
 
@@ -231,8 +232,56 @@ KINDS: dict[EventType, EventKind] = {
         d.CallData,
         _notice("call_terminate", DIRECT, call={**CALL, "status": "ended", "reason": "timeout"}),
     ),
-    EventType.HISTORY_RECEIVED: EventKind(
-        "The phone offers a part of the account's history.", d.Data, {"id": TARGET, "notification": "CgA="}
+    EventType.HISTORY_OFFERED: EventKind(
+        "The phone offers a part of the account's history.",
+        d.HistoryOfferedData,
+        {
+            **PART,
+            "progress": 100,
+            "size": 48_213,
+            "oldest_message_at": EXAMPLE_TIME,
+            "state": "pending",
+        },
+    ),
+    EventType.HISTORY_MESSAGES: EventKind(
+        "A page of a part of the account's history, with messages of before.",
+        d.HistoryMessagesData,
+        {
+            **PART,
+            "progress": 100,
+            "page": 1,
+            "last": False,
+            "chats": [
+                {
+                    "chat": DIRECT,
+                    "name": "Ana",
+                    "unread": 0,
+                    "archived": False,
+                    "pinned": False,
+                    "muted_until": None,
+                    "last_message_at": EXAMPLE_TIME,
+                    "complete": False,
+                }
+            ],
+            "messages": [
+                {
+                    "type": "message.received",
+                    **_message("conversation", type="text", text="See you tomorrow"),
+                }
+            ],
+            "skipped": 0,
+        },
+    ),
+    EventType.HISTORY_FAILED: EventKind(
+        "A part of the account's history is not read, or not to its end, and not tried again.",
+        d.HistoryFailedData,
+        {
+            **PART,
+            "reason": "gone",
+            "message": "WhatsApp no longer has this file",
+            "attempts": 1,
+            "pages": 0,
+        },
     ),
     EventType.WEBHOOK_FAILING: EventKind("An endpoint fails.", d.WebhookData, ENDPOINT),
     EventType.WEBHOOK_RECOVERED: EventKind("An endpoint works again.", d.WebhookData, ENDPOINT),

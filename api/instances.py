@@ -15,6 +15,7 @@ from actors.registry import (
     CallPolicy,
     ConnectionState,
     Desired,
+    History,
     InstanceExists,
     InstanceRecord,
     InstanceState,
@@ -72,6 +73,13 @@ Download = Annotated[bool, Field(description="Whether the files of its messages 
 DownloadBytes = Annotated[
     int, Field(ge=1, le=2 * 1024**3, description="Largest file of a message that is fetched")
 ]
+HistoryWanted = Annotated[
+    History,
+    Field(
+        description="What is read of the history that the phone offers: nothing, the last months, or all of "
+        "it. A phone offers all of it only to a device that is paired while this says `full`"
+    ),
+]
 ADMIN_ONLY = ("proxy", "tenant")
 
 
@@ -89,6 +97,7 @@ class CreateInstance(Body):
     calls: CallPolicy = CallPolicy()
     download: Download | None = None
     download_bytes: DownloadBytes | None = None
+    history: HistoryWanted = History.OFF
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -101,6 +110,7 @@ class ChangeInstance(Body):
     calls: CallPolicy | None = Field(None, description="null: calls just ring")
     download: Download | None = Field(None, description="null: as the settings say")
     download_bytes: DownloadBytes | None = Field(None, description="null: as the settings say")
+    history: HistoryWanted | None = Field(None, description="Of what is offered from now on; null: nothing")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -132,6 +142,7 @@ class Instance(BaseModel):
     calls: CallPolicy
     download: bool | None = Field(None, description="Whether files are fetched; null: as the settings say")
     download_bytes: int | None = Field(None, description="Largest file that is; null: as the settings say")
+    history: HistoryWanted
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -185,6 +196,7 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         calls=call.body.calls,
         download=call.body.download,
         download_bytes=call.body.download_bytes,
+        history=call.body.history,
     )
     try:
         await call.services.registry.create(record, token)
@@ -251,6 +263,8 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
     changes: dict[str, Any] = {name: getattr(body, name) for name in sent - {"revision"}}
     if "calls" in sent:
         changes["calls"] = body.calls or CallPolicy()
+    if "history" in sent:
+        changes["history"] = body.history or History.OFF
     record = await change_record(call.services, call.record, changes, revision=body.revision)
     if "tenant" in sent:
         await Endpoints(call.services.store, record.id, call.services.settings).announce()

@@ -121,7 +121,7 @@ func (h *host) run(command *pb.ToEngine) (*pb.Reply, error) {
 
 func limitOf(command *pb.ToEngine) time.Duration {
 	switch command.Command.(type) {
-	case *pb.ToEngine_HistoryDownload:
+	case *pb.ToEngine_ReadHistory:
 		return fetchTimeout
 	case *pb.ToEngine_Upload, *pb.ToEngine_FetchMedia:
 		return mediaTimeout
@@ -157,9 +157,13 @@ func (h *host) query(ctx context.Context, s *session.Session, command *pb.ToEngi
 	case *pb.ToEngine_GetPrivacy:
 		result, err := s.GetPrivacy(ctx)
 		return &pb.Reply{Result: &pb.Reply_Privacy{Privacy: result}}, err
-	case *pb.ToEngine_HistoryDownload:
-		result, err := s.HistoryDownload(ctx, c.HistoryDownload)
-		return &pb.Reply{Result: &pb.Reply_Download{Download: result}}, err
+	case *pb.ToEngine_ReadHistory:
+		page, err := s.ReadHistory(ctx, c.ReadHistory)
+		return &pb.Reply{Result: &pb.Reply_History{History: page}}, err
+	case *pb.ToEngine_FinishHistory:
+		return nil, s.FinishHistory(ctx, c.FinishHistory)
+	case *pb.ToEngine_AskHistory:
+		return nil, s.AskHistory(ctx, c.AskHistory)
 	case *pb.ToEngine_Ping:
 		return nil, s.Ping(ctx, c.Ping)
 	case *pb.ToEngine_Upload:

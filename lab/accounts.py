@@ -112,6 +112,7 @@ class _AccountRecord(BaseModel):
     identity: bytes
     registration_id: int
     signed_key: SignedKey
+    signed_private: bytes = b""
     push_name: str = ""
     about: str = "Hey there! I am using WhatsApp."
     verified_name: str = ""
@@ -136,6 +137,7 @@ class _DeviceRecord(BaseModel):
     signed_key: SignedKey
     proof: bytes
     name: str = ""
+    full_history: bool = False
     linked_at: int = Field(default_factory=lambda: int(time.time()))
 
 
@@ -271,6 +273,7 @@ class Directory:
                 public=signed_public,
                 signature=sign(identity.private_bytes_raw(), bytes((KEY_TYPE,)) + signed_public),
             ),
+            signed_private=signed.private_bytes_raw(),
             push_name=name,
             verified_name=verified_name,
         )
@@ -298,6 +301,7 @@ class Directory:
         self, account: Account, data: wa.ClientPayload.PairingData, noise: bytes, proof: bytes
     ) -> Device:
         """Add the companion device that an account's phone has signed."""
+        props = wa.DeviceProps.FromString(data.device_props)
         record = _DeviceRecord(
             noise=noise,
             identity=data.identity,
@@ -306,7 +310,8 @@ class Directory:
                 id=data.signed_key_id, public=data.signed_key, signature=data.signed_key_signature
             ),
             proof=proof,
-            name=wa.DeviceProps.FromString(data.device_props).os,
+            name=props.os,
+            full_history=props.require_full_sync,
         )
         device = Device(account, account.record.next_device, record)
         with self._state.transaction():

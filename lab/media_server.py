@@ -29,6 +29,7 @@ class MediaServer:
     def add_to(self, app: web.Application) -> None:
         """Add its routes."""
         app.router.add_post("/mms/{kind}/{token}", self._upload)
+        app.router.add_delete("/mms/{kind}/{token}", self._remove)
         app.router.add_get(f"{PATH}/{{name}}", self._download, allow_head=False)
 
     async def _upload(self, request: web.Request) -> web.Response:
@@ -50,6 +51,15 @@ class MediaServer:
             blob = media.keep(draft, request.match_info["kind"], phone, number)
         url = f"https://{self._board.address}{blob.direct_path}"
         return web.json_response({"url": url, "direct_path": blob.direct_path})
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        # A device may remove what its own account has uploaded: a part of the history that it has read.
+        device = self._uploader(request)
+        blob = self._board.media.find(_hash(request.match_info["token"]).hex())
+        if blob is None or blob.phone != device.account.phone or blob.kind != request.match_info["kind"]:
+            raise web.HTTPNotFound(text="there is no such file of this account")
+        self._board.media.delete(blob.name)
+        return web.Response()
 
     def _uploader(self, request: web.Request) -> Device:
         permitted = self._board.media.permitted(request.query.get("auth", ""))

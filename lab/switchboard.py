@@ -14,6 +14,7 @@ from lab.accounts import Account, Device, Directory
 from lab.calls import Calls
 from lab.faults import Faults
 from lab.groups import Groups
+from lab.history import Phones
 from lab.media import Media
 from lab.state import State
 from lab.trust import NoiseIdentity
@@ -37,6 +38,7 @@ class Switchboard:
         self.faults = Faults()
         self.identity = identity
         self.media = media
+        self.phones = Phones(self, state)
         self.address = ""
         """host:port, once the server listens."""
         self.unknown_queries: dict[str, int] = {}

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0clab/wa.proto\x12\rmalote.lab.v1\"\xf3\x02\n\x10HandshakeMessage\x12\x41\n\x0c\x63lient_hello\x18\x02 \x01(\x0b\x32+.malote.lab.v1.HandshakeMessage.ClientHello\x12\x41\n\x0cserver_hello\x18\x03 \x01(\x0b\x32+.malote.lab.v1.HandshakeMessage.ServerHello\x12\x43\n\rclient_finish\x18\x04 \x01(\x0b\x32,.malote.lab.v1.HandshakeMessage.ClientFinish\x1a \n\x0b\x43lientHello\x12\x11\n\tephemeral\x18\x01 \x01(\x0c\x1a\x41\n\x0bServerHello\x12\x11\n\tephemeral\x18\x01 \x01(\x0c\x12\x0e\n\x06static\x18\x02 \x01(\x0c\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x1a/\n\x0c\x43lientFinish\x12\x0e\n\x06static\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"\xde\x02\n\rClientPayload\x12\x10\n\x08username\x18\x01 \x01(\x04\x12\x0f\n\x07passive\x18\x03 \x01(\x08\x12\x11\n\tpush_name\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x12 \x01(\r\x12\x39\n\x07pairing\x18\x13 \x01(\x0b\x32(.malote.lab.v1.ClientPayload.PairingData\x12\x0c\n\x04pull\x18! \x01(\x08\x1a\xbd\x01\n\x0bPairingData\x12\x17\n\x0fregistration_id\x18\x01 \x01(\x0c\x12\x10\n\x08key_type\x18\x02 \x01(\x0c\x12\x10\n\x08identity\x18\x03 \x01(\x0c\x12\x15\n\rsigned_key_id\x18\x04 \x01(\x0c\x12\x12\n\nsigned_key\x18\x05 \x01(\x0c\x12\x1c\n\x14signed_key_signature\x18\x06 \x01(\x0c\x12\x12\n\nbuild_hash\x18\x07 \x01(\x0c\x12\x14\n\x0c\x64\x65vice_props\x18\x08 \x01(\x0c\"\x19\n\x0b\x44\x65viceProps\x12\n\n\x02os\x18\x01 \x01(\t\"\x9c\x01\n\x10NoiseCertificate\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x1a\x64\n\x07\x44\x65tails\x12\x0e\n\x06serial\x18\x01 \x01(\r\x12\x15\n\rissuer_serial\x18\x02 \x01(\r\x12\x0b\n\x03key\x18\x03 \x01(\x0c\x12\x12\n\nnot_before\x18\x04 \x01(\x04\x12\x11\n\tnot_after\x18\x05 \x01(\x04\"x\n\x10\x43\x65rtificateChain\x12-\n\x04leaf\x18\x01 \x01(\x0b\x32\x1f.malote.lab.v1.NoiseCertificate\x12\x35\n\x0cintermediate\x18\x02 \x01(\x0b\x32\x1f.malote.lab.v1.NoiseCertificate\"F\n\x0e\x44\x65viceIdentity\x12\x0e\n\x06raw_id\x18\x01 \x01(\r\x12\x11\n\ttimestamp\x18\x02 \x01(\x04\x12\x11\n\tkey_index\x18\x03 \x01(\r\"{\n\x14SignedDeviceIdentity\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x1d\n\x15\x61\x63\x63ount_signature_key\x18\x02 \x01(\x0c\x12\x19\n\x11\x61\x63\x63ount_signature\x18\x03 \x01(\x0c\x12\x18\n\x10\x64\x65vice_signature\x18\x04 \x01(\x0c\"9\n\x18SignedDeviceIdentityHmac\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x0c\n\x04hmac\x18\x02 \x01(\x0c\"c\n\x0cKeyIndexList\x12\x0e\n\x06raw_id\x18\x01 \x01(\r\x12\x11\n\ttimestamp\x18\x02 \x01(\x04\x12\x15\n\rcurrent_index\x18\x03 \x01(\r\x12\x19\n\rvalid_indexes\x18\x04 \x03(\rB\x02\x10\x01\"@\n\x12SignedKeyIndexList\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x19\n\x11\x61\x63\x63ount_signature\x18\x02 \x01(\x0c\"a\n\x0cVerifiedName\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x1a@\n\x07\x44\x65tails\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x15\n\rverified_name\x18\x04 \x01(\t')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0clab/wa.proto\x12\rmalote.lab.v1\"\xf3\x02\n\x10HandshakeMessage\x12\x41\n\x0c\x63lient_hello\x18\x02 \x01(\x0b\x32+.malote.lab.v1.HandshakeMessage.ClientHello\x12\x41\n\x0cserver_hello\x18\x03 \x01(\x0b\x32+.malote.lab.v1.HandshakeMessage.ServerHello\x12\x43\n\rclient_finish\x18\x04 \x01(\x0b\x32,.malote.lab.v1.HandshakeMessage.ClientFinish\x1a \n\x0b\x43lientHello\x12\x11\n\tephemeral\x18\x01 \x01(\x0c\x1a\x41\n\x0bServerHello\x12\x11\n\tephemeral\x18\x01 \x01(\x0c\x12\x0e\n\x06static\x18\x02 \x01(\x0c\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x1a/\n\x0c\x43lientFinish\x12\x0e\n\x06static\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"\xde\x02\n\rClientPayload\x12\x10\n\x08username\x18\x01 \x01(\x04\x12\x0f\n\x07passive\x18\x03 \x01(\x08\x12\x11\n\tpush_name\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x12 \x01(\r\x12\x39\n\x07pairing\x18\x13 \x01(\x0b\x32(.malote.lab.v1.ClientPayload.PairingData\x12\x0c\n\x04pull\x18! \x01(\x08\x1a\xbd\x01\n\x0bPairingData\x12\x17\n\x0fregistration_id\x18\x01 \x01(\x0c\x12\x10\n\x08key_type\x18\x02 \x01(\x0c\x12\x10\n\x08identity\x18\x03 \x01(\x0c\x12\x15\n\rsigned_key_id\x18\x04 \x01(\x0c\x12\x12\n\nsigned_key\x18\x05 \x01(\x0c\x12\x1c\n\x14signed_key_signature\x18\x06 \x01(\x0c\x12\x12\n\nbuild_hash\x18\x07 \x01(\x0c\x12\x14\n\x0c\x64\x65vice_props\x18\x08 \x01(\x0c\"4\n\x0b\x44\x65viceProps\x12\n\n\x02os\x18\x01 \x01(\t\x12\x19\n\x11require_full_sync\x18\x04 \x01(\x08\"\x9c\x01\n\x10NoiseCertificate\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x1a\x64\n\x07\x44\x65tails\x12\x0e\n\x06serial\x18\x01 \x01(\r\x12\x15\n\rissuer_serial\x18\x02 \x01(\r\x12\x0b\n\x03key\x18\x03 \x01(\x0c\x12\x12\n\nnot_before\x18\x04 \x01(\x04\x12\x11\n\tnot_after\x18\x05 \x01(\x04\"x\n\x10\x43\x65rtificateChain\x12-\n\x04leaf\x18\x01 \x01(\x0b\x32\x1f.malote.lab.v1.NoiseCertificate\x12\x35\n\x0cintermediate\x18\x02 \x01(\x0b\x32\x1f.malote.lab.v1.NoiseCertificate\"F\n\x0e\x44\x65viceIdentity\x12\x0e\n\x06raw_id\x18\x01 \x01(\r\x12\x11\n\ttimestamp\x18\x02 \x01(\x04\x12\x11\n\tkey_index\x18\x03 \x01(\r\"{\n\x14SignedDeviceIdentity\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x1d\n\x15\x61\x63\x63ount_signature_key\x18\x02 \x01(\x0c\x12\x19\n\x11\x61\x63\x63ount_signature\x18\x03 \x01(\x0c\x12\x18\n\x10\x64\x65vice_signature\x18\x04 \x01(\x0c\"9\n\x18SignedDeviceIdentityHmac\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x0c\n\x04hmac\x18\x02 \x01(\x0c\"c\n\x0cKeyIndexList\x12\x0e\n\x06raw_id\x18\x01 \x01(\r\x12\x11\n\ttimestamp\x18\x02 \x01(\x04\x12\x15\n\rcurrent_index\x18\x03 \x01(\r\x12\x19\n\rvalid_indexes\x18\x04 \x03(\rB\x02\x10\x01\"@\n\x12SignedKeyIndexList\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x12\x19\n\x11\x61\x63\x63ount_signature\x18\x02 \x01(\x0c\"a\n\x0cVerifiedName\x12\x0f\n\x07\x64\x65tails\x18\x01 \x01(\x0c\x1a@\n\x07\x44\x65tails\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x15\n\rverified_name\x18\x04 \x01(\t\"G\n\x0bPeerMessage\x12\x38\n\x10protocol_message\x18\x0c \x01(\x0b\x32\x1e.malote.lab.v1.ProtocolMessage\"\xb9\x02\n\x0fProtocolMessage\x12\x31\n\x04type\x18\x02 \x01(\x0e\x32#.malote.lab.v1.ProtocolMessage.Type\x12I\n\x19history_sync_notification\x18\x06 \x01(\x0b\x32&.malote.lab.v1.HistorySyncNotification\x12L\n\x1bpeer_data_operation_request\x18\x10 \x01(\x0b\x32\'.malote.lab.v1.PeerDataOperationRequest\"Z\n\x04Type\x12\n\n\x06REVOKE\x10\x00\x12\x1d\n\x19HISTORY_SYNC_NOTIFICATION\x10\x05\x12\'\n#PEER_DATA_OPERATION_REQUEST_MESSAGE\x10\x10\"\xb9\x02\n\x17HistorySyncNotification\x12\x13\n\x0b\x66ile_sha256\x18\x01 \x01(\x0c\x12\x13\n\x0b\x66ile_length\x18\x02 \x01(\x04\x12\x11\n\tmedia_key\x18\x03 \x01(\x0c\x12\x17\n\x0f\x66ile_enc_sha256\x18\x04 \x01(\x0c\x12\x13\n\x0b\x64irect_path\x18\x05 \x01(\t\x12\x31\n\tsync_type\x18\x06 \x01(\x0e\x32\x1e.malote.lab.v1.HistorySyncType\x12\x13\n\x0b\x63hunk_order\x18\x07 \x01(\r\x12\x1b\n\x13original_message_id\x18\x08 \x01(\t\x12\x10\n\x08progress\x18\t \x01(\r\x12\x16\n\x0einline_payload\x18\x0b \x01(\x0c\x12$\n\x1cpeer_data_request_session_id\x18\x0c \x01(\t\"\xd7\x02\n\x18PeerDataOperationRequest\x12:\n\x04type\x18\x01 \x01(\x0e\x32,.malote.lab.v1.PeerDataOperationRequest.Type\x12R\n\x11history_on_demand\x18\x04 \x01(\x0b\x32\x37.malote.lab.v1.PeerDataOperationRequest.HistoryOnDemand\x1as\n\x0fHistoryOnDemand\x12\x0c\n\x04\x63hat\x18\x01 \x01(\t\x12\x11\n\toldest_id\x18\x02 \x01(\t\x12\x16\n\x0eoldest_from_me\x18\x03 \x01(\x08\x12\r\n\x05\x63ount\x18\x04 \x01(\x05\x12\x18\n\x10oldest_timestamp\x18\x05 \x01(\x03\"6\n\x04Type\x12\x12\n\x0eUPLOAD_STICKER\x10\x00\x12\x1a\n\x16HISTORY_SYNC_ON_DEMAND\x10\x03\"\x8a\x02\n\x0bHistorySync\x12\x31\n\tsync_type\x18\x01 \x02(\x0e\x32\x1e.malote.lab.v1.HistorySyncType\x12\x32\n\rconversations\x18\x02 \x03(\x0b\x32\x1b.malote.lab.v1.Conversation\x12\x13\n\x0b\x63hunk_order\x18\x05 \x01(\r\x12\x10\n\x08progress\x18\x06 \x01(\r\x12=\n\x08mappings\x18\x0f \x03(\x0b\x32+.malote.lab.v1.HistorySync.PhoneNumberToLid\x1a.\n\x10PhoneNumberToLid\x12\r\n\x05phone\x18\x01 \x01(\t\x12\x0b\n\x03lid\x18\x02 \x01(\t\"\xb3\x02\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x02(\t\x12/\n\x08messages\x18\x02 \x03(\x0b\x32\x1d.malote.lab.v1.HistoryMessage\x12\x0e\n\x06unread\x18\x06 \x01(\r\x12@\n\x0e\x65nd_of_history\x18\x0b \x01(\x0e\x32(.malote.lab.v1.Conversation.EndOfHistory\x12\x11\n\ttimestamp\x18\x0c \x01(\x04\x12\x0c\n\x04name\x18\r \x01(\t\x12\x10\n\x08\x61rchived\x18\x10 \x01(\x08\x12\x0e\n\x06pinned\x18\x18 \x01(\r\x12\r\n\x05phone\x18\' \x01(\t\x12\x0b\n\x03lid\x18* \x01(\t\"5\n\x0c\x45ndOfHistory\x12\x10\n\x0cMORE_REMAINS\x10\x00\x12\x13\n\x0fNO_MORE_REMAINS\x10\x01\"<\n\x0eHistoryMessage\x12*\n\x07message\x18\x01 \x01(\x0b\x32\x19.malote.lab.v1.WebMessage\"\xcb\x01\n\nWebMessage\x12*\n\x03key\x18\x01 \x02(\x0b\x32\x1d.malote.lab.v1.WebMessage.Key\x12\x0f\n\x07message\x18\x02 \x01(\x0c\x12\x11\n\ttimestamp\x18\x03 \x01(\x04\x12\x13\n\x0bparticipant\x18\x05 \x01(\t\x12\x11\n\tpush_name\x18\x13 \x01(\t\x1a\x45\n\x03Key\x12\x0c\n\x04\x63hat\x18\x01 \x01(\t\x12\x0f\n\x07\x66rom_me\x18\x02 \x01(\x08\x12\n\n\x02id\x18\x03 \x01(\t\x12\x13\n\x0bparticipant\x18\x04 \x01(\t*\x8a\x01\n\x0fHistorySyncType\x12\x15\n\x11INITIAL_BOOTSTRAP\x10\x00\x12\x15\n\x11INITIAL_STATUS_V3\x10\x01\x12\x08\n\x04\x46ULL\x10\x02\x12\n\n\x06RECENT\x10\x03\x12\r\n\tPUSH_NAME\x10\x04\x12\x15\n\x11NON_BLOCKING_DATA\x10\x05\x12\r\n\tON_DEMAND\x10\x06')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_KEYINDEXLIST'].fields_by_name['valid_indexes']._loaded_options = None
   _globals['_KEYINDEXLIST'].fields_by_name['valid_indexes']._serialized_options = b'\020\001'
+  _globals['_HISTORYSYNCTYPE']._serialized_start=3514
+  _globals['_HISTORYSYNCTYPE']._serialized_end=3652
   _globals['_HANDSHAKEMESSAGE']._serialized_start=32
   _globals['_HANDSHAKEMESSAGE']._serialized_end=403
   _globals['_HANDSHAKEMESSAGE_CLIENTHELLO']._serialized_start=255
@@ -46,25 +48,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENTPAYLOAD_PAIRINGDATA']._serialized_start=567
   _globals['_CLIENTPAYLOAD_PAIRINGDATA']._serialized_end=756
   _globals['_DEVICEPROPS']._serialized_start=758
-  _globals['_DEVICEPROPS']._serialized_end=783
-  _globals['_NOISECERTIFICATE']._serialized_start=786
-  _globals['_NOISECERTIFICATE']._serialized_end=942
-  _globals['_NOISECERTIFICATE_DETAILS']._serialized_start=842
-  _globals['_NOISECERTIFICATE_DETAILS']._serialized_end=942
-  _globals['_CERTIFICATECHAIN']._serialized_start=944
-  _globals['_CERTIFICATECHAIN']._serialized_end=1064
-  _globals['_DEVICEIDENTITY']._serialized_start=1066
-  _globals['_DEVICEIDENTITY']._serialized_end=1136
-  _globals['_SIGNEDDEVICEIDENTITY']._serialized_start=1138
-  _globals['_SIGNEDDEVICEIDENTITY']._serialized_end=1261
-  _globals['_SIGNEDDEVICEIDENTITYHMAC']._serialized_start=1263
-  _globals['_SIGNEDDEVICEIDENTITYHMAC']._serialized_end=1320
-  _globals['_KEYINDEXLIST']._serialized_start=1322
-  _globals['_KEYINDEXLIST']._serialized_end=1421
-  _globals['_SIGNEDKEYINDEXLIST']._serialized_start=1423
-  _globals['_SIGNEDKEYINDEXLIST']._serialized_end=1487
-  _globals['_VERIFIEDNAME']._serialized_start=1489
-  _globals['_VERIFIEDNAME']._serialized_end=1586
-  _globals['_VERIFIEDNAME_DETAILS']._serialized_start=1522
-  _globals['_VERIFIEDNAME_DETAILS']._serialized_end=1586
+  _globals['_DEVICEPROPS']._serialized_end=810
+  _globals['_NOISECERTIFICATE']._serialized_start=813
+  _globals['_NOISECERTIFICATE']._serialized_end=969
+  _globals['_NOISECERTIFICATE_DETAILS']._serialized_start=869
+  _globals['_NOISECERTIFICATE_DETAILS']._serialized_end=969
+  _globals['_CERTIFICATECHAIN']._serialized_start=971
+  _globals['_CERTIFICATECHAIN']._serialized_end=1091
+  _globals['_DEVICEIDENTITY']._serialized_start=1093
+  _globals['_DEVICEIDENTITY']._serialized_end=1163
+  _globals['_SIGNEDDEVICEIDENTITY']._serialized_start=1165
+  _globals['_SIGNEDDEVICEIDENTITY']._serialized_end=1288
+  _globals['_SIGNEDDEVICEIDENTITYHMAC']._serialized_start=1290
+  _globals['_SIGNEDDEVICEIDENTITYHMAC']._serialized_end=1347
+  _globals['_KEYINDEXLIST']._serialized_start=1349
+  _globals['_KEYINDEXLIST']._serialized_end=1448
+  _globals['_SIGNEDKEYINDEXLIST']._serialized_start=1450
+  _globals['_SIGNEDKEYINDEXLIST']._serialized_end=1514
+  _globals['_VERIFIEDNAME']._serialized_start=1516
+  _globals['_VERIFIEDNAME']._serialized_end=1613
+  _globals['_VERIFIEDNAME_DETAILS']._serialized_start=1549
+  _globals['_VERIFIEDNAME_DETAILS']._serialized_end=1613
+  _globals['_PEERMESSAGE']._serialized_start=1615
+  _globals['_PEERMESSAGE']._serialized_end=1686
+  _globals['_PROTOCOLMESSAGE']._serialized_start=1689
+  _globals['_PROTOCOLMESSAGE']._serialized_end=2002
+  _globals['_PROTOCOLMESSAGE_TYPE']._serialized_start=1912
+  _globals['_PROTOCOLMESSAGE_TYPE']._serialized_end=2002
+  _globals['_HISTORYSYNCNOTIFICATION']._serialized_start=2005
+  _globals['_HISTORYSYNCNOTIFICATION']._serialized_end=2318
+  _globals['_PEERDATAOPERATIONREQUEST']._serialized_start=2321
+  _globals['_PEERDATAOPERATIONREQUEST']._serialized_end=2664
+  _globals['_PEERDATAOPERATIONREQUEST_HISTORYONDEMAND']._serialized_start=2493
+  _globals['_PEERDATAOPERATIONREQUEST_HISTORYONDEMAND']._serialized_end=2608
+  _globals['_PEERDATAOPERATIONREQUEST_TYPE']._serialized_start=2610
+  _globals['_PEERDATAOPERATIONREQUEST_TYPE']._serialized_end=2664
+  _globals['_HISTORYSYNC']._serialized_start=2667
+  _globals['_HISTORYSYNC']._serialized_end=2933
+  _globals['_HISTORYSYNC_PHONENUMBERTOLID']._serialized_start=2887
+  _globals['_HISTORYSYNC_PHONENUMBERTOLID']._serialized_end=2933
+  _globals['_CONVERSATION']._serialized_start=2936
+  _globals['_CONVERSATION']._serialized_end=3243
+  _globals['_CONVERSATION_ENDOFHISTORY']._serialized_start=3190
+  _globals['_CONVERSATION_ENDOFHISTORY']._serialized_end=3243
+  _globals['_HISTORYMESSAGE']._serialized_start=3245
+  _globals['_HISTORYMESSAGE']._serialized_end=3305
+  _globals['_WEBMESSAGE']._serialized_start=3308
+  _globals['_WEBMESSAGE']._serialized_end=3511
+  _globals['_WEBMESSAGE_KEY']._serialized_start=3442
+  _globals['_WEBMESSAGE_KEY']._serialized_end=3511
 # @@protoc_insertion_point(module_scope)

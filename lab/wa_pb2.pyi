@@ -1,10 +1,28 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class HistorySyncType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INITIAL_BOOTSTRAP: _ClassVar[HistorySyncType]
+    INITIAL_STATUS_V3: _ClassVar[HistorySyncType]
+    FULL: _ClassVar[HistorySyncType]
+    RECENT: _ClassVar[HistorySyncType]
+    PUSH_NAME: _ClassVar[HistorySyncType]
+    NON_BLOCKING_DATA: _ClassVar[HistorySyncType]
+    ON_DEMAND: _ClassVar[HistorySyncType]
+INITIAL_BOOTSTRAP: HistorySyncType
+INITIAL_STATUS_V3: HistorySyncType
+FULL: HistorySyncType
+RECENT: HistorySyncType
+PUSH_NAME: HistorySyncType
+NON_BLOCKING_DATA: HistorySyncType
+ON_DEMAND: HistorySyncType
 
 class HandshakeMessage(_message.Message):
     __slots__ = ("client_hello", "server_hello", "client_finish")
@@ -73,10 +91,12 @@ class ClientPayload(_message.Message):
     def __init__(self, username: _Optional[int] = ..., passive: _Optional[bool] = ..., push_name: _Optional[str] = ..., device: _Optional[int] = ..., pairing: _Optional[_Union[ClientPayload.PairingData, _Mapping]] = ..., pull: _Optional[bool] = ...) -> None: ...
 
 class DeviceProps(_message.Message):
-    __slots__ = ("os",)
+    __slots__ = ("os", "require_full_sync")
     OS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_FULL_SYNC_FIELD_NUMBER: _ClassVar[int]
     os: str
-    def __init__(self, os: _Optional[str] = ...) -> None: ...
+    require_full_sync: bool
+    def __init__(self, os: _Optional[str] = ..., require_full_sync: _Optional[bool] = ...) -> None: ...
 
 class NoiseCertificate(_message.Message):
     __slots__ = ("details", "signature")
@@ -171,3 +191,162 @@ class VerifiedName(_message.Message):
     DETAILS_FIELD_NUMBER: _ClassVar[int]
     details: bytes
     def __init__(self, details: _Optional[bytes] = ...) -> None: ...
+
+class PeerMessage(_message.Message):
+    __slots__ = ("protocol_message",)
+    PROTOCOL_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    protocol_message: ProtocolMessage
+    def __init__(self, protocol_message: _Optional[_Union[ProtocolMessage, _Mapping]] = ...) -> None: ...
+
+class ProtocolMessage(_message.Message):
+    __slots__ = ("type", "history_sync_notification", "peer_data_operation_request")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        REVOKE: _ClassVar[ProtocolMessage.Type]
+        HISTORY_SYNC_NOTIFICATION: _ClassVar[ProtocolMessage.Type]
+        PEER_DATA_OPERATION_REQUEST_MESSAGE: _ClassVar[ProtocolMessage.Type]
+    REVOKE: ProtocolMessage.Type
+    HISTORY_SYNC_NOTIFICATION: ProtocolMessage.Type
+    PEER_DATA_OPERATION_REQUEST_MESSAGE: ProtocolMessage.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_SYNC_NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    PEER_DATA_OPERATION_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    type: ProtocolMessage.Type
+    history_sync_notification: HistorySyncNotification
+    peer_data_operation_request: PeerDataOperationRequest
+    def __init__(self, type: _Optional[_Union[ProtocolMessage.Type, str]] = ..., history_sync_notification: _Optional[_Union[HistorySyncNotification, _Mapping]] = ..., peer_data_operation_request: _Optional[_Union[PeerDataOperationRequest, _Mapping]] = ...) -> None: ...
+
+class HistorySyncNotification(_message.Message):
+    __slots__ = ("file_sha256", "file_length", "media_key", "file_enc_sha256", "direct_path", "sync_type", "chunk_order", "original_message_id", "progress", "inline_payload", "peer_data_request_session_id")
+    FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+    FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+    SYNC_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ORDER_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    INLINE_PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PEER_DATA_REQUEST_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    file_sha256: bytes
+    file_length: int
+    media_key: bytes
+    file_enc_sha256: bytes
+    direct_path: str
+    sync_type: HistorySyncType
+    chunk_order: int
+    original_message_id: str
+    progress: int
+    inline_payload: bytes
+    peer_data_request_session_id: str
+    def __init__(self, file_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., media_key: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., direct_path: _Optional[str] = ..., sync_type: _Optional[_Union[HistorySyncType, str]] = ..., chunk_order: _Optional[int] = ..., original_message_id: _Optional[str] = ..., progress: _Optional[int] = ..., inline_payload: _Optional[bytes] = ..., peer_data_request_session_id: _Optional[str] = ...) -> None: ...
+
+class PeerDataOperationRequest(_message.Message):
+    __slots__ = ("type", "history_on_demand")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UPLOAD_STICKER: _ClassVar[PeerDataOperationRequest.Type]
+        HISTORY_SYNC_ON_DEMAND: _ClassVar[PeerDataOperationRequest.Type]
+    UPLOAD_STICKER: PeerDataOperationRequest.Type
+    HISTORY_SYNC_ON_DEMAND: PeerDataOperationRequest.Type
+    class HistoryOnDemand(_message.Message):
+        __slots__ = ("chat", "oldest_id", "oldest_from_me", "count", "oldest_timestamp")
+        CHAT_FIELD_NUMBER: _ClassVar[int]
+        OLDEST_ID_FIELD_NUMBER: _ClassVar[int]
+        OLDEST_FROM_ME_FIELD_NUMBER: _ClassVar[int]
+        COUNT_FIELD_NUMBER: _ClassVar[int]
+        OLDEST_TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+        chat: str
+        oldest_id: str
+        oldest_from_me: bool
+        count: int
+        oldest_timestamp: int
+        def __init__(self, chat: _Optional[str] = ..., oldest_id: _Optional[str] = ..., oldest_from_me: _Optional[bool] = ..., count: _Optional[int] = ..., oldest_timestamp: _Optional[int] = ...) -> None: ...
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_ON_DEMAND_FIELD_NUMBER: _ClassVar[int]
+    type: PeerDataOperationRequest.Type
+    history_on_demand: PeerDataOperationRequest.HistoryOnDemand
+    def __init__(self, type: _Optional[_Union[PeerDataOperationRequest.Type, str]] = ..., history_on_demand: _Optional[_Union[PeerDataOperationRequest.HistoryOnDemand, _Mapping]] = ...) -> None: ...
+
+class HistorySync(_message.Message):
+    __slots__ = ("sync_type", "conversations", "chunk_order", "progress", "mappings")
+    class PhoneNumberToLid(_message.Message):
+        __slots__ = ("phone", "lid")
+        PHONE_FIELD_NUMBER: _ClassVar[int]
+        LID_FIELD_NUMBER: _ClassVar[int]
+        phone: str
+        lid: str
+        def __init__(self, phone: _Optional[str] = ..., lid: _Optional[str] = ...) -> None: ...
+    SYNC_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ORDER_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    MAPPINGS_FIELD_NUMBER: _ClassVar[int]
+    sync_type: HistorySyncType
+    conversations: _containers.RepeatedCompositeFieldContainer[Conversation]
+    chunk_order: int
+    progress: int
+    mappings: _containers.RepeatedCompositeFieldContainer[HistorySync.PhoneNumberToLid]
+    def __init__(self, sync_type: _Optional[_Union[HistorySyncType, str]] = ..., conversations: _Optional[_Iterable[_Union[Conversation, _Mapping]]] = ..., chunk_order: _Optional[int] = ..., progress: _Optional[int] = ..., mappings: _Optional[_Iterable[_Union[HistorySync.PhoneNumberToLid, _Mapping]]] = ...) -> None: ...
+
+class Conversation(_message.Message):
+    __slots__ = ("id", "messages", "unread", "end_of_history", "timestamp", "name", "archived", "pinned", "phone", "lid")
+    class EndOfHistory(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MORE_REMAINS: _ClassVar[Conversation.EndOfHistory]
+        NO_MORE_REMAINS: _ClassVar[Conversation.EndOfHistory]
+    MORE_REMAINS: Conversation.EndOfHistory
+    NO_MORE_REMAINS: Conversation.EndOfHistory
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    END_OF_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    LID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    messages: _containers.RepeatedCompositeFieldContainer[HistoryMessage]
+    unread: int
+    end_of_history: Conversation.EndOfHistory
+    timestamp: int
+    name: str
+    archived: bool
+    pinned: int
+    phone: str
+    lid: str
+    def __init__(self, id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[HistoryMessage, _Mapping]]] = ..., unread: _Optional[int] = ..., end_of_history: _Optional[_Union[Conversation.EndOfHistory, str]] = ..., timestamp: _Optional[int] = ..., name: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[int] = ..., phone: _Optional[str] = ..., lid: _Optional[str] = ...) -> None: ...
+
+class HistoryMessage(_message.Message):
+    __slots__ = ("message",)
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    message: WebMessage
+    def __init__(self, message: _Optional[_Union[WebMessage, _Mapping]] = ...) -> None: ...
+
+class WebMessage(_message.Message):
+    __slots__ = ("key", "message", "timestamp", "participant", "push_name")
+    class Key(_message.Message):
+        __slots__ = ("chat", "from_me", "id", "participant")
+        CHAT_FIELD_NUMBER: _ClassVar[int]
+        FROM_ME_FIELD_NUMBER: _ClassVar[int]
+        ID_FIELD_NUMBER: _ClassVar[int]
+        PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+        chat: str
+        from_me: bool
+        id: str
+        participant: str
+        def __init__(self, chat: _Optional[str] = ..., from_me: _Optional[bool] = ..., id: _Optional[str] = ..., participant: _Optional[str] = ...) -> None: ...
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPANT_FIELD_NUMBER: _ClassVar[int]
+    PUSH_NAME_FIELD_NUMBER: _ClassVar[int]
+    key: WebMessage.Key
+    message: bytes
+    timestamp: int
+    participant: str
+    push_name: str
+    def __init__(self, key: _Optional[_Union[WebMessage.Key, _Mapping]] = ..., message: _Optional[bytes] = ..., timestamp: _Optional[int] = ..., participant: _Optional[str] = ..., push_name: _Optional[str] = ...) -> None: ...

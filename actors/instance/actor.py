@@ -14,7 +14,7 @@ from actors.instance.asked import Subject
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.errors import CallFailed
 from actors.instance.instance import End, Instance
-from actors.registry import InstanceRecord
+from actors.registry import History, InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
 
@@ -88,6 +88,7 @@ class InstanceActor:
                 lab=lab,
                 proxy=record.proxy or "",
                 answer_timeout=settings.instance.answer_timeout,
+                full_history=record.history is History.FULL,
             )
 
         self._instance = Instance(

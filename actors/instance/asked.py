@@ -13,11 +13,12 @@ from actors.instance.connection.base import Connection
 from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
+from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account"]
+Subject = Literal["groups", "people", "account", "history"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -42,6 +43,7 @@ class Asked:
             "groups": GroupQueries(partial(query, "groups")),
             "people": PeopleQueries(partial(query, "people"), contacts),
             "account": AccountQueries(partial(query, "account"), state),
+            "history": HistoryQueries(partial(query, "history")),
         }
         self._state = state
         self._contacts = contacts

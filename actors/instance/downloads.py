@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import heapq
 import logging
 import time
 from collections.abc import Callable
@@ -12,14 +11,15 @@ from contextlib import suppress
 
 from actors.events import EventDraft, EventType
 from actors.instance.connection.base import Connection, ConnectionError
+from actors.instance.jobs import Jobs
 from actors.instance.refusals import NOT_AN_ATTEMPT
-from actors.instance.waiting_files import Job, WaitingFiles
+from actors.instance.waiting_files import Job
+from actors.instance.work import Work
 from actors.media.errors import Code, MediaError
 from actors.media.linker import Linker
 from actors.media.media import Media, file_name_of, mime_type_of
 from actors.media.spool import scratch_file
 from actors.media.store import MediaStore
-from actors.rate import Bucket
 from actors.registry import now
 from actors.settings import MediaSettings
 from actors.store import StaleEpoch, StoreUnavailable
@@ -32,14 +32,9 @@ REASONS = {"media_gone": "gone", "media_corrupt": "corrupt", "media_too_large": 
 CORRUPT_ATTEMPTS = 2
 """Attempts at a file that arrives damaged: once, it may have been the way."""
 
-PAUSE = 1.0
-"""Seconds before a file is tried again whose attempt the end of a connection cut short, or Redis."""
-
-LONGEST = 3600.0
-
 
 class Downloads:
-    """What waits is known here and in Redis: only this owner adds to it, with each message's event.
+    """The files that wait.
 
     Args:
         online: set while the connection stands.
@@ -51,7 +46,7 @@ class Downloads:
         self,
         *,
         instance_id: str,
-        waiting: WaitingFiles,
+        waiting: Jobs[Job],
         files: MediaStore,
         linker: Linker,
         settings: MediaSettings,
@@ -64,43 +59,39 @@ class Downloads:
         self._files = files
         self._linker = linker
         self._settings = settings
-        self._online = online
         self._connection = connection
         self._cap = cap
-        self._jobs: dict[str, Job] = {}
-        self._due: list[tuple[float, int, str]] = []
-        self._count = 0
-        self._news = asyncio.Event()
-        self._going = asyncio.Event()
-        self._going.set()
-        self._open: set[asyncio.Task[None]] = set()
-        self._pace = Bucket(settings.download_rate, settings.download_concurrency, time.monotonic())
+        self._work = Work(
+            instance_id=instance_id,
+            jobs=waiting,
+            online=online,
+            attempt=self._attempt,
+            concurrency=settings.download_concurrency,
+            rate=settings.download_rate,
+        )
 
     @property
     def room(self) -> bool:
         """True while fewer files wait than may."""
-        return len(self._jobs) < self._settings.download_bound
+        return len(self._work) < self._settings.download_bound
 
     def ids(self) -> set[str]:
         """Of the files that wait."""
-        return set(self._jobs)
+        return self._work.ids()
 
-    def add(self, job: Job) -> None:
+    def take(self, record: str) -> None:
         """A file waits from now on: its message's event is appended. Again is harmless."""
-        if job.media_id not in self._jobs:
-            self._queue(job)
+        job = self._waiting.read(record)
+        if job is not None:
+            self._work.add(job)
 
     async def pause(self) -> None:
         """Begin nothing, and leave what is being fetched to a successor, or to `resume`."""
-        self._going.clear()
-        for task in self._open:
-            task.cancel()
-        if self._open:
-            await asyncio.wait(self._open)
+        await self._work.pause()
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        self._going.set()
+        self._work.resume()
 
     async def run(self) -> None:
         """Fetch for ever.
@@ -108,62 +99,7 @@ class Downloads:
         Raises:
             StaleEpoch: the instance has another owner.
         """
-        await self._recover()
-        workers = [asyncio.create_task(self._work()) for _ in range(self._settings.download_concurrency)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-
-    async def _recover(self) -> None:
-        while True:
-            try:
-                for job in await self._waiting.all():
-                    self.add(job)
-                return
-            except StoreUnavailable as error:
-                log.warning("waiting for Redis", extra={"instance": self._instance_id, "error": str(error)})
-                await asyncio.sleep(PAUSE)
-
-    def _queue(self, job: Job) -> None:
-        self._jobs[job.media_id] = job
-        self._count += 1
-        heapq.heappush(self._due, (job.due, self._count, job.media_id))
-        self._news.set()
-
-    async def _work(self) -> None:
-        while True:
-            job = await self._next()
-            task = asyncio.create_task(self._attempt(job))
-            self._open.add(task)
-            try:
-                await asyncio.wait({task})
-            finally:
-                task.cancel()
-                self._open.discard(task)
-            if task.cancelled():
-                self._queue(job)
-            else:
-                task.result()
-
-    async def _next(self) -> Job:
-        while True:
-            await self._going.wait()
-            await self._online.wait()
-            self._news.clear()
-            left = self._due[0][0] - time.time() if self._due else LONGEST
-            if left > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, LONGEST)):
-                        await self._news.wait()
-                continue
-            pause = self._pace.take(time.monotonic())
-            if pause:
-                await asyncio.sleep(pause)
-                continue
-            return self._jobs[heapq.heappop(self._due)[2]]
+        await self._work.run()
 
     # ---- one file -----------------------------------------------------------------------------------
 
@@ -173,10 +109,10 @@ class Downloads:
             await self._finish(job, await self._ready(job, media))
         except StoreUnavailable:
             # What is stored is found there by the next attempt.
-            self._again(job, PAUSE)
+            self._work.again(job)
         except ConnectionError as error:
             if error.code in NOT_AN_ATTEMPT:
-                self._again(job, PAUSE)
+                self._work.again(job)
             else:
                 await self._failed(job, REASONS.get(error.code), error.message)
         except MediaError as error:
@@ -216,9 +152,6 @@ class Downloads:
                 media_id=job.media_id,
             )
 
-    def _again(self, job: Job, pause: float) -> None:
-        self._queue(job.model_copy(update={"due": time.time() + pause}))
-
     async def _failed(self, job: Job, reason: str | None, message: str) -> None:
         attempts = job.attempts + 1
         job = job.model_copy(update={"attempts": attempts})
@@ -237,15 +170,15 @@ class Downloads:
             if final or attempts > len(schedule):
                 await self._finish(job, self._told(job, reason or "unavailable", message))
                 return
-            job = job.model_copy(update={"due": time.time() + schedule[attempts - 1]})
-            await self._waiting.delay(job)
-            self._queue(job)
+            pause = schedule[attempts - 1]
+            await self._waiting.delay(job.model_copy(update={"due": time.time() + pause}))
+            self._work.again(job, pause)
         except StoreUnavailable:
-            self._again(job.model_copy(update={"attempts": attempts - 1}), PAUSE)
+            self._work.again(job.model_copy(update={"attempts": attempts - 1}))
 
     async def _finish(self, job: Job, draft: EventDraft) -> None:
         await self._waiting.finish(job, draft)
-        self._jobs.pop(job.media_id, None)
+        self._work.finished(job)
 
     async def _ready(self, job: Job, media: Media) -> EventDraft:
         link = await self._linker.link(self._instance_id, media.id)

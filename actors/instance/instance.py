@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from actors import logs
-from actors.events import EventDraft
+from actors.events import EventDraft, EventType
 from actors.instance import measured
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
@@ -24,6 +24,8 @@ from actors.instance.contacts.contacts import Contacts
 from actors.instance.contacts.facts import Kind, absence_of
 from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
+from actors.instance.history import HistoryReader
+from actors.instance.jobs import Jobs
 from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.mailbox import Mailbox, MailboxFull
@@ -32,7 +34,7 @@ from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
 from actors.instance.upkeep import Upkeep
 from actors.instance.uploads import Uploads
-from actors.instance.waiting_files import Job, WaitingFiles, with_download
+from actors.instance.waiting_files import Job, with_download
 from actors.media.linker import Linker
 from actors.media.store import open_store
 from actors.registry import Desired, InstanceRecord, Registry
@@ -112,13 +114,24 @@ class Instance:
         )
         self._downloads = Downloads(
             instance_id=record.id,
-            waiting=WaitingFiles(self._mailbox, epoch),
+            waiting=Jobs(self._mailbox, epoch, "downloads", Job),
             files=self._files,
             linker=Linker(store, settings),
             settings=settings.media,
             online=self._connector.online,
             connection=lambda: self._connector.connection,
             cap=lambda: self._file_cap,
+        )
+        self._history = HistoryReader(
+            instance_id=record.id,
+            epoch=epoch,
+            mailbox=self._mailbox,
+            chats=self._chats,
+            room=self._files.scratch.absolute(),
+            settings=settings.history,
+            online=self._connector.online,
+            connection=lambda: self._connector.connection,
+            wanted=lambda: self.record.history,
         )
 
         async def needed() -> set[str]:
@@ -206,6 +219,7 @@ class Instance:
             asyncio.create_task(self._lease.keep()),
             asyncio.create_task(self._sender.run()),
             asyncio.create_task(self._downloads.run()),
+            asyncio.create_task(self._history.run()),
             asyncio.create_task(self._upkeep.run()),
             asyncio.create_task(self._contacts.run()),
             asyncio.create_task(self._until_fenced()),
@@ -234,7 +248,7 @@ class Instance:
 
     async def quiesce(self) -> None:
         """Take no further message from the outbox; returns when the one in flight has its result."""
-        await asyncio.gather(self._sender.quiesce(), self._downloads.pause())
+        await asyncio.gather(self._sender.quiesce(), self._downloads.pause(), self._history.pause())
 
     async def disconnect(self) -> int:
         """Disconnect, flush, close the session, and stay so until `resume`.
@@ -258,6 +272,7 @@ class Instance:
         """Go on after `quiesce` and `disconnect`: the successor did not come to be."""
         self._sender.resume()
         self._downloads.resume()
+        self._history.resume()
         self._connector.resume()
 
     async def drain(self) -> End:
@@ -297,7 +312,7 @@ class Instance:
             target_id = refers_to(event) if isinstance(event, pb.Message) else None
             target = await self._known.get(target_id) if target_id else None
             draft = self._contacts.told(draft_of(event, self._chats, received_at_ms, target))
-            draft = self._with_download(draft)
+            draft = self._with_work(event, draft)
             measured.received(draft.type.value)
             aliases = self._chats.unsaved()
             await self._mailbox.append(self.epoch, draft, aliases=aliases)
@@ -313,11 +328,14 @@ class Instance:
             return False
         self._chats.saved(aliases)
         self._contacts.heed(draft)
-        if draft.download is not None:
-            self._downloads.add(Job.model_validate_json(draft.download.job))
+        if draft.waiting is not None:
+            worker = self._history if draft.waiting.work == "history" else self._downloads
+            worker.take(draft.waiting.job)
         return True
 
-    def _with_download(self, draft: EventDraft) -> EventDraft:
+    def _with_work(self, event: DurableEvent | PassingEvent, draft: EventDraft) -> EventDraft:
+        if isinstance(event, pb.Message) and draft.type is EventType.HISTORY_OFFERED:
+            return self._history.offered(draft, event)
         on, record = self._settings.media.download, self.record
         return with_download(
             draft,
@@ -346,11 +364,11 @@ class Instance:
     # ---- calls ----
 
     async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
-        """Ask or change something about groups, people or the account.
+        """Ask or change something about groups, people, the account or its history.
 
         Args:
-            subject: ``groups``, ``people`` or ``account``.
-            method: of `GroupQueries`, `PeopleQueries` or `AccountQueries`.
+            subject: ``groups``, ``people``, ``account`` or ``history``.
+            method: of `GroupQueries`, `PeopleQueries`, `AccountQueries` or `HistoryQueries`.
 
         Raises:
             CallFailed

@@ -120,13 +120,13 @@ class Mailbox:
             keys=[
                 *self.append_keys(),
                 *self.teaching_keys(),
-                self.key("downloads"),
+                self.key(draft.waiting.work if draft.waiting else "downloads"),
                 *(self.key("message", message_id) for message_id in draft.status_of),
             ],
             args=[
                 *head,
                 *self.teaching_args(draft, aliases),
-                *((draft.download.media_id, draft.download.job) if draft.download else ("", "")),
+                *((draft.waiting.key, draft.waiting.job) if draft.waiting else ("", "")),
             ],
             timeout=self.settings.append_timeout,
         )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from actors.events import Download, EventDraft
-from actors.instance.mailbox import APPEND, LUA, Mailbox
+from actors.events import EventDraft
+from actors.instance.jobs import WaitingJob, waiting
 from actors.media.media import media_id_of
 from actors.messages.known import KnownMessage
 from actors.messages.received import MediaReference
-from actors.store import StaleEpoch
 
 
-class Job(BaseModel):
+class Job(WaitingJob):
     """A file to fetch.
 
     Args:
@@ -23,15 +20,16 @@ class Job(BaseModel):
         source: where WhatsApp has it, and its key: a secret.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     media_id: str
     message_id: str
     chat_id: str | None
     told: dict[str, Any]
     source: MediaReference
-    attempts: int = 0
-    due: float = Field(0.0, description="Not before this, seconds since 1970")
+
+    @property
+    def key(self) -> str:
+        """The file's id."""
+        return self.media_id
 
 
 def with_download(draft: EventDraft, instance_id: str, *, on: bool, cap: int, room: bool) -> EventDraft:
@@ -69,61 +67,4 @@ def with_download(draft: EventDraft, instance_id: str, *, on: bool, cap: int, ro
         told={name: draft.data[name] for name in ("chat", "sender", "from_me")},
         source=source,
     )
-    return told.model_copy(update={"download": Download(media_id=media_id, job=job.model_dump_json())})
-
-
-class WaitingFiles:
-    """Reads, delays and finishes jobs. Every write needs the epoch."""
-
-    def __init__(self, mailbox: Mailbox, epoch: int) -> None:
-        self._mailbox = mailbox
-        self._store = mailbox.store
-        self._key = mailbox.key("downloads")
-        self._epoch = epoch
-
-    async def all(self) -> list[Job]:
-        """Every file that waits.
-
-        Raises:
-            StoreUnavailable
-        """
-        redis = self._store.redis
-        found = await self._store.run(lambda: redis.hgetall(self._key), timeout=10)
-        return [job for record in found.values() if (job := _read(record)) is not None]
-
-    async def delay(self, job: Job) -> None:
-        """Remember an attempt, and when the next one is due.
-
-        Raises:
-            StaleEpoch, StoreUnavailable
-        """
-        current = await self._store.script(
-            LUA / "download_delay.lua",
-            keys=[self._mailbox.key("owner"), self._key],
-            args=[self._epoch, job.media_id, job.model_dump_json()],
-        )
-        if int(current) != self._epoch:
-            raise StaleEpoch(self._epoch, int(current) or None)
-
-    async def finish(self, job: Job, draft: EventDraft) -> None:
-        """Append the event of what became of a file, which waits no longer, in one step.
-
-        Raises:
-            StaleEpoch, StoreUnavailable
-        """
-        head = self._mailbox.append_args(self._epoch, draft, force=True)
-        outcome, value = await self._store.script(
-            APPEND,
-            LUA / "download_finish.lua",
-            keys=[*self._mailbox.append_keys(), self._key],
-            args=[*head, job.media_id],
-            timeout=self._mailbox.settings.append_timeout,
-        )
-        self._mailbox.appended(self._epoch, outcome, value, draft, head)
-
-
-def _read(record: str) -> Job | None:
-    try:
-        return Job.model_validate_json(record)
-    except ValidationError:
-        return None
+    return told.model_copy(update={"waiting": waiting("downloads", job)})

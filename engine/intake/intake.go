@@ -260,6 +260,18 @@ func (i *Intake) IsOffline(id string) bool {
 	return false
 }
 
+// Category returns the category of the message with this id that is being handled, or an empty string.
+func (i *Intake) Category(id string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for current := range i.handling {
+		if current.node.Tag == "message" && current.node.Attrs["id"] == id {
+			return current.node.AttrGetter().OptionalString("category")
+		}
+	}
+	return ""
+}
+
 // NotificationID returns the id of the notification from this JID that is being handled, or an empty string.
 func (i *Intake) NotificationID(from types.JID) string {
 	i.mu.Lock()

@@ -258,7 +258,7 @@ func (x ChangeParticipants_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ChangeParticipants_Action.Descriptor instead.
 func (ChangeParticipants_Action) EnumDescriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{36, 0}
+	return file_engine_proto_rawDescGZIP(), []int{39, 0}
 }
 
 type ToEngine struct {
@@ -280,7 +280,6 @@ type ToEngine struct {
 	//	*ToEngine_Answer
 	//	*ToEngine_Presence
 	//	*ToEngine_GetPrivacy
-	//	*ToEngine_HistoryDownload
 	//	*ToEngine_Ping
 	//	*ToEngine_Upload
 	//	*ToEngine_FetchMedia
@@ -303,6 +302,9 @@ type ToEngine struct {
 	//	*ToEngine_SetPicture
 	//	*ToEngine_RejectCall
 	//	*ToEngine_SetDisappearing
+	//	*ToEngine_ReadHistory
+	//	*ToEngine_FinishHistory
+	//	*ToEngine_AskHistory
 	Command       isToEngine_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -473,15 +475,6 @@ func (x *ToEngine) GetGetPrivacy() *GetPrivacy {
 	if x != nil {
 		if x, ok := x.Command.(*ToEngine_GetPrivacy); ok {
 			return x.GetPrivacy
-		}
-	}
-	return nil
-}
-
-func (x *ToEngine) GetHistoryDownload() *Download {
-	if x != nil {
-		if x, ok := x.Command.(*ToEngine_HistoryDownload); ok {
-			return x.HistoryDownload
 		}
 	}
 	return nil
@@ -685,6 +678,33 @@ func (x *ToEngine) GetSetDisappearing() *SetDisappearing {
 	return nil
 }
 
+func (x *ToEngine) GetReadHistory() *ReadHistory {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_ReadHistory); ok {
+			return x.ReadHistory
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetFinishHistory() *FinishHistory {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_FinishHistory); ok {
+			return x.FinishHistory
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetAskHistory() *AskHistory {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_AskHistory); ok {
+			return x.AskHistory
+		}
+	}
+	return nil
+}
+
 type isToEngine_Command interface {
 	isToEngine_Command()
 }
@@ -743,10 +763,6 @@ type ToEngine_Presence struct {
 
 type ToEngine_GetPrivacy struct {
 	GetPrivacy *GetPrivacy `protobuf:"bytes,15,opt,name=get_privacy,json=getPrivacy,proto3,oneof"`
-}
-
-type ToEngine_HistoryDownload struct {
-	HistoryDownload *Download `protobuf:"bytes,16,opt,name=history_download,json=historyDownload,proto3,oneof"`
 }
 
 type ToEngine_Ping struct {
@@ -837,6 +853,18 @@ type ToEngine_SetDisappearing struct {
 	SetDisappearing *SetDisappearing `protobuf:"bytes,38,opt,name=set_disappearing,json=setDisappearing,proto3,oneof"`
 }
 
+type ToEngine_ReadHistory struct {
+	ReadHistory *ReadHistory `protobuf:"bytes,60,opt,name=read_history,json=readHistory,proto3,oneof"`
+}
+
+type ToEngine_FinishHistory struct {
+	FinishHistory *FinishHistory `protobuf:"bytes,61,opt,name=finish_history,json=finishHistory,proto3,oneof"`
+}
+
+type ToEngine_AskHistory struct {
+	AskHistory *AskHistory `protobuf:"bytes,62,opt,name=ask_history,json=askHistory,proto3,oneof"`
+}
+
 func (*ToEngine_Open) isToEngine_Command() {}
 
 func (*ToEngine_Connect) isToEngine_Command() {}
@@ -864,8 +892,6 @@ func (*ToEngine_Answer) isToEngine_Command() {}
 func (*ToEngine_Presence) isToEngine_Command() {}
 
 func (*ToEngine_GetPrivacy) isToEngine_Command() {}
-
-func (*ToEngine_HistoryDownload) isToEngine_Command() {}
 
 func (*ToEngine_Ping) isToEngine_Command() {}
 
@@ -910,6 +936,12 @@ func (*ToEngine_SetPicture) isToEngine_Command() {}
 func (*ToEngine_RejectCall) isToEngine_Command() {}
 
 func (*ToEngine_SetDisappearing) isToEngine_Command() {}
+
+func (*ToEngine_ReadHistory) isToEngine_Command() {}
+
+func (*ToEngine_FinishHistory) isToEngine_Command() {}
+
+func (*ToEngine_AskHistory) isToEngine_Command() {}
 
 type FromEngine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1096,6 +1128,7 @@ type Open struct {
 	DeviceName      string                 `protobuf:"bytes,6,opt,name=device_name,json=deviceName,proto3" json:"device_name,omitempty"`                   // shown in the phone's list of linked devices, default "Malote"
 	Lab             *Lab                   `protobuf:"bytes,7,opt,name=lab,proto3" json:"lab,omitempty"`                                                   // refused by a production build
 	Session         string                 `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`                                           // a stable name for the lock of a device that is not paired yet (PostgreSQL)
+	FullHistory     bool                   `protobuf:"varint,16,opt,name=full_history,json=fullHistory,proto3" json:"full_history,omitempty"`              // a device that is paired asks the phone for all of its history
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1184,6 +1217,13 @@ func (x *Open) GetSession() string {
 		return x.Session
 	}
 	return ""
+}
+
+func (x *Open) GetFullHistory() bool {
+	if x != nil {
+		return x.FullHistory
+	}
+	return false
 }
 
 type Lab struct {
@@ -2043,28 +2083,35 @@ func (x *GetPrivacyResult) GetSettings() map[string]string {
 	return nil
 }
 
-type Download struct {
+// Read a page of a part of the account's history that the phone has offered (Message.history). The part is downloaded
+// with the first page and kept, in files without a name, until another one is read, FinishHistory or the end of the
+// process; a page that was read before, or by another process, can be read again: `start` is a place in the part.
+// Fails with `media_gone`, `media_corrupt` and `media_too_large` as FetchMedia does.
+type ReadHistory struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Notification  []byte                 `protobuf:"bytes,1,opt,name=notification,proto3" json:"notification,omitempty"`            // a serialized waE2E.HistorySyncNotification
-	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"` // of the message it came with: WhatsApp learns that it was fetched; may be empty
+	Notification  []byte                 `protobuf:"bytes,1,opt,name=notification,proto3" json:"notification,omitempty"`                        // a serialized waE2E.HistorySyncNotification
+	Start         uint64                 `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`                                     // entries to pass over: `next` of the page before, 0 for the first one
+	MaxBytes      uint32                 `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`               // of a page; one entry is given whatever its size
+	MaxPartBytes  uint64                 `protobuf:"varint,4,opt,name=max_part_bytes,json=maxPartBytes,proto3" json:"max_part_bytes,omitempty"` // of a part, unpacked; 0: no bound
+	Folder        string                 `protobuf:"bytes,5,opt,name=folder,proto3" json:"folder,omitempty"`                                    // absolute; where files of a part are made
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Download) Reset() {
-	*x = Download{}
+func (x *ReadHistory) Reset() {
+	*x = ReadHistory{}
 	mi := &file_engine_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Download) String() string {
+func (x *ReadHistory) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Download) ProtoMessage() {}
+func (*ReadHistory) ProtoMessage() {}
 
-func (x *Download) ProtoReflect() protoreflect.Message {
+func (x *ReadHistory) ProtoReflect() protoreflect.Message {
 	mi := &file_engine_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2076,46 +2123,74 @@ func (x *Download) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Download.ProtoReflect.Descriptor instead.
-func (*Download) Descriptor() ([]byte, []int) {
+// Deprecated: Use ReadHistory.ProtoReflect.Descriptor instead.
+func (*ReadHistory) Descriptor() ([]byte, []int) {
 	return file_engine_proto_rawDescGZIP(), []int{21}
 }
 
-func (x *Download) GetNotification() []byte {
+func (x *ReadHistory) GetNotification() []byte {
 	if x != nil {
 		return x.Notification
 	}
 	return nil
 }
 
-func (x *Download) GetMessageId() string {
+func (x *ReadHistory) GetStart() uint64 {
 	if x != nil {
-		return x.MessageId
+		return x.Start
+	}
+	return 0
+}
+
+func (x *ReadHistory) GetMaxBytes() uint32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *ReadHistory) GetMaxPartBytes() uint64 {
+	if x != nil {
+		return x.MaxPartBytes
+	}
+	return 0
+}
+
+func (x *ReadHistory) GetFolder() string {
+	if x != nil {
+		return x.Folder
 	}
 	return ""
 }
 
-type DownloadResult struct {
+type HistoryPage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	History       []byte                 `protobuf:"bytes,1,opt,name=history,proto3" json:"history,omitempty"`
+	Sync          string                 `protobuf:"bytes,1,opt,name=sync,proto3" json:"sync,omitempty"`          // initial_bootstrap, initial_status_v3, full, recent, push_name, non_blocking_data, on_demand
+	Chunk         uint32                 `protobuf:"varint,2,opt,name=chunk,proto3" json:"chunk,omitempty"`       // the phone's number of the part among those of its kind
+	Progress      uint32                 `protobuf:"varint,3,opt,name=progress,proto3" json:"progress,omitempty"` // per cent of the history that this part completes, as far as the phone says
+	Chats         []*HistoryChat         `protobuf:"bytes,4,rep,name=chats,proto3" json:"chats,omitempty"`        // those that begin in this page
+	Messages      []*Message             `protobuf:"bytes,5,rep,name=messages,proto3" json:"messages,omitempty"`  // newest first within a chat, as the phone gives them
+	Next          uint64                 `protobuf:"varint,6,opt,name=next,proto3" json:"next,omitempty"`         // where the next page starts
+	Done          bool                   `protobuf:"varint,7,opt,name=done,proto3" json:"done,omitempty"`         // there is none
+	Skipped       uint32                 `protobuf:"varint,8,opt,name=skipped,proto3" json:"skipped,omitempty"`   // entries of this page that are no messages: notices of the app's own, or damaged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *DownloadResult) Reset() {
-	*x = DownloadResult{}
+func (x *HistoryPage) Reset() {
+	*x = HistoryPage{}
 	mi := &file_engine_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *DownloadResult) String() string {
+func (x *HistoryPage) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*DownloadResult) ProtoMessage() {}
+func (*HistoryPage) ProtoMessage() {}
 
-func (x *DownloadResult) ProtoReflect() protoreflect.Message {
+func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 	mi := &file_engine_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2127,16 +2202,295 @@ func (x *DownloadResult) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use DownloadResult.ProtoReflect.Descriptor instead.
-func (*DownloadResult) Descriptor() ([]byte, []int) {
+// Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
+func (*HistoryPage) Descriptor() ([]byte, []int) {
 	return file_engine_proto_rawDescGZIP(), []int{22}
 }
 
-func (x *DownloadResult) GetHistory() []byte {
+func (x *HistoryPage) GetSync() string {
 	if x != nil {
-		return x.History
+		return x.Sync
+	}
+	return ""
+}
+
+func (x *HistoryPage) GetChunk() uint32 {
+	if x != nil {
+		return x.Chunk
+	}
+	return 0
+}
+
+func (x *HistoryPage) GetProgress() uint32 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
+func (x *HistoryPage) GetChats() []*HistoryChat {
+	if x != nil {
+		return x.Chats
 	}
 	return nil
+}
+
+func (x *HistoryPage) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *HistoryPage) GetNext() uint64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *HistoryPage) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *HistoryPage) GetSkipped() uint32 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+type HistoryChat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chat          *Identity              `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Unread        uint32                 `protobuf:"varint,3,opt,name=unread,proto3" json:"unread,omitempty"`
+	Archived      bool                   `protobuf:"varint,4,opt,name=archived,proto3" json:"archived,omitempty"`
+	Pinned        bool                   `protobuf:"varint,5,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	MutedUntilMs  int64                  `protobuf:"varint,6,opt,name=muted_until_ms,json=mutedUntilMs,proto3" json:"muted_until_ms,omitempty"`    // 0: not muted; -1: for ever
+	LastMessageMs int64                  `protobuf:"varint,7,opt,name=last_message_ms,json=lastMessageMs,proto3" json:"last_message_ms,omitempty"` // 0: unknown
+	Complete      bool                   `protobuf:"varint,8,opt,name=complete,proto3" json:"complete,omitempty"`                                  // the phone has nothing older
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryChat) Reset() {
+	*x = HistoryChat{}
+	mi := &file_engine_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryChat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryChat) ProtoMessage() {}
+
+func (x *HistoryChat) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryChat.ProtoReflect.Descriptor instead.
+func (*HistoryChat) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *HistoryChat) GetChat() *Identity {
+	if x != nil {
+		return x.Chat
+	}
+	return nil
+}
+
+func (x *HistoryChat) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HistoryChat) GetUnread() uint32 {
+	if x != nil {
+		return x.Unread
+	}
+	return 0
+}
+
+func (x *HistoryChat) GetArchived() bool {
+	if x != nil {
+		return x.Archived
+	}
+	return false
+}
+
+func (x *HistoryChat) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
+	}
+	return false
+}
+
+func (x *HistoryChat) GetMutedUntilMs() int64 {
+	if x != nil {
+		return x.MutedUntilMs
+	}
+	return 0
+}
+
+func (x *HistoryChat) GetLastMessageMs() int64 {
+	if x != nil {
+		return x.LastMessageMs
+	}
+	return 0
+}
+
+func (x *HistoryChat) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+// Tell the phone that a part was read, and WhatsApp that its file can go. Again is harmless.
+type FinishHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Notification  []byte                 `protobuf:"bytes,1,opt,name=notification,proto3" json:"notification,omitempty"`
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"` // of the message that offered it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishHistory) Reset() {
+	*x = FinishHistory{}
+	mi := &file_engine_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishHistory) ProtoMessage() {}
+
+func (x *FinishHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishHistory.ProtoReflect.Descriptor instead.
+func (*FinishHistory) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FinishHistory) GetNotification() []byte {
+	if x != nil {
+		return x.Notification
+	}
+	return nil
+}
+
+func (x *FinishHistory) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// Ask the phone for messages of a chat that are older than one. It answers with an offer, if at all.
+type AskHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chat          string                 `protobuf:"bytes,1,opt,name=chat,proto3" json:"chat,omitempty"` // JID
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	FromMe        bool                   `protobuf:"varint,3,opt,name=from_me,json=fromMe,proto3" json:"from_me,omitempty"`
+	TimestampMs   int64                  `protobuf:"varint,4,opt,name=timestamp_ms,json=timestampMs,proto3" json:"timestamp_ms,omitempty"` // of that message
+	Count         uint32                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`                                // at most
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskHistory) Reset() {
+	*x = AskHistory{}
+	mi := &file_engine_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskHistory) ProtoMessage() {}
+
+func (x *AskHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskHistory.ProtoReflect.Descriptor instead.
+func (*AskHistory) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *AskHistory) GetChat() string {
+	if x != nil {
+		return x.Chat
+	}
+	return ""
+}
+
+func (x *AskHistory) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *AskHistory) GetFromMe() bool {
+	if x != nil {
+		return x.FromMe
+	}
+	return false
+}
+
+func (x *AskHistory) GetTimestampMs() int64 {
+	if x != nil {
+		return x.TimestampMs
+	}
+	return 0
+}
+
+func (x *AskHistory) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
 }
 
 // Ask WhatsApp for a sign of life. Any answer of WhatsApp's will do, and so will a backlog that is still being read:
@@ -2150,7 +2504,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_engine_proto_msgTypes[23]
+	mi := &file_engine_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +2516,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[23]
+	mi := &file_engine_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +2529,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{23}
+	return file_engine_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ping) GetTimeoutMs() uint32 {
@@ -2196,7 +2550,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2208,7 +2562,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[24]
+	mi := &file_engine_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2221,7 +2575,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{24}
+	return file_engine_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Upload) GetPath() string {
@@ -2252,7 +2606,7 @@ type UploadResult struct {
 
 func (x *UploadResult) Reset() {
 	*x = UploadResult{}
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2618,7 @@ func (x *UploadResult) String() string {
 func (*UploadResult) ProtoMessage() {}
 
 func (x *UploadResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[25]
+	mi := &file_engine_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2631,7 @@ func (x *UploadResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResult.ProtoReflect.Descriptor instead.
 func (*UploadResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{25}
+	return file_engine_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UploadResult) GetUrl() string {
@@ -2340,7 +2694,7 @@ type FetchMedia struct {
 
 func (x *FetchMedia) Reset() {
 	*x = FetchMedia{}
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2706,7 @@ func (x *FetchMedia) String() string {
 func (*FetchMedia) ProtoMessage() {}
 
 func (x *FetchMedia) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[26]
+	mi := &file_engine_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2365,7 +2719,7 @@ func (x *FetchMedia) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchMedia.ProtoReflect.Descriptor instead.
 func (*FetchMedia) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{26}
+	return file_engine_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FetchMedia) GetPath() string {
@@ -2426,7 +2780,7 @@ type FetchMediaResult struct {
 
 func (x *FetchMediaResult) Reset() {
 	*x = FetchMediaResult{}
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2792,7 @@ func (x *FetchMediaResult) String() string {
 func (*FetchMediaResult) ProtoMessage() {}
 
 func (x *FetchMediaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[27]
+	mi := &file_engine_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2805,7 @@ func (x *FetchMediaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchMediaResult.ProtoReflect.Descriptor instead.
 func (*FetchMediaResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{27}
+	return file_engine_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FetchMediaResult) GetSize() uint64 {
@@ -2475,7 +2829,7 @@ type Vote struct {
 
 func (x *Vote) Reset() {
 	*x = Vote{}
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2841,7 @@ func (x *Vote) String() string {
 func (*Vote) ProtoMessage() {}
 
 func (x *Vote) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[28]
+	mi := &file_engine_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2854,7 @@ func (x *Vote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vote.ProtoReflect.Descriptor instead.
 func (*Vote) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{28}
+	return file_engine_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Vote) GetChat() string {
@@ -2560,7 +2914,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2926,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[29]
+	mi := &file_engine_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2939,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{29}
+	return file_engine_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Group) GetJid() string {
@@ -2698,7 +3052,7 @@ type Participant struct {
 
 func (x *Participant) Reset() {
 	*x = Participant{}
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +3064,7 @@ func (x *Participant) String() string {
 func (*Participant) ProtoMessage() {}
 
 func (x *Participant) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +3077,7 @@ func (x *Participant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participant.ProtoReflect.Descriptor instead.
 func (*Participant) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{30}
+	return file_engine_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Participant) GetIdentity() *Identity {
@@ -2763,7 +3117,7 @@ type Groups struct {
 
 func (x *Groups) Reset() {
 	*x = Groups{}
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +3129,7 @@ func (x *Groups) String() string {
 func (*Groups) ProtoMessage() {}
 
 func (x *Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2788,7 +3142,7 @@ func (x *Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Groups.ProtoReflect.Descriptor instead.
 func (*Groups) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{31}
+	return file_engine_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Groups) GetGroups() []*Group {
@@ -2808,7 +3162,7 @@ type CreateGroup struct {
 
 func (x *CreateGroup) Reset() {
 	*x = CreateGroup{}
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +3174,7 @@ func (x *CreateGroup) String() string {
 func (*CreateGroup) ProtoMessage() {}
 
 func (x *CreateGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +3187,7 @@ func (x *CreateGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroup.ProtoReflect.Descriptor instead.
 func (*CreateGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{32}
+	return file_engine_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateGroup) GetName() string {
@@ -2859,7 +3213,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2871,7 +3225,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2884,7 +3238,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{33}
+	return file_engine_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetGroup) GetJid() string {
@@ -2902,7 +3256,7 @@ type GetGroups struct {
 
 func (x *GetGroups) Reset() {
 	*x = GetGroups{}
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2914,7 +3268,7 @@ func (x *GetGroups) String() string {
 func (*GetGroups) ProtoMessage() {}
 
 func (x *GetGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2927,7 +3281,7 @@ func (x *GetGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroups.ProtoReflect.Descriptor instead.
 func (*GetGroups) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{34}
+	return file_engine_proto_rawDescGZIP(), []int{37}
 }
 
 type ChangeGroup struct {
@@ -2946,7 +3300,7 @@ type ChangeGroup struct {
 
 func (x *ChangeGroup) Reset() {
 	*x = ChangeGroup{}
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2958,7 +3312,7 @@ func (x *ChangeGroup) String() string {
 func (*ChangeGroup) ProtoMessage() {}
 
 func (x *ChangeGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2971,7 +3325,7 @@ func (x *ChangeGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeGroup.ProtoReflect.Descriptor instead.
 func (*ChangeGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{35}
+	return file_engine_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ChangeGroup) GetJid() string {
@@ -3041,7 +3395,7 @@ type ChangeParticipants struct {
 
 func (x *ChangeParticipants) Reset() {
 	*x = ChangeParticipants{}
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3053,7 +3407,7 @@ func (x *ChangeParticipants) String() string {
 func (*ChangeParticipants) ProtoMessage() {}
 
 func (x *ChangeParticipants) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3420,7 @@ func (x *ChangeParticipants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeParticipants.ProtoReflect.Descriptor instead.
 func (*ChangeParticipants) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{36}
+	return file_engine_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ChangeParticipants) GetJid() string {
@@ -3099,7 +3453,7 @@ type Participants struct {
 
 func (x *Participants) Reset() {
 	*x = Participants{}
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3111,7 +3465,7 @@ func (x *Participants) String() string {
 func (*Participants) ProtoMessage() {}
 
 func (x *Participants) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3124,7 +3478,7 @@ func (x *Participants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participants.ProtoReflect.Descriptor instead.
 func (*Participants) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{37}
+	return file_engine_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Participants) GetParticipants() []*Participant {
@@ -3143,7 +3497,7 @@ type GetJoinRequests struct {
 
 func (x *GetJoinRequests) Reset() {
 	*x = GetJoinRequests{}
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3155,7 +3509,7 @@ func (x *GetJoinRequests) String() string {
 func (*GetJoinRequests) ProtoMessage() {}
 
 func (x *GetJoinRequests) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3168,7 +3522,7 @@ func (x *GetJoinRequests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJoinRequests.ProtoReflect.Descriptor instead.
 func (*GetJoinRequests) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{38}
+	return file_engine_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetJoinRequests) GetJid() string {
@@ -3187,7 +3541,7 @@ type JoinRequests struct {
 
 func (x *JoinRequests) Reset() {
 	*x = JoinRequests{}
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3553,7 @@ func (x *JoinRequests) String() string {
 func (*JoinRequests) ProtoMessage() {}
 
 func (x *JoinRequests) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3566,7 @@ func (x *JoinRequests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequests.ProtoReflect.Descriptor instead.
 func (*JoinRequests) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39}
+	return file_engine_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *JoinRequests) GetEntries() []*JoinRequests_Entry {
@@ -3232,7 +3586,7 @@ type GetInvite struct {
 
 func (x *GetInvite) Reset() {
 	*x = GetInvite{}
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3598,7 @@ func (x *GetInvite) String() string {
 func (*GetInvite) ProtoMessage() {}
 
 func (x *GetInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3611,7 @@ func (x *GetInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInvite.ProtoReflect.Descriptor instead.
 func (*GetInvite) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{40}
+	return file_engine_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetInvite) GetJid() string {
@@ -3283,7 +3637,7 @@ type InviteResult struct {
 
 func (x *InviteResult) Reset() {
 	*x = InviteResult{}
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3649,7 @@ func (x *InviteResult) String() string {
 func (*InviteResult) ProtoMessage() {}
 
 func (x *InviteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3662,7 @@ func (x *InviteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteResult.ProtoReflect.Descriptor instead.
 func (*InviteResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{41}
+	return file_engine_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *InviteResult) GetLink() string {
@@ -3327,7 +3681,7 @@ type InspectInvite struct {
 
 func (x *InspectInvite) Reset() {
 	*x = InspectInvite{}
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3693,7 @@ func (x *InspectInvite) String() string {
 func (*InspectInvite) ProtoMessage() {}
 
 func (x *InspectInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3706,7 @@ func (x *InspectInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectInvite.ProtoReflect.Descriptor instead.
 func (*InspectInvite) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{42}
+	return file_engine_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *InspectInvite) GetLink() string {
@@ -3371,7 +3725,7 @@ type JoinGroup struct {
 
 func (x *JoinGroup) Reset() {
 	*x = JoinGroup{}
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3737,7 @@ func (x *JoinGroup) String() string {
 func (*JoinGroup) ProtoMessage() {}
 
 func (x *JoinGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3750,7 @@ func (x *JoinGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinGroup.ProtoReflect.Descriptor instead.
 func (*JoinGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{43}
+	return file_engine_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *JoinGroup) GetLink() string {
@@ -3415,7 +3769,7 @@ type JoinGroupResult struct {
 
 func (x *JoinGroupResult) Reset() {
 	*x = JoinGroupResult{}
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3427,7 +3781,7 @@ func (x *JoinGroupResult) String() string {
 func (*JoinGroupResult) ProtoMessage() {}
 
 func (x *JoinGroupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3440,7 +3794,7 @@ func (x *JoinGroupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinGroupResult.ProtoReflect.Descriptor instead.
 func (*JoinGroupResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{44}
+	return file_engine_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *JoinGroupResult) GetJid() string {
@@ -3459,7 +3813,7 @@ type LeaveGroup struct {
 
 func (x *LeaveGroup) Reset() {
 	*x = LeaveGroup{}
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3471,7 +3825,7 @@ func (x *LeaveGroup) String() string {
 func (*LeaveGroup) ProtoMessage() {}
 
 func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3484,7 +3838,7 @@ func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveGroup.ProtoReflect.Descriptor instead.
 func (*LeaveGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{45}
+	return file_engine_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LeaveGroup) GetJid() string {
@@ -3503,7 +3857,7 @@ type GetPeople struct {
 
 func (x *GetPeople) Reset() {
 	*x = GetPeople{}
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3869,7 @@ func (x *GetPeople) String() string {
 func (*GetPeople) ProtoMessage() {}
 
 func (x *GetPeople) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3882,7 @@ func (x *GetPeople) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPeople.ProtoReflect.Descriptor instead.
 func (*GetPeople) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{46}
+	return file_engine_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetPeople) GetJids() []string {
@@ -3547,7 +3901,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +3913,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3926,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{47}
+	return file_engine_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *People) GetEntries() []*People_Entry {
@@ -3590,7 +3944,7 @@ type GetBlocklist struct {
 
 func (x *GetBlocklist) Reset() {
 	*x = GetBlocklist{}
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +3956,7 @@ func (x *GetBlocklist) String() string {
 func (*GetBlocklist) ProtoMessage() {}
 
 func (x *GetBlocklist) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +3969,7 @@ func (x *GetBlocklist) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBlocklist.ProtoReflect.Descriptor instead.
 func (*GetBlocklist) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{48}
+	return file_engine_proto_rawDescGZIP(), []int{51}
 }
 
 type Block struct {
@@ -3628,7 +3982,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3640,7 +3994,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3653,7 +4007,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{49}
+	return file_engine_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Block) GetJid() string {
@@ -3679,7 +4033,7 @@ type Blocklist struct {
 
 func (x *Blocklist) Reset() {
 	*x = Blocklist{}
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +4045,7 @@ func (x *Blocklist) String() string {
 func (*Blocklist) ProtoMessage() {}
 
 func (x *Blocklist) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +4058,7 @@ func (x *Blocklist) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blocklist.ProtoReflect.Descriptor instead.
 func (*Blocklist) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{50}
+	return file_engine_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Blocklist) GetPeople() []*Identity {
@@ -3724,7 +4078,7 @@ type SetPrivacy struct {
 
 func (x *SetPrivacy) Reset() {
 	*x = SetPrivacy{}
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3736,7 +4090,7 @@ func (x *SetPrivacy) String() string {
 func (*SetPrivacy) ProtoMessage() {}
 
 func (x *SetPrivacy) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3749,7 +4103,7 @@ func (x *SetPrivacy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrivacy.ProtoReflect.Descriptor instead.
 func (*SetPrivacy) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{51}
+	return file_engine_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetPrivacy) GetName() string {
@@ -3775,7 +4129,7 @@ type SetAbout struct {
 
 func (x *SetAbout) Reset() {
 	*x = SetAbout{}
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +4141,7 @@ func (x *SetAbout) String() string {
 func (*SetAbout) ProtoMessage() {}
 
 func (x *SetAbout) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +4154,7 @@ func (x *SetAbout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAbout.ProtoReflect.Descriptor instead.
 func (*SetAbout) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{52}
+	return file_engine_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetAbout) GetText() string {
@@ -3819,7 +4173,7 @@ type SetPicture struct {
 
 func (x *SetPicture) Reset() {
 	*x = SetPicture{}
-	mi := &file_engine_proto_msgTypes[53]
+	mi := &file_engine_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3831,7 +4185,7 @@ func (x *SetPicture) String() string {
 func (*SetPicture) ProtoMessage() {}
 
 func (x *SetPicture) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[53]
+	mi := &file_engine_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3844,7 +4198,7 @@ func (x *SetPicture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPicture.ProtoReflect.Descriptor instead.
 func (*SetPicture) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{53}
+	return file_engine_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetPicture) GetJpeg() []byte {
@@ -3863,7 +4217,7 @@ type SetPictureResult struct {
 
 func (x *SetPictureResult) Reset() {
 	*x = SetPictureResult{}
-	mi := &file_engine_proto_msgTypes[54]
+	mi := &file_engine_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +4229,7 @@ func (x *SetPictureResult) String() string {
 func (*SetPictureResult) ProtoMessage() {}
 
 func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[54]
+	mi := &file_engine_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +4242,7 @@ func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPictureResult.ProtoReflect.Descriptor instead.
 func (*SetPictureResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{54}
+	return file_engine_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetPictureResult) GetId() string {
@@ -3908,7 +4262,7 @@ type RejectCall struct {
 
 func (x *RejectCall) Reset() {
 	*x = RejectCall{}
-	mi := &file_engine_proto_msgTypes[55]
+	mi := &file_engine_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3920,7 +4274,7 @@ func (x *RejectCall) String() string {
 func (*RejectCall) ProtoMessage() {}
 
 func (x *RejectCall) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[55]
+	mi := &file_engine_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3933,7 +4287,7 @@ func (x *RejectCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectCall.ProtoReflect.Descriptor instead.
 func (*RejectCall) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{55}
+	return file_engine_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RejectCall) GetFrom() string {
@@ -3960,7 +4314,7 @@ type SetDisappearing struct {
 
 func (x *SetDisappearing) Reset() {
 	*x = SetDisappearing{}
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4326,7 @@ func (x *SetDisappearing) String() string {
 func (*SetDisappearing) ProtoMessage() {}
 
 func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4339,7 @@ func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDisappearing.ProtoReflect.Descriptor instead.
 func (*SetDisappearing) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{56}
+	return file_engine_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetDisappearing) GetChat() string {
@@ -4010,7 +4364,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4022,7 +4376,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4035,7 +4389,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{57}
+	return file_engine_proto_rawDescGZIP(), []int{60}
 }
 
 type StatsResult struct {
@@ -4055,7 +4409,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4067,7 +4421,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4080,7 +4434,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{58}
+	return file_engine_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -4157,7 +4511,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4169,7 +4523,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4182,7 +4536,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{59}
+	return file_engine_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -4219,7 +4573,6 @@ type Reply struct {
 	//	*Reply_Picture
 	//	*Reply_Stats
 	//	*Reply_Privacy
-	//	*Reply_Download
 	//	*Reply_Upload
 	//	*Reply_FetchMedia
 	//	*Reply_Group
@@ -4231,6 +4584,7 @@ type Reply struct {
 	//	*Reply_People
 	//	*Reply_Blocklist
 	//	*Reply_SetPicture
+	//	*Reply_History
 	Result        isReply_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4238,7 +4592,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4604,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4617,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{60}
+	return file_engine_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -4345,15 +4699,6 @@ func (x *Reply) GetPrivacy() *GetPrivacyResult {
 	if x != nil {
 		if x, ok := x.Result.(*Reply_Privacy); ok {
 			return x.Privacy
-		}
-	}
-	return nil
-}
-
-func (x *Reply) GetDownload() *DownloadResult {
-	if x != nil {
-		if x, ok := x.Result.(*Reply_Download); ok {
-			return x.Download
 		}
 	}
 	return nil
@@ -4458,6 +4803,15 @@ func (x *Reply) GetSetPicture() *SetPictureResult {
 	return nil
 }
 
+func (x *Reply) GetHistory() *HistoryPage {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_History); ok {
+			return x.History
+		}
+	}
+	return nil
+}
+
 type isReply_Result interface {
 	isReply_Result()
 }
@@ -4488,10 +4842,6 @@ type Reply_Stats struct {
 
 type Reply_Privacy struct {
 	Privacy *GetPrivacyResult `protobuf:"bytes,9,opt,name=privacy,proto3,oneof"`
-}
-
-type Reply_Download struct {
-	Download *DownloadResult `protobuf:"bytes,10,opt,name=download,proto3,oneof"`
 }
 
 type Reply_Upload struct {
@@ -4538,6 +4888,10 @@ type Reply_SetPicture struct {
 	SetPicture *SetPictureResult `protobuf:"bytes,21,opt,name=set_picture,json=setPicture,proto3,oneof"`
 }
 
+type Reply_History struct {
+	History *HistoryPage `protobuf:"bytes,60,opt,name=history,proto3,oneof"`
+}
+
 func (*Reply_Open) isReply_Result() {}
 
 func (*Reply_PairPhone) isReply_Result() {}
@@ -4551,8 +4905,6 @@ func (*Reply_Picture) isReply_Result() {}
 func (*Reply_Stats) isReply_Result() {}
 
 func (*Reply_Privacy) isReply_Result() {}
-
-func (*Reply_Download) isReply_Result() {}
 
 func (*Reply_Upload) isReply_Result() {}
 
@@ -4576,6 +4928,8 @@ func (*Reply_Blocklist) isReply_Result() {}
 
 func (*Reply_SetPicture) isReply_Result() {}
 
+func (*Reply_History) isReply_Result() {}
+
 type OpenResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -4587,7 +4941,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4599,7 +4953,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4612,7 +4966,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{61}
+	return file_engine_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -4650,7 +5004,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4662,7 +5016,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4675,7 +5029,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{62}
+	return file_engine_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Error) GetCode() string {
@@ -4731,7 +5085,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4743,7 +5097,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4756,7 +5110,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{63}
+	return file_engine_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -5083,7 +5437,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5095,7 +5449,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5108,7 +5462,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{64}
+	return file_engine_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Identity) GetJid() string {
@@ -5152,7 +5506,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5164,7 +5518,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5177,7 +5531,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{65}
+	return file_engine_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -5292,7 +5646,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5304,7 +5658,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5317,7 +5671,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{66}
+	return file_engine_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -5468,7 +5822,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5480,7 +5834,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5493,7 +5847,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{67}
+	return file_engine_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -5557,7 +5911,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5569,7 +5923,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5582,7 +5936,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{68}
+	return file_engine_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -5627,7 +5981,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5639,7 +5993,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5652,7 +6006,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{69}
+	return file_engine_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Other) GetKind() string {
@@ -5708,7 +6062,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5720,7 +6074,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5733,7 +6087,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{70}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Qr) GetCode() string {
@@ -5769,7 +6123,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5781,7 +6135,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5794,7 +6148,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{71}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Paired) GetDevice() string {
@@ -5835,7 +6189,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5847,7 +6201,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5860,7 +6214,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{72}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -5888,7 +6242,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5900,7 +6254,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5913,7 +6267,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{73}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Connected) GetDevice() string {
@@ -5946,7 +6300,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5958,7 +6312,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5971,7 +6325,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{74}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -5989,7 +6343,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6001,7 +6355,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6014,7 +6368,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{75}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 type LoggedOut struct {
@@ -6028,7 +6382,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6040,7 +6394,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6053,7 +6407,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{76}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -6089,7 +6443,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6101,7 +6455,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6114,7 +6468,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{77}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -6155,7 +6509,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6167,7 +6521,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6180,7 +6534,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{78}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Parked) GetCause() string {
@@ -6208,7 +6562,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6220,7 +6574,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6233,7 +6587,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{79}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -6269,7 +6623,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6281,7 +6635,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6294,7 +6648,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{80}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -6334,7 +6688,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6346,7 +6700,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6359,7 +6713,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{81}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -6381,7 +6735,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6393,7 +6747,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6406,7 +6760,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{82}
+	return file_engine_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -6448,7 +6802,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6460,7 +6814,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6473,7 +6827,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{83}
+	return file_engine_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -6506,7 +6860,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6518,7 +6872,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6531,7 +6885,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{84}
+	return file_engine_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -6553,7 +6907,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6565,7 +6919,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6619,7 +6973,7 @@ type JoinRequests_Entry struct {
 
 func (x *JoinRequests_Entry) Reset() {
 	*x = JoinRequests_Entry{}
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6631,7 +6985,7 @@ func (x *JoinRequests_Entry) String() string {
 func (*JoinRequests_Entry) ProtoMessage() {}
 
 func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6644,7 +6998,7 @@ func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequests_Entry.ProtoReflect.Descriptor instead.
 func (*JoinRequests_Entry) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39, 0}
+	return file_engine_proto_rawDescGZIP(), []int{42, 0}
 }
 
 func (x *JoinRequests_Entry) GetIdentity() *Identity {
@@ -6674,7 +7028,7 @@ type People_Entry struct {
 
 func (x *People_Entry) Reset() {
 	*x = People_Entry{}
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6686,7 +7040,7 @@ func (x *People_Entry) String() string {
 func (*People_Entry) ProtoMessage() {}
 
 func (x *People_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6699,7 +7053,7 @@ func (x *People_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People_Entry.ProtoReflect.Descriptor instead.
 func (*People_Entry) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{47, 0}
+	return file_engine_proto_rawDescGZIP(), []int{50, 0}
 }
 
 func (x *People_Entry) GetIdentity() *Identity {
@@ -6741,7 +7095,7 @@ var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\xa4\x12\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\xb0\x13\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -6763,8 +7117,7 @@ const file_engine_proto_rawDesc = "" +
 	"\x06answer\x18\r \x01(\v2\x18.malote.engine.v1.AnswerH\x00R\x06answer\x128\n" +
 	"\bpresence\x18\x0e \x01(\v2\x1a.malote.engine.v1.PresenceH\x00R\bpresence\x12?\n" +
 	"\vget_privacy\x18\x0f \x01(\v2\x1c.malote.engine.v1.GetPrivacyH\x00R\n" +
-	"getPrivacy\x12G\n" +
-	"\x10history_download\x18\x10 \x01(\v2\x1a.malote.engine.v1.DownloadH\x00R\x0fhistoryDownload\x12,\n" +
+	"getPrivacy\x12,\n" +
 	"\x04ping\x18\x11 \x01(\v2\x16.malote.engine.v1.PingH\x00R\x04ping\x122\n" +
 	"\x06upload\x18\x12 \x01(\v2\x18.malote.engine.v1.UploadH\x00R\x06upload\x12?\n" +
 	"\vfetch_media\x18\x13 \x01(\v2\x1c.malote.engine.v1.FetchMediaH\x00R\n" +
@@ -6795,8 +7148,12 @@ const file_engine_proto_rawDesc = "" +
 	"setPicture\x12?\n" +
 	"\vreject_call\x18% \x01(\v2\x1c.malote.engine.v1.RejectCallH\x00R\n" +
 	"rejectCall\x12N\n" +
-	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearingB\t\n" +
-	"\acommand\"\xa8\x01\n" +
+	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearing\x12B\n" +
+	"\fread_history\x18< \x01(\v2\x1d.malote.engine.v1.ReadHistoryH\x00R\vreadHistory\x12H\n" +
+	"\x0efinish_history\x18= \x01(\v2\x1f.malote.engine.v1.FinishHistoryH\x00R\rfinishHistory\x12?\n" +
+	"\vask_history\x18> \x01(\v2\x1c.malote.engine.v1.AskHistoryH\x00R\n" +
+	"askHistoryB\t\n" +
+	"\acommandJ\x04\b\x10\x10\x11\"\xa8\x01\n" +
 	"\n" +
 	"FromEngine\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.malote.engine.v1.HelloH\x00R\x05hello\x12/\n" +
@@ -6808,7 +7165,7 @@ const file_engine_proto_rawDesc = "" +
 	"\x0eengine_version\x18\x02 \x01(\tR\rengineVersion\x12+\n" +
 	"\x11whatsmeow_version\x18\x03 \x01(\tR\x10whatsmeowVersion\x12\x10\n" +
 	"\x03lab\x18\x04 \x01(\bR\x03lab\x12\x10\n" +
-	"\x03pid\x18\x05 \x01(\rR\x03pid\"\xfc\x01\n" +
+	"\x03pid\x18\x05 \x01(\rR\x03pid\"\x9f\x02\n" +
 	"\x04Open\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\tR\x05store\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12*\n" +
@@ -6819,7 +7176,8 @@ const file_engine_proto_rawDesc = "" +
 	"\vdevice_name\x18\x06 \x01(\tR\n" +
 	"deviceName\x12'\n" +
 	"\x03lab\x18\a \x01(\v2\x15.malote.engine.v1.LabR\x03lab\x12\x18\n" +
-	"\asession\x18\b \x01(\tR\asession\"c\n" +
+	"\asession\x18\b \x01(\tR\asession\x12!\n" +
+	"\ffull_history\x18\x10 \x01(\bR\vfullHistory\"c\n" +
 	"\x03Lab\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1c\n" +
 	"\n" +
@@ -6895,13 +7253,43 @@ const file_engine_proto_rawDesc = "" +
 	"\bsettings\x18\x01 \x03(\v20.malote.engine.v1.GetPrivacyResult.SettingsEntryR\bsettings\x1a;\n" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"M\n" +
-	"\bDownload\x12\"\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa2\x01\n" +
+	"\vReadHistory\x12\"\n" +
+	"\fnotification\x18\x01 \x01(\fR\fnotification\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\x04R\x05start\x12\x1b\n" +
+	"\tmax_bytes\x18\x03 \x01(\rR\bmaxBytes\x12$\n" +
+	"\x0emax_part_bytes\x18\x04 \x01(\x04R\fmaxPartBytes\x12\x16\n" +
+	"\x06folder\x18\x05 \x01(\tR\x06folder\"\x81\x02\n" +
+	"\vHistoryPage\x12\x12\n" +
+	"\x04sync\x18\x01 \x01(\tR\x04sync\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\rR\x05chunk\x12\x1a\n" +
+	"\bprogress\x18\x03 \x01(\rR\bprogress\x123\n" +
+	"\x05chats\x18\x04 \x03(\v2\x1d.malote.engine.v1.HistoryChatR\x05chats\x125\n" +
+	"\bmessages\x18\x05 \x03(\v2\x19.malote.engine.v1.MessageR\bmessages\x12\x12\n" +
+	"\x04next\x18\x06 \x01(\x04R\x04next\x12\x12\n" +
+	"\x04done\x18\a \x01(\bR\x04done\x12\x18\n" +
+	"\askipped\x18\b \x01(\rR\askipped\"\x87\x02\n" +
+	"\vHistoryChat\x12.\n" +
+	"\x04chat\x18\x01 \x01(\v2\x1a.malote.engine.v1.IdentityR\x04chat\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06unread\x18\x03 \x01(\rR\x06unread\x12\x1a\n" +
+	"\barchived\x18\x04 \x01(\bR\barchived\x12\x16\n" +
+	"\x06pinned\x18\x05 \x01(\bR\x06pinned\x12$\n" +
+	"\x0emuted_until_ms\x18\x06 \x01(\x03R\fmutedUntilMs\x12&\n" +
+	"\x0flast_message_ms\x18\a \x01(\x03R\rlastMessageMs\x12\x1a\n" +
+	"\bcomplete\x18\b \x01(\bR\bcomplete\"R\n" +
+	"\rFinishHistory\x12\"\n" +
 	"\fnotification\x18\x01 \x01(\fR\fnotification\x12\x1d\n" +
 	"\n" +
-	"message_id\x18\x02 \x01(\tR\tmessageId\"*\n" +
-	"\x0eDownloadResult\x12\x18\n" +
-	"\ahistory\x18\x01 \x01(\fR\ahistory\"%\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\"\x91\x01\n" +
+	"\n" +
+	"AskHistory\x12\x12\n" +
+	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x17\n" +
+	"\afrom_me\x18\x03 \x01(\bR\x06fromMe\x12!\n" +
+	"\ftimestamp_ms\x18\x04 \x01(\x03R\vtimestampMs\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\rR\x05count\"%\n" +
 	"\x04Ping\x12\x1d\n" +
 	"\n" +
 	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"M\n" +
@@ -7078,7 +7466,7 @@ const file_engine_proto_rawDesc = "" +
 	"\x06Answer\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\x04R\aeventId\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\bR\x06stored\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xe9\t\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xea\t\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x05error\x18\x02 \x01(\v2\x17.malote.engine.v1.ErrorR\x05error\x122\n" +
@@ -7089,9 +7477,7 @@ const file_engine_proto_rawDesc = "" +
 	"\rcheck_numbers\x18\x06 \x01(\v2$.malote.engine.v1.CheckNumbersResultH\x00R\fcheckNumbers\x12>\n" +
 	"\apicture\x18\a \x01(\v2\".malote.engine.v1.GetPictureResultH\x00R\apicture\x125\n" +
 	"\x05stats\x18\b \x01(\v2\x1d.malote.engine.v1.StatsResultH\x00R\x05stats\x12>\n" +
-	"\aprivacy\x18\t \x01(\v2\".malote.engine.v1.GetPrivacyResultH\x00R\aprivacy\x12>\n" +
-	"\bdownload\x18\n" +
-	" \x01(\v2 .malote.engine.v1.DownloadResultH\x00R\bdownload\x128\n" +
+	"\aprivacy\x18\t \x01(\v2\".malote.engine.v1.GetPrivacyResultH\x00R\aprivacy\x128\n" +
 	"\x06upload\x18\v \x01(\v2\x1e.malote.engine.v1.UploadResultH\x00R\x06upload\x12E\n" +
 	"\vfetch_media\x18\f \x01(\v2\".malote.engine.v1.FetchMediaResultH\x00R\n" +
 	"fetchMedia\x12/\n" +
@@ -7105,8 +7491,10 @@ const file_engine_proto_rawDesc = "" +
 	"\x06people\x18\x13 \x01(\v2\x18.malote.engine.v1.PeopleH\x00R\x06people\x12;\n" +
 	"\tblocklist\x18\x14 \x01(\v2\x1b.malote.engine.v1.BlocklistH\x00R\tblocklist\x12E\n" +
 	"\vset_picture\x18\x15 \x01(\v2\".malote.engine.v1.SetPictureResultH\x00R\n" +
-	"setPictureB\b\n" +
-	"\x06result\"S\n" +
+	"setPicture\x129\n" +
+	"\ahistory\x18< \x01(\v2\x1d.malote.engine.v1.HistoryPageH\x00R\ahistoryB\b\n" +
+	"\x06resultJ\x04\b\n" +
+	"\x10\v\"S\n" +
 	"\n" +
 	"OpenResult\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x10\n" +
@@ -7287,7 +7675,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 89)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_engine_proto_goTypes = []any{
 	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
 	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
@@ -7314,74 +7702,77 @@ var file_engine_proto_goTypes = []any{
 	(*GetPictureResult)(nil),         // 22: malote.engine.v1.GetPictureResult
 	(*GetPrivacy)(nil),               // 23: malote.engine.v1.GetPrivacy
 	(*GetPrivacyResult)(nil),         // 24: malote.engine.v1.GetPrivacyResult
-	(*Download)(nil),                 // 25: malote.engine.v1.Download
-	(*DownloadResult)(nil),           // 26: malote.engine.v1.DownloadResult
-	(*Ping)(nil),                     // 27: malote.engine.v1.Ping
-	(*Upload)(nil),                   // 28: malote.engine.v1.Upload
-	(*UploadResult)(nil),             // 29: malote.engine.v1.UploadResult
-	(*FetchMedia)(nil),               // 30: malote.engine.v1.FetchMedia
-	(*FetchMediaResult)(nil),         // 31: malote.engine.v1.FetchMediaResult
-	(*Vote)(nil),                     // 32: malote.engine.v1.Vote
-	(*Group)(nil),                    // 33: malote.engine.v1.Group
-	(*Participant)(nil),              // 34: malote.engine.v1.Participant
-	(*Groups)(nil),                   // 35: malote.engine.v1.Groups
-	(*CreateGroup)(nil),              // 36: malote.engine.v1.CreateGroup
-	(*GetGroup)(nil),                 // 37: malote.engine.v1.GetGroup
-	(*GetGroups)(nil),                // 38: malote.engine.v1.GetGroups
-	(*ChangeGroup)(nil),              // 39: malote.engine.v1.ChangeGroup
-	(*ChangeParticipants)(nil),       // 40: malote.engine.v1.ChangeParticipants
-	(*Participants)(nil),             // 41: malote.engine.v1.Participants
-	(*GetJoinRequests)(nil),          // 42: malote.engine.v1.GetJoinRequests
-	(*JoinRequests)(nil),             // 43: malote.engine.v1.JoinRequests
-	(*GetInvite)(nil),                // 44: malote.engine.v1.GetInvite
-	(*InviteResult)(nil),             // 45: malote.engine.v1.InviteResult
-	(*InspectInvite)(nil),            // 46: malote.engine.v1.InspectInvite
-	(*JoinGroup)(nil),                // 47: malote.engine.v1.JoinGroup
-	(*JoinGroupResult)(nil),          // 48: malote.engine.v1.JoinGroupResult
-	(*LeaveGroup)(nil),               // 49: malote.engine.v1.LeaveGroup
-	(*GetPeople)(nil),                // 50: malote.engine.v1.GetPeople
-	(*People)(nil),                   // 51: malote.engine.v1.People
-	(*GetBlocklist)(nil),             // 52: malote.engine.v1.GetBlocklist
-	(*Block)(nil),                    // 53: malote.engine.v1.Block
-	(*Blocklist)(nil),                // 54: malote.engine.v1.Blocklist
-	(*SetPrivacy)(nil),               // 55: malote.engine.v1.SetPrivacy
-	(*SetAbout)(nil),                 // 56: malote.engine.v1.SetAbout
-	(*SetPicture)(nil),               // 57: malote.engine.v1.SetPicture
-	(*SetPictureResult)(nil),         // 58: malote.engine.v1.SetPictureResult
-	(*RejectCall)(nil),               // 59: malote.engine.v1.RejectCall
-	(*SetDisappearing)(nil),          // 60: malote.engine.v1.SetDisappearing
-	(*Stats)(nil),                    // 61: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 62: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 63: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 64: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 65: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 66: malote.engine.v1.Error
-	(*Event)(nil),                    // 67: malote.engine.v1.Event
-	(*Identity)(nil),                 // 68: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 69: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 70: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 71: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 72: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 73: malote.engine.v1.Other
-	(*Qr)(nil),                       // 74: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 75: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 76: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 77: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 78: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 79: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 80: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 81: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 82: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 83: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 84: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 85: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 86: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 87: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 88: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 89: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 90: malote.engine.v1.GetPrivacyResult.SettingsEntry
-	(*JoinRequests_Entry)(nil),       // 91: malote.engine.v1.JoinRequests.Entry
-	(*People_Entry)(nil),             // 92: malote.engine.v1.People.Entry
+	(*ReadHistory)(nil),              // 25: malote.engine.v1.ReadHistory
+	(*HistoryPage)(nil),              // 26: malote.engine.v1.HistoryPage
+	(*HistoryChat)(nil),              // 27: malote.engine.v1.HistoryChat
+	(*FinishHistory)(nil),            // 28: malote.engine.v1.FinishHistory
+	(*AskHistory)(nil),               // 29: malote.engine.v1.AskHistory
+	(*Ping)(nil),                     // 30: malote.engine.v1.Ping
+	(*Upload)(nil),                   // 31: malote.engine.v1.Upload
+	(*UploadResult)(nil),             // 32: malote.engine.v1.UploadResult
+	(*FetchMedia)(nil),               // 33: malote.engine.v1.FetchMedia
+	(*FetchMediaResult)(nil),         // 34: malote.engine.v1.FetchMediaResult
+	(*Vote)(nil),                     // 35: malote.engine.v1.Vote
+	(*Group)(nil),                    // 36: malote.engine.v1.Group
+	(*Participant)(nil),              // 37: malote.engine.v1.Participant
+	(*Groups)(nil),                   // 38: malote.engine.v1.Groups
+	(*CreateGroup)(nil),              // 39: malote.engine.v1.CreateGroup
+	(*GetGroup)(nil),                 // 40: malote.engine.v1.GetGroup
+	(*GetGroups)(nil),                // 41: malote.engine.v1.GetGroups
+	(*ChangeGroup)(nil),              // 42: malote.engine.v1.ChangeGroup
+	(*ChangeParticipants)(nil),       // 43: malote.engine.v1.ChangeParticipants
+	(*Participants)(nil),             // 44: malote.engine.v1.Participants
+	(*GetJoinRequests)(nil),          // 45: malote.engine.v1.GetJoinRequests
+	(*JoinRequests)(nil),             // 46: malote.engine.v1.JoinRequests
+	(*GetInvite)(nil),                // 47: malote.engine.v1.GetInvite
+	(*InviteResult)(nil),             // 48: malote.engine.v1.InviteResult
+	(*InspectInvite)(nil),            // 49: malote.engine.v1.InspectInvite
+	(*JoinGroup)(nil),                // 50: malote.engine.v1.JoinGroup
+	(*JoinGroupResult)(nil),          // 51: malote.engine.v1.JoinGroupResult
+	(*LeaveGroup)(nil),               // 52: malote.engine.v1.LeaveGroup
+	(*GetPeople)(nil),                // 53: malote.engine.v1.GetPeople
+	(*People)(nil),                   // 54: malote.engine.v1.People
+	(*GetBlocklist)(nil),             // 55: malote.engine.v1.GetBlocklist
+	(*Block)(nil),                    // 56: malote.engine.v1.Block
+	(*Blocklist)(nil),                // 57: malote.engine.v1.Blocklist
+	(*SetPrivacy)(nil),               // 58: malote.engine.v1.SetPrivacy
+	(*SetAbout)(nil),                 // 59: malote.engine.v1.SetAbout
+	(*SetPicture)(nil),               // 60: malote.engine.v1.SetPicture
+	(*SetPictureResult)(nil),         // 61: malote.engine.v1.SetPictureResult
+	(*RejectCall)(nil),               // 62: malote.engine.v1.RejectCall
+	(*SetDisappearing)(nil),          // 63: malote.engine.v1.SetDisappearing
+	(*Stats)(nil),                    // 64: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 65: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 66: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 67: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 68: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 69: malote.engine.v1.Error
+	(*Event)(nil),                    // 70: malote.engine.v1.Event
+	(*Identity)(nil),                 // 71: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 72: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 73: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 74: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 75: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 76: malote.engine.v1.Other
+	(*Qr)(nil),                       // 77: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 78: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 79: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 80: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 81: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 82: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 83: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 84: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 85: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 86: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 87: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 88: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 89: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 90: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 91: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 92: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 93: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 94: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 95: malote.engine.v1.People.Entry
 }
 var file_engine_proto_depIdxs = []int32{
 	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -7394,112 +7785,117 @@ var file_engine_proto_depIdxs = []int32{
 	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	61,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	63,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	64,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	66,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
-	25,  // 14: malote.engine.v1.ToEngine.history_download:type_name -> malote.engine.v1.Download
-	27,  // 15: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
-	28,  // 16: malote.engine.v1.ToEngine.upload:type_name -> malote.engine.v1.Upload
-	30,  // 17: malote.engine.v1.ToEngine.fetch_media:type_name -> malote.engine.v1.FetchMedia
-	32,  // 18: malote.engine.v1.ToEngine.vote:type_name -> malote.engine.v1.Vote
-	36,  // 19: malote.engine.v1.ToEngine.create_group:type_name -> malote.engine.v1.CreateGroup
-	37,  // 20: malote.engine.v1.ToEngine.get_group:type_name -> malote.engine.v1.GetGroup
-	38,  // 21: malote.engine.v1.ToEngine.get_groups:type_name -> malote.engine.v1.GetGroups
-	39,  // 22: malote.engine.v1.ToEngine.change_group:type_name -> malote.engine.v1.ChangeGroup
-	40,  // 23: malote.engine.v1.ToEngine.change_participants:type_name -> malote.engine.v1.ChangeParticipants
-	42,  // 24: malote.engine.v1.ToEngine.get_join_requests:type_name -> malote.engine.v1.GetJoinRequests
-	44,  // 25: malote.engine.v1.ToEngine.get_invite:type_name -> malote.engine.v1.GetInvite
-	46,  // 26: malote.engine.v1.ToEngine.inspect_invite:type_name -> malote.engine.v1.InspectInvite
-	47,  // 27: malote.engine.v1.ToEngine.join_group:type_name -> malote.engine.v1.JoinGroup
-	49,  // 28: malote.engine.v1.ToEngine.leave_group:type_name -> malote.engine.v1.LeaveGroup
-	50,  // 29: malote.engine.v1.ToEngine.get_people:type_name -> malote.engine.v1.GetPeople
-	52,  // 30: malote.engine.v1.ToEngine.get_blocklist:type_name -> malote.engine.v1.GetBlocklist
-	53,  // 31: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
-	55,  // 32: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
-	56,  // 33: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
-	57,  // 34: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
-	59,  // 35: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
-	60,  // 36: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
-	6,   // 37: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	64,  // 38: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	67,  // 39: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	8,   // 40: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	68,  // 41: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	1,   // 42: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	89,  // 43: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	2,   // 44: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	90,  // 45: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	0,   // 46: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
-	0,   // 47: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
-	68,  // 48: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
-	34,  // 49: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
-	68,  // 50: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
-	33,  // 51: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
-	3,   // 52: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
-	34,  // 53: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
-	91,  // 54: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
-	92,  // 55: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
-	68,  // 56: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
-	66,  // 57: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	65,  // 58: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	12,  // 59: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	15,  // 60: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	20,  // 61: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	22,  // 62: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	62,  // 63: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	24,  // 64: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	26,  // 65: malote.engine.v1.Reply.download:type_name -> malote.engine.v1.DownloadResult
-	29,  // 66: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
-	31,  // 67: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
-	33,  // 68: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
-	35,  // 69: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
-	41,  // 70: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
-	43,  // 71: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
-	45,  // 72: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
-	48,  // 73: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
-	51,  // 74: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
-	54,  // 75: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
-	58,  // 76: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
-	70,  // 77: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	71,  // 78: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	72,  // 79: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	73,  // 80: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	74,  // 81: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	75,  // 82: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	76,  // 83: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	77,  // 84: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	78,  // 85: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	79,  // 86: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	80,  // 87: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	81,  // 88: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	82,  // 89: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	83,  // 90: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	85,  // 91: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	86,  // 92: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	87,  // 93: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	84,  // 94: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	88,  // 95: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	68,  // 96: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	68,  // 97: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	69,  // 98: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	68,  // 99: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	68,  // 100: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	68,  // 101: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	69,  // 102: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	68,  // 103: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	68,  // 104: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	68,  // 105: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	68,  // 106: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	68,  // 107: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	68,  // 108: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	68,  // 109: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
-	68,  // 110: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
-	111, // [111:111] is the sub-list for method output_type
-	111, // [111:111] is the sub-list for method input_type
-	111, // [111:111] is the sub-list for extension type_name
-	111, // [111:111] is the sub-list for extension extendee
-	0,   // [0:111] is the sub-list for field type_name
+	30,  // 14: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
+	31,  // 15: malote.engine.v1.ToEngine.upload:type_name -> malote.engine.v1.Upload
+	33,  // 16: malote.engine.v1.ToEngine.fetch_media:type_name -> malote.engine.v1.FetchMedia
+	35,  // 17: malote.engine.v1.ToEngine.vote:type_name -> malote.engine.v1.Vote
+	39,  // 18: malote.engine.v1.ToEngine.create_group:type_name -> malote.engine.v1.CreateGroup
+	40,  // 19: malote.engine.v1.ToEngine.get_group:type_name -> malote.engine.v1.GetGroup
+	41,  // 20: malote.engine.v1.ToEngine.get_groups:type_name -> malote.engine.v1.GetGroups
+	42,  // 21: malote.engine.v1.ToEngine.change_group:type_name -> malote.engine.v1.ChangeGroup
+	43,  // 22: malote.engine.v1.ToEngine.change_participants:type_name -> malote.engine.v1.ChangeParticipants
+	45,  // 23: malote.engine.v1.ToEngine.get_join_requests:type_name -> malote.engine.v1.GetJoinRequests
+	47,  // 24: malote.engine.v1.ToEngine.get_invite:type_name -> malote.engine.v1.GetInvite
+	49,  // 25: malote.engine.v1.ToEngine.inspect_invite:type_name -> malote.engine.v1.InspectInvite
+	50,  // 26: malote.engine.v1.ToEngine.join_group:type_name -> malote.engine.v1.JoinGroup
+	52,  // 27: malote.engine.v1.ToEngine.leave_group:type_name -> malote.engine.v1.LeaveGroup
+	53,  // 28: malote.engine.v1.ToEngine.get_people:type_name -> malote.engine.v1.GetPeople
+	55,  // 29: malote.engine.v1.ToEngine.get_blocklist:type_name -> malote.engine.v1.GetBlocklist
+	56,  // 30: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
+	58,  // 31: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
+	59,  // 32: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
+	60,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
+	62,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
+	63,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
+	25,  // 36: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
+	28,  // 37: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
+	29,  // 38: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
+	6,   // 39: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	67,  // 40: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	70,  // 41: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	8,   // 42: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	71,  // 43: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	1,   // 44: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	92,  // 45: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	2,   // 46: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	93,  // 47: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	27,  // 48: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
+	73,  // 49: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
+	71,  // 50: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
+	0,   // 51: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
+	0,   // 52: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
+	71,  // 53: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	37,  // 54: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	71,  // 55: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	36,  // 56: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 57: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	37,  // 58: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	94,  // 59: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	95,  // 60: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	71,  // 61: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	69,  // 62: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	68,  // 63: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 64: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 65: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 66: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 67: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	65,  // 68: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 69: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	32,  // 70: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	34,  // 71: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	36,  // 72: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	38,  // 73: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	44,  // 74: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	46,  // 75: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	48,  // 76: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	51,  // 77: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	54,  // 78: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	57,  // 79: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	61,  // 80: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	26,  // 81: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
+	73,  // 82: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	74,  // 83: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	75,  // 84: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	76,  // 85: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	77,  // 86: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	78,  // 87: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	79,  // 88: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	80,  // 89: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	81,  // 90: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	82,  // 91: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	83,  // 92: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	84,  // 93: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	85,  // 94: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	86,  // 95: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	88,  // 96: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	89,  // 97: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	90,  // 98: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	87,  // 99: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	91,  // 100: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	71,  // 101: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	71,  // 102: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	72,  // 103: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	71,  // 104: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	71,  // 105: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	71,  // 106: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	72,  // 107: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	71,  // 108: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	71,  // 109: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	71,  // 110: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	71,  // 111: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	71,  // 112: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	71,  // 113: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	71,  // 114: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	71,  // 115: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	116, // [116:116] is the sub-list for method output_type
+	116, // [116:116] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -7522,7 +7918,6 @@ func file_engine_proto_init() {
 		(*ToEngine_Answer)(nil),
 		(*ToEngine_Presence)(nil),
 		(*ToEngine_GetPrivacy)(nil),
-		(*ToEngine_HistoryDownload)(nil),
 		(*ToEngine_Ping)(nil),
 		(*ToEngine_Upload)(nil),
 		(*ToEngine_FetchMedia)(nil),
@@ -7545,14 +7940,17 @@ func file_engine_proto_init() {
 		(*ToEngine_SetPicture)(nil),
 		(*ToEngine_RejectCall)(nil),
 		(*ToEngine_SetDisappearing)(nil),
+		(*ToEngine_ReadHistory)(nil),
+		(*ToEngine_FinishHistory)(nil),
+		(*ToEngine_AskHistory)(nil),
 	}
 	file_engine_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromEngine_Hello)(nil),
 		(*FromEngine_Reply)(nil),
 		(*FromEngine_Event)(nil),
 	}
-	file_engine_proto_msgTypes[35].OneofWrappers = []any{}
-	file_engine_proto_msgTypes[60].OneofWrappers = []any{
+	file_engine_proto_msgTypes[38].OneofWrappers = []any{}
+	file_engine_proto_msgTypes[63].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -7560,7 +7958,6 @@ func file_engine_proto_init() {
 		(*Reply_Picture)(nil),
 		(*Reply_Stats)(nil),
 		(*Reply_Privacy)(nil),
-		(*Reply_Download)(nil),
 		(*Reply_Upload)(nil),
 		(*Reply_FetchMedia)(nil),
 		(*Reply_Group)(nil),
@@ -7572,8 +7969,9 @@ func file_engine_proto_init() {
 		(*Reply_People)(nil),
 		(*Reply_Blocklist)(nil),
 		(*Reply_SetPicture)(nil),
+		(*Reply_History)(nil),
 	}
-	file_engine_proto_msgTypes[63].OneofWrappers = []any{
+	file_engine_proto_msgTypes[66].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -7600,7 +7998,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   89,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -283,32 +283,6 @@ func (s *Session) GetPrivacy(ctx context.Context) (*pb.GetPrivacyResult, error) 
 	return result, nil
 }
 
-// HistoryDownload fetches and decrypts a history blob, and tells the phone that it has been fetched.
-func (s *Session) HistoryDownload(ctx context.Context, command *pb.Download) (*pb.DownloadResult, error) {
-	var notification waE2E.HistorySyncNotification
-	if err := proto.Unmarshal(command.Notification, &notification); err != nil {
-		return nil, fail("bad_request", "not a history notification: %s", err)
-	}
-	if err := s.ready(); err != nil {
-		return nil, err
-	}
-	history, err := s.client.DownloadHistorySync(ctx, &notification, true)
-	if err != nil {
-		return nil, err
-	}
-	body, err := proto.Marshal(history)
-	if err != nil {
-		return nil, err
-	}
-	if command.MessageId != "" {
-		err = s.client.SendProtocolMessageReceipt(ctx, command.MessageId, types.ReceiptTypeHistorySync)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return &pb.DownloadResult{History: body}, nil
-}
-
 func parseChat(text string) (types.JID, error) {
 	jid, err := types.ParseJID(text)
 	if err != nil || jid.User == "" || jid.Device != 0 {

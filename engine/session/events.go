@@ -136,7 +136,7 @@ func (s *Session) messageInfo(ctx context.Context, info *types.MessageInfo) *pb.
 		Type:         info.Type,
 		SenderDevice: uint32(info.Sender.Device),
 		Offline:      s.intake.IsOffline(info.ID),
-		Category:     info.Category,
+		Category:     s.intake.Category(info.ID),
 		Edit:         string(info.Edit),
 	}
 }

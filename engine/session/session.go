@@ -50,6 +50,7 @@ type Session struct {
 	lines      *network.Lines         // what the websocket runs over
 	silent     atomic.Bool            // WhatsApp did not answer the last ping
 	lost       func(error)
+	history    history
 }
 
 // Open opens the store, takes the device's lock and prepares the client. lost is called, once, when the lock is gone.
@@ -61,7 +62,7 @@ func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error
 	if err := network.Redirect(transport, command.Lab); err != nil {
 		return nil, openingError(err)
 	}
-	nameDevice(command.DeviceName)
+	describeDevice(command.DeviceName, command.FullHistory)
 	timeout := time.Duration(command.AnswerTimeoutMs) * time.Millisecond
 	if timeout == 0 {
 		timeout = defaultAnswerTimeout
@@ -104,7 +105,7 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	// A receiver that could not decrypt asks for the message again, perhaps after this process has ended.
 	client.UseRetryMessageStore = true
 	client.AutomaticMessageRerequestFromPhone = true
-	// The notice of a history blob is an event like others; the blob is fetched when the actor asks for it.
+	// The offer of a part of the history is an event like others; the part is read when the actor asks for it.
 	client.ManualHistorySyncDownload = true
 	client.DisableManualHistorySyncReceipt = true
 	// When to connect again is the actor's decision, also right after pairing (see onEvent).
@@ -125,6 +126,8 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 			h = beforeGroupChange(h)
 		case "receipt":
 			h = s.onRetries(h)
+		case "message":
+			h = s.onPeers(h)
 		}
 		return s.intake.Wrap(tag, h)
 	})
@@ -156,12 +159,14 @@ func newTransport(proxy string) (*http.Transport, error) {
 	}
 }
 
-// nameDevice sets what the phone shows in its list of linked devices. whatsmeow keeps it for the whole process.
-func nameDevice(name string) {
+// describeDevice sets what the phone shows in its list of linked devices, and how much history it offers to a new one.
+// whatsmeow keeps it for the whole process.
+func describeDevice(name string, fullHistory bool) {
 	if name == "" {
 		name = defaultDeviceName
 	}
 	waStore.DeviceProps.Os = proto.String(name)
+	waStore.DeviceProps.RequireFullSync = proto.Bool(fullHistory)
 	waStore.DeviceProps.PlatformType = waCompanionReg.DeviceProps_CHROME.Enum()
 }
 

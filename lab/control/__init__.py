@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.control import groups as groups
+from lab.control import history as history
 from lab.control import media as media
 from lab.control import operations as operations
 from lab.control.http import application as application

@@ -36,15 +36,17 @@ if TYPE_CHECKING:
 _MAX_PAGE = 10_000
 
 
-def _phone(request: web.Request) -> str:
+def phone_of(request: web.Request) -> str:
+    """The number in the path, as digits."""
     return request.match_info["phone"].lstrip("+")
 
 
-def _device(lab: Lab, request: web.Request) -> Device:
+def device_of(lab: Lab, request: web.Request) -> Device:
+    """The linked device in the path. Raises LabError."""
     number = request.match_info["number"]
     if not number.isascii() or not number.isdigit():
         raise LabError("no_such_device", f"{number!r} is not the number of a device", 404)
-    return lab.device(_phone(request), int(number))
+    return lab.device(phone_of(request), int(number))
 
 
 def _count(request: web.Request, name: str, default: int, most: int) -> int:
@@ -83,13 +85,13 @@ async def list_accounts(lab: Lab, request: web.Request, body: None) -> list[Acco
 @route("GET", "/accounts/{phone}", result=AccountView)
 async def show_account(lab: Lab, request: web.Request, body: None) -> AccountView:
     """One account."""
-    return account_view(lab, lab.board.directory.get(_phone(request)))
+    return account_view(lab, lab.board.directory.get(phone_of(request)))
 
 
 @route("GET", "/accounts/{phone}/devices/{number}", result=DeviceView)
 async def show_device(lab: Lab, request: web.Request, body: None) -> DeviceView:
     """One companion device."""
-    return device_view(lab, _device(lab, request))
+    return device_view(lab, device_of(lab, request))
 
 
 # ---- what a person does with the phone -------------------------------------------------------------------
@@ -105,19 +107,19 @@ async def create_account(lab: Lab, request: web.Request, body: NewAccount) -> Ac
 @route("POST", "/accounts/{phone}/scan", body=Code, result=DeviceView, status=201)
 async def scan(lab: Lab, request: web.Request, body: Code) -> DeviceView:
     """Scan the QR code that a client shows; the client becomes a linked device."""
-    return device_view(lab, await lab.scan(_phone(request), body.code))
+    return device_view(lab, await lab.scan(phone_of(request), body.code))
 
 
 @route("POST", "/accounts/{phone}/confirm", body=Code, result=DeviceView, status=201)
 async def confirm(lab: Lab, request: web.Request, body: Code) -> DeviceView:
     """Type the pairing code that a client shows; the client becomes a linked device."""
-    return device_view(lab, await lab.confirm(_phone(request), body.code))
+    return device_view(lab, await lab.confirm(phone_of(request), body.code))
 
 
 @route("DELETE", "/accounts/{phone}/devices/{number}")
 async def log_out(lab: Lab, request: web.Request, body: None) -> None:
     """Unlink a device from the phone: the client is logged out."""
-    device = _device(lab, request)
+    device = device_of(lab, request)
     lab.log_out(device.account.phone, device.number)
 
 
@@ -127,22 +129,22 @@ async def set_picture(lab: Lab, request: web.Request, body: None) -> AccountView
     image = await request.read()
     if not image.startswith(b"\xff\xd8\xff"):
         raise LabError("bad_input", "the body is not a JPEG image", 422)
-    lab.set_picture(_phone(request), image)
-    return account_view(lab, lab.board.directory.get(_phone(request)))
+    lab.set_picture(phone_of(request), image)
+    return account_view(lab, lab.board.directory.get(phone_of(request)))
 
 
 @route("DELETE", "/accounts/{phone}/picture")
 async def remove_picture(lab: Lab, request: web.Request, body: None) -> None:
     """Remove the profile picture."""
-    lab.set_picture(_phone(request), None)
+    lab.set_picture(phone_of(request), None)
 
 
 @route("PATCH", "/accounts/{phone}/privacy", body=dict[str, str], result=AccountView)
 async def set_privacy(lab: Lab, request: web.Request, body: dict[str, str]) -> AccountView:
     """Change privacy settings: profile, readreceipts, last …, each to all, contacts or none."""
     for name, value in body.items():
-        lab.set_privacy(_phone(request), name, value)
-    return account_view(lab, lab.board.directory.get(_phone(request)))
+        lab.set_privacy(phone_of(request), name, value)
+    return account_view(lab, lab.board.directory.get(phone_of(request)))
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------
@@ -151,35 +153,35 @@ async def set_privacy(lab: Lab, request: web.Request, body: dict[str, str]) -> A
 @route("POST", "/accounts/{phone}/devices/{number}/drop", result=Done)
 async def drop(lab: Lab, request: web.Request, body: None) -> Done:
     """Cut a device's connection without a word."""
-    device = _device(lab, request)
+    device = device_of(lab, request)
     return Done(done=lab.drop(device.account.phone, device.number))
 
 
 @route("POST", "/accounts/{phone}/devices/{number}/freeze", result=Done)
 async def freeze(lab: Lab, request: web.Request, body: None) -> Done:
     """Let a device's connection stay open with nothing passing any more; a new one is served as ever."""
-    device = _device(lab, request)
+    device = device_of(lab, request)
     return Done(done=lab.freeze(device.account.phone, device.number))
 
 
 @route("POST", "/accounts/{phone}/devices/{number}/conflict", result=Done)
 async def conflict(lab: Lab, request: web.Request, body: None) -> Done:
     """End a device's connection as if another one had taken its place."""
-    device = _device(lab, request)
+    device = device_of(lab, request)
     return Done(done=lab.conflict(device.account.phone, device.number))
 
 
 @route("POST", "/accounts/{phone}/ban", body=BanOrder, result=AccountView)
 async def ban(lab: Lab, request: web.Request, body: BanOrder) -> AccountView:
     """Ban an account for a while: its connections end and its logins are refused."""
-    lab.ban(_phone(request), body.seconds, body.code)
-    return account_view(lab, lab.board.directory.get(_phone(request)))
+    lab.ban(phone_of(request), body.seconds, body.code)
+    return account_view(lab, lab.board.directory.get(phone_of(request)))
 
 
 @route("DELETE", "/accounts/{phone}/ban")
 async def unban(lab: Lab, request: web.Request, body: None) -> None:
     """End a ban."""
-    lab.unban(_phone(request))
+    lab.unban(phone_of(request))
 
 
 @route("GET", "/faults", result=list[FaultView])
@@ -226,19 +228,19 @@ async def create_contact(lab: Lab, request: web.Request, body: NewContact) -> Co
 @route("GET", "/contacts/{phone}", result=ContactView)
 async def show_contact(lab: Lab, request: web.Request, body: None) -> ContactView:
     """One contact."""
-    return lab.contacts.get(_phone(request)).view()
+    return lab.contacts.get(phone_of(request)).view()
 
 
 @route("DELETE", "/contacts/{phone}")
 async def delete_contact(lab: Lab, request: web.Request, body: None) -> None:
     """End a contact's client and forget what arrived; the account stays."""
-    await lab.contacts.delete(_phone(request))
+    await lab.contacts.delete(phone_of(request))
 
 
 @route("POST", "/contacts/{phone}/messages", body=Message, result=Written, status=201)
 async def write(lab: Lab, request: web.Request, body: Message) -> Written:
     """Let a contact write one message or many, in order."""
-    return await lab.contacts.get(_phone(request)).write(
+    return await lab.contacts.get(phone_of(request)).write(
         body.to,
         body.text,
         count=body.count,
@@ -252,22 +254,22 @@ async def write(lab: Lab, request: web.Request, body: Message) -> Written:
 async def read(lab: Lab, request: web.Request, body: None) -> list[Arrival]:
     """What arrived at a contact, in order: ?after=position&limit=1000."""
     after, limit = _count(request, "after", 0, 1 << 62), _count(request, "limit", 1000, _MAX_PAGE)
-    return lab.contacts.get(_phone(request)).arrivals(after, limit)
+    return lab.contacts.get(phone_of(request)).arrivals(after, limit)
 
 
 @route("GET", "/contacts/{phone}/receipts", result=dict[str, dict[str, int]])
 async def receipts(lab: Lab, request: web.Request, body: None) -> dict[str, dict[str, int]]:
     """Receipts for what a contact wrote, counted by message and type: ?id=A&id=B for some only."""
-    return lab.contacts.get(_phone(request)).receipts(request.query.getall("id", None))
+    return lab.contacts.get(phone_of(request)).receipts(request.query.getall("id", None))
 
 
 @route("POST", "/contacts/{phone}/read", body=Seen)
 async def mark_read(lab: Lab, request: web.Request, body: Seen) -> None:
     """Let a contact show messages as read."""
-    await lab.contacts.get(_phone(request)).mark_read(body.chat, body.ids, body.sender)
+    await lab.contacts.get(phone_of(request)).mark_read(body.chat, body.ids, body.sender)
 
 
 @route("POST", "/contacts/{phone}/typing", body=Typing)
 async def typing(lab: Lab, request: web.Request, body: Typing) -> None:
     """Let a contact show that it is typing."""
-    await lab.contacts.get(_phone(request)).typing(body.chat, body.state)
+    await lab.contacts.get(phone_of(request)).typing(body.chat, body.state)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from lab.accounts import LabError
 from lab.switchboard import devices_hash
 from lab.wire import LIDS, USERS, Jid, Node, node
 
 if TYPE_CHECKING:
     from lab.accounts import Device
     from lab.connection import Connection
+
+log = logging.getLogger(__name__)
 
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
@@ -42,10 +46,20 @@ def handle(connection: Connection, device: Device, message: Node) -> None:
             board.deliver(companion, _copy(device, companion, message, to, enc, now))
         elif jid.device == 0:
             target.phone_received += 1
+            if target is device.account and message.text("category") == "peer":
+                _tell_phone(connection, device, message)
     if message.child("participants"):
         answer["phash"] = _changed_devices(connection, device, to, [jid for jid, _ in copies])
     if not board.faults.loses_send_ack(device.account.phone, device.number):
         connection.post(node("ack", answer))
+
+
+def _tell_phone(connection: Connection, device: Device, message: Node) -> None:
+    try:
+        connection.board.phones.received(device, message)
+    except LabError as error:
+        # What it cannot read a phone keeps to itself.
+        log.warning("%s: %s", error.code, error.detail)
 
 
 def _copies(message: Node, to: Jid | None) -> list[tuple[Jid, Node]]:

@@ -37,6 +37,7 @@ def _upload(connection: Connection, device: Device, query: Node) -> None:
     keys = {_data(key, "id"): _data(key, "value") for key in listed.children("key")}
     connection.board.directory.add_prekeys(device, keys)
     _set_signed_key(connection, device, signed)
+    connection.board.phones.linked(device)
 
 
 def _set_signed_key(connection: Connection, device: Device, signed: Node) -> None:

@@ -40,7 +40,7 @@ async def test_whoever_wrote_is_known(gateway: Gateway, friend: Device, lab: Lab
         return [one for one in (await gateway.good("GET", "contacts"))["items"] if one["name"]]
 
     (one,) = await until(known, what="somebody known, by name")
-    (event,) = await gateway.one.events(EventType.MESSAGE_RECEIVED)
+    (event,) = await until(lambda: gateway.one.events(EventType.MESSAGE_RECEIVED), what="the message")
     identity = {"id": event.chat_id, "phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid"}
     assert {name: one[name] for name in (*identity, "name")} == identity | {"name": "Ana"}
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.events import EventType
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection import messages
+from actors.instance.connection import whatsapp_pb2 as wa
 from actors.instance.connection.mapping import ChatIds, chat_of, draft_of, text_message
 
 NOW = 1_700_000_000_123
@@ -212,11 +213,16 @@ def test_keys_of_the_account_are_withheld() -> None:
     assert draft.data["raw"] is None
 
 
-def test_a_notice_of_history() -> None:
-    draft = draft_of(message(history=b"notice", secret=True), ChatIds(), NOW)
-    assert draft.type is EventType.HISTORY_RECEIVED
-    # The notice is what the history can be fetched with, whenever somebody wants it.
-    assert base64.b64decode(draft.data["notification"]) == b"notice"
+def test_an_offer_of_history() -> None:
+    notice = wa.HistorySyncNotification(sync_type="RECENT", chunk_order=2, progress=40, file_length=900)
+    body = notice.SerializeToString() + b"\x1a\x06secret"
+    draft = draft_of(message(history=body, secret=True), ChatIds(), NOW)
+    assert draft.type is EventType.HISTORY_OFFERED
+    facts = {name: draft.data[name] for name in ("sync", "chunk", "progress", "size", "request_id")}
+    assert facts == {"sync": "recent", "chunk": 2, "progress": 40, "size": 900, "request_id": None}
+    # What the part can be read with stays here.
+    assert "secret" not in draft.model_dump_json()
+    assert base64.b64encode(b"secret").decode() not in draft.model_dump_json()
 
 
 def test_an_undecryptable_message() -> None:

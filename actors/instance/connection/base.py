@@ -179,6 +179,36 @@ class Profile(Protocol):
         ...
 
 
+class History(Protocol):
+    """The account's history, as its phone offers it in parts."""
+
+    async def read(
+        self, notification: bytes, *, start: int, max_bytes: int, max_part_bytes: int, folder: Path
+    ) -> pb.HistoryPage:
+        """Read a page of a part. Minutes may pass before the first one of it: the part is downloaded then.
+
+        Args:
+            notification: with which the phone offered the part.
+            start: 0, or ``next`` of the page before, whichever process has read that.
+            max_bytes: of a page; one message is given whatever its size.
+            max_part_bytes: of the part, unpacked.
+            folder: absolute; room for files that end with the process.
+        """
+        ...
+
+    async def finish(self, notification: bytes, message_id: str) -> None:
+        """Tell the phone that a part was read, and WhatsApp that its file can go. Again is harmless.
+
+        Args:
+            message_id: of the message that offered it.
+        """
+        ...
+
+    async def ask(self, chat: str, message_id: str, *, from_me: bool, timestamp_ms: int, count: int) -> None:
+        """Ask the phone for messages of a chat that are older than one; the answer is an offer, if any."""
+        ...
+
+
 class Connection(Protocol):
     """One WhatsApp device. Commands raise ConnectionError; each has a deadline of its own."""
 
@@ -195,6 +225,11 @@ class Connection(Protocol):
     @property
     def profile(self) -> Profile:
         """Its account, as others see it."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """Its account's history."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import ConnectionError, Gone, Handler, LabTarget
 from actors.instance.connection.frames import Decoder, FrameError, encode
 from actors.instance.connection.groups import EngineGroups
+from actors.instance.connection.history import EngineHistory
 from actors.instance.connection.inbox import Inbox
 from actors.instance.connection.people import EnginePeople, EngineProfile
 
@@ -25,7 +26,6 @@ QUERY_TIMEOUT = 40.0
 CONNECT_TIMEOUT = 60.0
 DISCONNECT_TIMEOUT = 20.0
 SEND_TIMEOUT = 75.0
-FETCH_TIMEOUT = 310.0
 MEDIA_TIMEOUT = 610.0
 OPEN_TIMEOUT = 40.0
 PING_MARGIN = 2.0
@@ -85,6 +85,7 @@ class EngineConnection:
         proxy: http, https or socks5 URL.
         answer_timeout: seconds that `Handler.on_event` has before the engine parks.
         device_name: shown in the phone's list of linked devices.
+        full_history: a device that is paired asks the phone for all of its history.
         log: takes the engine's own log lines.
     """
 
@@ -96,6 +97,7 @@ class EngineConnection:
         proxy: str = "",
         answer_timeout: float = 60.0,
         device_name: str = "",
+        full_history: bool = False,
         log: logging.Logger | None = None,
     ) -> None:
         self._binary = binary
@@ -103,6 +105,7 @@ class EngineConnection:
         self._proxy = proxy
         self._answer_timeout = answer_timeout
         self._device_name = device_name
+        self._full_history = full_history
         self._log = log or logging.getLogger("malote.engine")
         self._process: Process | None = None
         self._hello: asyncio.Future[pb.Hello] | None = None
@@ -117,6 +120,7 @@ class EngineConnection:
         self.groups = EngineGroups(self._ask)
         self.people = EnginePeople(self._ask, self._call)
         self.profile = EngineProfile(self._ask)
+        self.history = EngineHistory(self._call)
 
     @property
     def heard(self) -> float:
@@ -200,6 +204,7 @@ class EngineConnection:
             answer_timeout_ms=round(self._answer_timeout * 1000),
             proxy=self._proxy,
             device_name=self._device_name,
+            full_history=self._full_history,
         )
         if self._lab is not None:
             command.lab.address = self._lab.address
@@ -273,12 +278,6 @@ class EngineConnection:
         """The account's privacy settings."""
         reply = await self._ask(pb.ToEngine(get_privacy=pb.GetPrivacy()), QUERY_TIMEOUT)
         return dict(reply.privacy.settings)
-
-    async def history(self, notification: bytes, *, message_id: str = "") -> bytes:
-        """Fetch the serialized HistorySync that a notification announced, and tell the phone so."""
-        command = pb.Download(notification=notification, message_id=message_id)
-        reply = await self._call(pb.ToEngine(history_download=command), FETCH_TIMEOUT)
-        return reply.download.history
 
     async def upload(self, path: Path, kind: str) -> pb.UploadResult:
         """Encrypt a file of this machine and upload it."""

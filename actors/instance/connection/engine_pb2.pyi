@@ -25,7 +25,7 @@ STICKER: MediaKind
 LINK_THUMBNAIL: MediaKind
 
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "history_download", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "read_history", "finish_history", "ask_history")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -41,7 +41,6 @@ class ToEngine(_message.Message):
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_FIELD_NUMBER: _ClassVar[int]
     GET_PRIVACY_FIELD_NUMBER: _ClassVar[int]
-    HISTORY_DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     FETCH_MEDIA_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +63,9 @@ class ToEngine(_message.Message):
     SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
     REJECT_CALL_FIELD_NUMBER: _ClassVar[int]
     SET_DISAPPEARING_FIELD_NUMBER: _ClassVar[int]
+    READ_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    FINISH_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    ASK_HISTORY_FIELD_NUMBER: _ClassVar[int]
     id: int
     open: Open
     connect: Connect
@@ -79,7 +81,6 @@ class ToEngine(_message.Message):
     answer: Answer
     presence: Presence
     get_privacy: GetPrivacy
-    history_download: Download
     ping: Ping
     upload: Upload
     fetch_media: FetchMedia
@@ -102,7 +103,10 @@ class ToEngine(_message.Message):
     set_picture: SetPicture
     reject_call: RejectCall
     set_disappearing: SetDisappearing
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., history_download: _Optional[_Union[Download, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ...) -> None: ...
+    read_history: ReadHistory
+    finish_history: FinishHistory
+    ask_history: AskHistory
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -129,7 +133,7 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., engine_version: _Optional[str] = ..., whatsmeow_version: _Optional[str] = ..., lab: _Optional[bool] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("store", "device", "answer_timeout_ms", "proxy", "lock_wait_ms", "device_name", "lab", "session")
+    __slots__ = ("store", "device", "answer_timeout_ms", "proxy", "lock_wait_ms", "device_name", "lab", "session", "full_history")
     STORE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     ANSWER_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +142,7 @@ class Open(_message.Message):
     DEVICE_NAME_FIELD_NUMBER: _ClassVar[int]
     LAB_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
+    FULL_HISTORY_FIELD_NUMBER: _ClassVar[int]
     store: str
     device: str
     answer_timeout_ms: int
@@ -146,7 +151,8 @@ class Open(_message.Message):
     device_name: str
     lab: Lab
     session: str
-    def __init__(self, store: _Optional[str] = ..., device: _Optional[str] = ..., answer_timeout_ms: _Optional[int] = ..., proxy: _Optional[str] = ..., lock_wait_ms: _Optional[int] = ..., device_name: _Optional[str] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., session: _Optional[str] = ...) -> None: ...
+    full_history: bool
+    def __init__(self, store: _Optional[str] = ..., device: _Optional[str] = ..., answer_timeout_ms: _Optional[int] = ..., proxy: _Optional[str] = ..., lock_wait_ms: _Optional[int] = ..., device_name: _Optional[str] = ..., lab: _Optional[_Union[Lab, _Mapping]] = ..., session: _Optional[str] = ..., full_history: _Optional[bool] = ...) -> None: ...
 
 class Lab(_message.Message):
     __slots__ = ("address", "tls_ca_pem", "noise_root_key")
@@ -312,7 +318,61 @@ class GetPrivacyResult(_message.Message):
     settings: _containers.ScalarMap[str, str]
     def __init__(self, settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
-class Download(_message.Message):
+class ReadHistory(_message.Message):
+    __slots__ = ("notification", "start", "max_bytes", "max_part_bytes", "folder")
+    NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_PART_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    notification: bytes
+    start: int
+    max_bytes: int
+    max_part_bytes: int
+    folder: str
+    def __init__(self, notification: _Optional[bytes] = ..., start: _Optional[int] = ..., max_bytes: _Optional[int] = ..., max_part_bytes: _Optional[int] = ..., folder: _Optional[str] = ...) -> None: ...
+
+class HistoryPage(_message.Message):
+    __slots__ = ("sync", "chunk", "progress", "chats", "messages", "next", "done", "skipped")
+    SYNC_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    CHATS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    sync: str
+    chunk: int
+    progress: int
+    chats: _containers.RepeatedCompositeFieldContainer[HistoryChat]
+    messages: _containers.RepeatedCompositeFieldContainer[Message]
+    next: int
+    done: bool
+    skipped: int
+    def __init__(self, sync: _Optional[str] = ..., chunk: _Optional[int] = ..., progress: _Optional[int] = ..., chats: _Optional[_Iterable[_Union[HistoryChat, _Mapping]]] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., next: _Optional[int] = ..., done: _Optional[bool] = ..., skipped: _Optional[int] = ...) -> None: ...
+
+class HistoryChat(_message.Message):
+    __slots__ = ("chat", "name", "unread", "archived", "pinned", "muted_until_ms", "last_message_ms", "complete")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    MUTED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_MESSAGE_MS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    chat: Identity
+    name: str
+    unread: int
+    archived: bool
+    pinned: bool
+    muted_until_ms: int
+    last_message_ms: int
+    complete: bool
+    def __init__(self, chat: _Optional[_Union[Identity, _Mapping]] = ..., name: _Optional[str] = ..., unread: _Optional[int] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., last_message_ms: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class FinishHistory(_message.Message):
     __slots__ = ("notification", "message_id")
     NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -320,11 +380,19 @@ class Download(_message.Message):
     message_id: str
     def __init__(self, notification: _Optional[bytes] = ..., message_id: _Optional[str] = ...) -> None: ...
 
-class DownloadResult(_message.Message):
-    __slots__ = ("history",)
-    HISTORY_FIELD_NUMBER: _ClassVar[int]
-    history: bytes
-    def __init__(self, history: _Optional[bytes] = ...) -> None: ...
+class AskHistory(_message.Message):
+    __slots__ = ("chat", "message_id", "from_me", "timestamp_ms", "count")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    message_id: str
+    from_me: bool
+    timestamp_ms: int
+    count: int
+    def __init__(self, chat: _Optional[str] = ..., message_id: _Optional[str] = ..., from_me: _Optional[bool] = ..., timestamp_ms: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
 
 class Ping(_message.Message):
     __slots__ = ("timeout_ms",)
@@ -692,7 +760,7 @@ class Answer(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., stored: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "download", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture")
+    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture", "history")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -702,7 +770,6 @@ class Reply(_message.Message):
     PICTURE_FIELD_NUMBER: _ClassVar[int]
     STATS_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
-    DOWNLOAD_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     FETCH_MEDIA_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -714,6 +781,7 @@ class Reply(_message.Message):
     PEOPLE_FIELD_NUMBER: _ClassVar[int]
     BLOCKLIST_FIELD_NUMBER: _ClassVar[int]
     SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: Error
     open: OpenResult
@@ -723,7 +791,6 @@ class Reply(_message.Message):
     picture: GetPictureResult
     stats: StatsResult
     privacy: GetPrivacyResult
-    download: DownloadResult
     upload: UploadResult
     fetch_media: FetchMediaResult
     group: Group
@@ -735,7 +802,8 @@ class Reply(_message.Message):
     people: People
     blocklist: Blocklist
     set_picture: SetPictureResult
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., download: _Optional[_Union[DownloadResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ...) -> None: ...
+    history: HistoryPage
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ..., history: _Optional[_Union[HistoryPage, _Mapping]] = ...) -> None: ...
 
 class OpenResult(_message.Message):
     __slots__ = ("device", "lid", "push_name")

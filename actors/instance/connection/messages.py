@@ -212,9 +212,20 @@ def draft(
 
 
 def _history(event: pb.Message, received_at_ms: int) -> EventDraft:
-    data = {"id": event.info.id, "notification": base64.b64encode(event.history).decode()}
+    """The phone's offer. What it can be read with is secret, and no part of the event."""
+    notice = wa.HistorySyncNotification.FromString(event.history)
+    oldest = notice.oldest_message_at
+    data = {
+        "id": event.info.id,
+        "sync": wa.HistorySyncNotification.Type.Name(notice.sync_type).lower(),
+        "chunk": notice.chunk_order or None,
+        "progress": notice.progress or None,
+        "size": notice.file_length or None,
+        "oldest_message_at": moment(oldest * 1000).isoformat() if oldest > 0 else None,
+        "request_id": notice.peer_data_request_session_id or None,
+    }
     return EventDraft(
-        type=EventType.HISTORY_RECEIVED,
+        type=EventType.HISTORY_OFFERED,
         dedupe_key=f"history:{event.info.id}",
         occurred_at=moment(event.info.timestamp_ms or received_at_ms),
         received_at=moment(received_at_ms),

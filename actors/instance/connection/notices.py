@@ -62,7 +62,7 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.CONTACT_CHANGED
     if kind in _CALLS:
         return _CALLS[kind][0]
-    return EventType.HISTORY_RECEIVED if kind == "history_sync" else EventType.UNKNOWN
+    return EventType.UNKNOWN
 
 
 def _parse(body: bytes) -> Any:

@@ -488,3 +488,35 @@ class ProtocolMessage(_message.Message):
     edited_message: Message
     timestamp_ms: int
     def __init__(self, key: _Optional[_Union[MessageKey, _Mapping]] = ..., type: _Optional[_Union[ProtocolMessage.Type, str]] = ..., ephemeral_expiration: _Optional[int] = ..., edited_message: _Optional[_Union[Message, _Mapping]] = ..., timestamp_ms: _Optional[int] = ...) -> None: ...
+
+class HistorySyncNotification(_message.Message):
+    __slots__ = ("file_length", "sync_type", "chunk_order", "progress", "oldest_message_at", "peer_data_request_session_id")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        INITIAL_BOOTSTRAP: _ClassVar[HistorySyncNotification.Type]
+        INITIAL_STATUS_V3: _ClassVar[HistorySyncNotification.Type]
+        FULL: _ClassVar[HistorySyncNotification.Type]
+        RECENT: _ClassVar[HistorySyncNotification.Type]
+        PUSH_NAME: _ClassVar[HistorySyncNotification.Type]
+        NON_BLOCKING_DATA: _ClassVar[HistorySyncNotification.Type]
+        ON_DEMAND: _ClassVar[HistorySyncNotification.Type]
+    INITIAL_BOOTSTRAP: HistorySyncNotification.Type
+    INITIAL_STATUS_V3: HistorySyncNotification.Type
+    FULL: HistorySyncNotification.Type
+    RECENT: HistorySyncNotification.Type
+    PUSH_NAME: HistorySyncNotification.Type
+    NON_BLOCKING_DATA: HistorySyncNotification.Type
+    ON_DEMAND: HistorySyncNotification.Type
+    FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    SYNC_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ORDER_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_MESSAGE_AT_FIELD_NUMBER: _ClassVar[int]
+    PEER_DATA_REQUEST_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    file_length: int
+    sync_type: HistorySyncNotification.Type
+    chunk_order: int
+    progress: int
+    oldest_message_at: int
+    peer_data_request_session_id: str
+    def __init__(self, file_length: _Optional[int] = ..., sync_type: _Optional[_Union[HistorySyncNotification.Type, str]] = ..., chunk_order: _Optional[int] = ..., progress: _Optional[int] = ..., oldest_message_at: _Optional[int] = ..., peer_data_request_session_id: _Optional[str] = ...) -> None: ...

@@ -1,7 +1,7 @@
--- KEYS owner meta mailbox seen floors chats known known_ages downloads [message …]
+-- KEYS owner meta mailbox seen floors chats known known_ages jobs [message …]
 -- ARGV epoch dedupe event_id type chat_id json ephemeral force soft hard window keep ring instance_id
 --      aliases (JSON object: identity -> chat id) statuses (JSON array, parallel to the message keys)
---      memory (JSON, null: none) known_bound known_ttl media_id download (empty: none)
+--      memory (JSON, null: none) known_bound known_ttl job_id job (empty: none)
 local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4], floors = KEYS[5]}
 -- Read before the first write: a script that fails half-way is not rolled back.
 local aliases, statuses, memory = cjson.decode(ARGV[15]), cjson.decode(ARGV[16]), cjson.decode(ARGV[17])
@@ -17,7 +17,7 @@ if result[1] == 'ok' then
   if memory ~= cjson.null then
     recall(KEYS[7], KEYS[8], memory, {count = tonumber(ARGV[18]), ttl = tonumber(ARGV[19])})
   end
-  -- In the same step: after a crash the file waits, or the event comes again.
+  -- In the same step: after a crash the job waits, or the event comes again.
   if ARGV[20] ~= '' then redis.call('HSET', KEYS[9], ARGV[20], ARGV[21]) end
 end
 -- A dropped event is dropped for good, what it taught about a chat is not: the writer counts on it.
