@@ -14,6 +14,7 @@ from actors.settings import MetricsSettings
 
 if TYPE_CHECKING:
     from actors.courier.courier import Courier
+    from actors.courier.line import Line
 
 Standing = Literal["open", "down", "disabled"]
 
@@ -88,29 +89,29 @@ def given_up_unsent(count: int) -> None:
     _UNSENT.inc(count)
 
 
-def sample(courier: Courier, settings: MetricsSettings) -> None:
-    """Set the gauges of a courier."""
-    lines = courier.lines
+def sample(courier: Courier | None, settings: MetricsSettings) -> None:
+    """Set the gauges of a courier; None: of a process in which none is at work."""
+    lines = courier.lines if courier else []
     now = time.monotonic()
     begun = [moment for line in lines for moment in line.begun.values()]
     metrics.OPEN.set(len(begun))
     metrics.OLDEST_OPEN.set(now - min(begun, default=now))
-    metrics.SLOTS.set(courier.settings.courier.concurrency_total)
-    metrics.SLOTS_WAITING.set(courier.slots_waiting)
+    metrics.SLOTS.set(courier.settings.courier.concurrency_total if courier else 0)
+    metrics.SLOTS_WAITING.set(courier.slots_waiting if courier else 0)
     metrics.KNOWN.set(sum(line.known for line in lines))
     metrics.UNWRITTEN.set(sum(line.unwritten for line in lines))
-    metrics.SWEEP_AGE.set(max(0.0, now - courier.swept))
+    metrics.SWEEP_AGE.set(max(0.0, now - courier.swept) if courier else 0.0)
     states = Counter(line.standing for line in lines)
     for state in _STATES:
         metrics.ENDPOINTS.labels(state).set(states[state])
     if settings.per_endpoint:
-        _each(courier)
+        _each(lines)
 
 
-def _each(courier: Courier) -> None:
+def _each(lines: list[Line]) -> None:
     metrics.ENDPOINT_DOWN.clear()
     metrics.ENDPOINT_BEHIND.clear()
-    for line in courier.lines:
+    for line in lines:
         place = (metrics.instance_label(line.ledger.instance_id), line.record.id)
         metrics.ENDPOINT_DOWN.labels(*place).set(line.standing == "down")
         metrics.ENDPOINT_BEHIND.labels(*place).set(line.behind)

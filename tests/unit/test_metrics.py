@@ -18,6 +18,7 @@ from actors.courier.retry import Failure, Outcome
 from actors.instance import measured as of_instance
 from actors.instance.connection.base import ConnectionError
 from actors.instance.policy import Ending
+from actors.settings import MetricsSettings
 
 SECONDS = st.one_of(st.floats(0, 1e6), st.sampled_from(metrics.FAST))
 
@@ -128,6 +129,18 @@ def test_a_delivery_is_as_old_as_its_event_and_a_replay_has_no_age() -> None:
     assert sampled(total) == before[0] + 3.5
     assert sampled(count) == before[1] + 2
     assert sampled("malote_events_delivered_total", type="message.received") == before[2] + 2
+
+
+def test_a_courier_that_was_drained_has_nothing_open() -> None:
+    metrics.OPEN.set(3)
+    metrics.ENDPOINTS.labels("down").set(2)
+    metrics.ENDPOINT_DOWN.labels("a", "b").set(1)
+    measured.sample(None, MetricsSettings(per_endpoint=True))
+    assert sampled("malote_delivery_attempts_open") == sampled("malote_endpoints", state="down") == 0
+    assert (
+        metrics.REGISTRY.get_sample_value("malote_endpoint_down", {"instance_id": "a", "endpoint_id": "b"})
+        is None
+    )
 
 
 def test_what_is_given_up_is_counted() -> None:
