@@ -4,6 +4,7 @@
 # make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
+# make deploy-lint          the Dockerfile and the compose file
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
@@ -19,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 # takes to start otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
+.PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
     bench-delivery
 
 demo: $(INSTALLED) engine
@@ -29,7 +30,7 @@ up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
 # Tests with a Ray cluster by themselves and last: each file has a cluster of its own.
-test: lint engine engine-test s3
+test: lint deploy-lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
 	$(BIN)/pytest -n 2 --dist loadfile -m cluster $(ARGS)
 
@@ -37,6 +38,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The recipe of the image and the compose file, neither of which is run here.
+deploy-lint: $(INSTALLED)
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	compose=$$(PYTHON=$(abspath $(BIN)/python) engine/build.sh compose) && \
+	    $$compose -no-interpolation deploy/docker/compose.yaml >/dev/null
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

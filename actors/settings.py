@@ -318,6 +318,7 @@ class NodeSettings(BaseSettings):
         1024**3, ge=0, description="Bytes kept for Ray's own processes, couriers, and converting files"
     )
     niceness: int = Field(0, ge=0, le=19, description="Of actors; Ray's own default is 15")
+    gateway: bool = Field(False, description="Run a gateway on this node, too")
     gcs_port: int = Field(6379, gt=0, le=65535, description="Where the head's GCS listens")
     dashboard_host: str = Field("127.0.0.1", description="Where the head takes jobs; never a public address")
     dashboard_port: int = Field(8265, gt=0, le=65535)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from actors.registry import Registry
 from actors.settings import Settings
 from actors.store import Store
-from deploy.node import ecs, health, machine, plan, protection
+from deploy.node import door, ecs, health, machine, plan, protection
 from deploy.node.plan import Role
 from deploy.processes import Process, alive, command_line, descendants, end
 from deploy.warden import LEASH, PR_SET_CHILD_SUBREAPER
@@ -71,6 +71,8 @@ class Node:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminated.set)
         noted = self._settings.data_dir / "node.json"
         noted.unlink(missing_ok=True)
+        # Of a head that was here and died: Ray would refuse to start one at the same address.
+        (plan.directory(self._settings) / "ray_current_cluster").unlink(missing_ok=True)
         task = await ecs.task(os.environ) or ecs.Task()
         memory = min(task.memory or sys.maxsize, machine.memory())
         arguments = plan.arguments(self._role, self._settings, task, memory)
@@ -100,12 +102,13 @@ class Node:
         if self._role is Role.HEAD:
             services["gcs"] = f"{raylet.address}:{self._settings.node.gcs_port}"
         health.write(self._settings.data_dir / "node.json", self._role, raylet.process, services)
-        protecting = asyncio.create_task(self._protect(raylet.node))
+        beside = [asyncio.create_task(self._protect(raylet.node)), asyncio.create_task(self._gateway(raylet))]
         try:
             drained = await self._ended(ray, raylet)
         finally:
-            protecting.cancel()
-            await asyncio.gather(protecting, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         if not drained:
             return 1
         left = await self._owned(raylet.node)
@@ -129,6 +132,7 @@ class Node:
     async def _ended(self, ray: asyncio.subprocess.Process, raylet: Raylet) -> bool:
         """Wait until the node has ended; True if that was orderly."""
         deadline: float | None = None
+        dead: set[Process] = set()
         while alive(raylet.process):
             if self._terminated.is_set() and deadline is None:
                 log.info("SIGTERM: the node is being drained")
@@ -138,7 +142,7 @@ class Node:
             if deadline is not None and time.monotonic() > deadline:
                 log.error("the node did not end in time")
                 return True
-            _reap(ray.pid)
+            dead = _reap(dead)
             await asyncio.sleep(LOOK)
         if deadline is not None:
             return True
@@ -154,6 +158,20 @@ class Node:
             return None
         return await protection.owned(Registry(self._store), node)
 
+    async def _gateway(self, raylet: Raylet) -> None:
+        """Have a gateway until SIGTERM, whose requests then end while the node is drained."""
+        if not self._settings.node.gateway:
+            return
+        node = self._settings.node
+        own = {"MALOTE_RAY_ADDRESS": node.head or f"{raylet.address}:{node.gcs_port}"}
+        environment = os.environ | plan.environment(Role.WORKER, self._settings, os.environ) | own
+        door_open = asyncio.create_task(door.keep_open(environment, self._settings.gateway.shutdown_timeout))
+        try:
+            await self._terminated.wait()
+        finally:
+            door_open.cancel()
+            await asyncio.gather(door_open, return_exceptions=True)
+
     async def _protect(self, node: str) -> None:
         agent = os.environ.get(ecs.AGENT)
         if agent is None:
@@ -168,12 +186,18 @@ class Node:
         )
 
 
-def _reap(ray: int) -> None:
+def _reap(waiting: set[Process]) -> set[Process]:
+    """Reap orphans that came here; call it again with what it returned.
+
+    Only what was already dead at the last look: children of our own are reaped at once by who waits for them,
+    and their status must not be taken from them.
+    """
     me = os.getpid()
-    for process in descendants(me):
-        if process.parent == me and process.pid != ray and process.state == "Z":
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process.pid, os.WNOHANG)
+    dead = {process for process in descendants(me) if process.parent == me and process.state == "Z"}
+    for process in dead & waiting:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+    return dead
 
 
 def _kill_everything() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from actors.settings import NodeSettings, Settings
@@ -34,6 +35,11 @@ class Role(StrEnum):
 
     HEAD = "head"
     WORKER = "worker"
+
+
+def directory(settings: Settings) -> Path:
+    """Where Ray keeps its sockets and logs on this node."""
+    return settings.temp_dir / "malote-node"
 
 
 def slots(role: Role, settings: NodeSettings, memory: int) -> int:
@@ -68,7 +74,7 @@ def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[s
         "--object-store-memory": str(OBJECT_STORE_BYTES),
         # /dev/shm of a container is smaller than that, and nothing of ours goes through the store.
         "--plasma-directory": str(settings.temp_dir),
-        "--temp-dir": str(settings.temp_dir / "ray"),
+        "--temp-dir": str(directory(settings)),
         "--min-worker-port": first,
         "--max-worker-port": last,
         **{option: str(node.first_port + offset) for offset, option in enumerate(PORTS)},
