@@ -5,6 +5,7 @@
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
 # make bench-media          what files do to the text beside them (ARGS=--help)
+# make deploy-lint          the Dockerfile and the compose file
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 # make bench-metrics        what measuring costs
 #
@@ -21,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 # takes to start otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
+.PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
     bench-delivery bench-media bench-metrics
 
 demo: $(INSTALLED) engine
@@ -31,7 +32,7 @@ up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
 # Tests with a Ray cluster by themselves and last: each file has a cluster of its own.
-test: lint engine engine-test s3
+test: lint deploy-lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
 	$(BIN)/pytest -n 2 --dist loadfile -m cluster $(ARGS)
 
@@ -39,6 +40,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The recipe of the image and the compose file, neither of which is run here.
+deploy-lint: $(INSTALLED)
+	$(BIN)/hadolint deploy/docker/Dockerfile
+	compose=$$(PYTHON=$(abspath $(BIN)/python) engine/build.sh compose) && \
+	    $$compose -no-interpolation deploy/docker/compose.yaml >/dev/null
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
