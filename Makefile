@@ -5,6 +5,7 @@
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
 # make bench-media          what files do to the text beside them (ARGS=--help)
+# make bench-incident       let an endpoint hang and a node be emptied, and see it alerted (ARGS=--help)
 # make deploy-lint          the Dockerfile and the compose file
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 # make bench-metrics        what measuring costs
@@ -23,7 +24,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
-    bench-delivery bench-media bench-metrics
+    bench-delivery bench-media bench-metrics bench-incident
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -74,6 +75,9 @@ bench-metrics: $(INSTALLED)
 
 bench-delivery: $(INSTALLED)
 	$(BIN)/python -m bench.delivery $(ARGS)
+
+bench-incident: $(INSTALLED) engine
+	$(BIN)/python -m bench.incident $(ARGS)
 
 bench-media: $(INSTALLED) engine
 	$(BIN)/python -m bench.media $(ARGS)

@@ -50,6 +50,7 @@ class World:
     Attributes:
         instances: phone numbers of the paired accounts by instance.
         contacts: phone numbers of those who write.
+        secret: signs what the receiver gets.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class World:
         self.api = Malote("")
         self.lab = LabControl("")
         self.local: Local | None = None
-        self._secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
-        self._receiver = Receiver(books, self._secret)
+        self.secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
+        self._receiver = Receiver(books, self.secret)
         self._key = new_token()
         self._directory = directory
         self._say = say
@@ -210,7 +211,7 @@ class World:
     async def _pair(self, name: str, phone: str) -> None:
         await self.lab.create("/accounts", {"phone": phone, "name": name})
         await self.api.create("/v1/instances", {"id": name, "name": name})
-        webhook = {"url": self._receiver.url(name), "secret": self._secret}
+        webhook = {"url": self._receiver.url(name), "secret": self.secret}
         await self.api.call("POST", f"/v1/instances/{name}/webhooks", webhook)
         scanned = ""
         try:
