@@ -1,6 +1,7 @@
 # make demo [ARGS=--once]   see it work           make up     run it on this machine
 # make test                 every check there is  make lint   the quick ones
 # make engine               build the engine      make clean  remove what was built
+# make deploy-lint          lint image, compose file and CloudFormation; nothing of them is run
 # make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
@@ -20,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 # takes to start otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
+.PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
     bench-delivery bench-media
 
 demo: $(INSTALLED) engine
@@ -30,7 +31,7 @@ up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
 # Tests with a Ray cluster by themselves and last: each file has a cluster of its own.
-test: lint engine engine-test s3
+test: lint deploy-lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
 	$(BIN)/pytest -n 2 --dist loadfile -m cluster $(ARGS)
 
@@ -38,6 +39,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+deploy-lint: $(INSTALLED)
+	PYTHON=$(abspath $(BIN)/python) TOOLS=$(abspath $(VENV))/deploy-lint deploy/lint.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
