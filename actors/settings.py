@@ -369,6 +369,64 @@ class MetricsSettings(BaseSettings):
     per_endpoint: bool = Field(False, description="Have gauges of each endpoint, labelled with its id")
 
 
+class NodeSettings(BaseSettings):
+    """A node of a cluster, as ``python -m deploy.node`` runs it."""
+
+    # A Redis URL has a password in it, which no error should repeat.
+    model_config = SettingsConfigDict(env_prefix="MALOTE_NODE_", frozen=True, hide_input_in_errors=True)
+
+    head: str | None = Field(
+        None, pattern=r"^[^\s:/]+:\d+$", description="host:port of the head's GCS; a worker needs it"
+    )
+    address: str | None = Field(None, description="This node's own; unset: from ECS, or as Ray finds it")
+    slots: int | None = Field(
+        None, ge=0, description="Instances that fit; unset: as many as memory allows, none on the head"
+    )
+    instance_memory: Count = Field(
+        160 * 1024**2, description="Bytes reckoned for an instance with its engine"
+    )
+    reserved_memory: int = Field(
+        1024**3, ge=0, description="Bytes kept for Ray's own processes, couriers, and converting files"
+    )
+    niceness: int = Field(0, ge=0, le=19, description="Of actors; Ray's own default is 15")
+    gateway: bool = Field(False, description="Run a gateway on this node, too")
+    gcs_port: int = Field(6379, gt=0, le=65535, description="Where the head's GCS listens")
+    dashboard_host: str = Field("127.0.0.1", description="Where the head takes jobs; never a public address")
+    dashboard_port: int = Field(8265, gt=0, le=65535)
+    first_port: int = Field(
+        6400,
+        gt=0,
+        le=65530,
+        description="First of six in a row: node manager, object manager, dashboard agent (two), runtime "
+        "environments, metrics",
+    )
+    worker_ports: str = Field(
+        "10002-19999", pattern=r"^\d{1,5}-\d{1,5}$", description="Each actor on the node takes one"
+    )
+    gcs_redis_url: SecretStr | None = Field(
+        None,
+        description="redis(s)://… where the head keeps the cluster's state, so that it can die; another "
+        "server than MALOTE_REDIS_URL",
+    )
+    gcs_patience: Count = Field(180, description="Seconds for which a node lives on without the head")
+    stop_timeout: Seconds = Field(
+        120.0, gt=20, description="Seconds from SIGTERM to SIGKILL, as the container's platform is told"
+    )
+    protection_minutes: int = Field(
+        60, ge=1, le=2880, description="How long each ECS scale-in protection lasts; it is renewed at half"
+    )
+    protection_look: Seconds = Field(10.0, description="Seconds between two looks at what the node owns")
+    tls_cert: Path | None = Field(None, description="This node's certificate; set all three of them or none")
+    tls_key: Path | None = Field(None, description="Its private key")
+    tls_ca: Path | None = Field(None, description="The authority that signed every node's certificate")
+
+    @model_validator(mode="after")
+    def _all_of_tls(self) -> NodeSettings:
+        if len({self.tls_cert is None, self.tls_key is None, self.tls_ca is None}) > 1:
+            raise ValueError("set the certificate, its key and the authority, or none of them")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Nested groups have prefixes of their own, as in ``MALOTE_COURIER_TIMEOUT=10``."""
 
@@ -409,6 +467,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    node: NodeSettings = Field(default_factory=NodeSettings)
 
     @field_validator("allow_hosts", mode="before")
     @classmethod

@@ -6,7 +6,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-COMPOSE_GO_VERSION=v2.16.2
 PYTHON=${PYTHON:-python3}
 TOOLS=${TOOLS:-$PWD/.venv/deploy-lint}
 mkdir -p "$TOOLS"
@@ -19,13 +18,8 @@ if ! cmp -s deploy/lint-requirements.txt "$TOOLS/installed"; then
     "$TOOLS/python/bin/pip" install --quiet --disable-pip-version-check -r deploy/lint-requirements.txt
     cp deploy/lint-requirements.txt "$TOOLS/installed"
 fi
-compose=$TOOLS/compose-go-$COMPOSE_GO_VERSION/cmd
-if [ ! -x "$compose" ]; then
-    go=$(PYTHON=$PYTHON engine/build.sh env)
-    GOFLAGS=-buildvcs=false GOTOOLCHAIN=local CGO_ENABLED=0 GOBIN=$(dirname "$compose") \
-        "$go" install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO_VERSION"
-fi
 flock -u 9
+compose=$(PYTHON=$PYTHON engine/build.sh compose)
 
 bin=$TOOLS/python/bin
 failed=0

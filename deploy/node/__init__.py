@@ -1,0 +1,1 @@
+"""What a container of the cluster runs: a Ray node that is emptied before it ends."""

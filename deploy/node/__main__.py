@@ -1,0 +1,43 @@
+"""``python -m deploy.node head|worker`` runs a node; ``health`` says whether the one that runs here works."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from actors.settings import Settings
+from deploy.errors import CommandError, Exit
+from deploy.node import health, plan
+from deploy.node.ecs import EcsError
+from deploy.node.entry import Node
+from deploy.node.plan import Role
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status."""
+    if len(arguments) != 1 or arguments[0] not in (*Role, "health"):
+        print(__doc__, file=sys.stderr)
+        return Exit.USAGE
+    try:
+        settings = Settings()
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        if arguments[0] == "health":
+            environment = plan.environment(Role.WORKER, settings, os.environ)
+            health.check(settings.data_dir / "node.json", environment)
+            return Exit.OK
+        return asyncio.run(Node(Role(arguments[0]), settings).run())
+    except CommandError as error:
+        print(f"{error.problem}. {error.remedy}".strip(), file=sys.stderr)
+        return error.status
+    except (EcsError, ValidationError) as error:
+        print(error, file=sys.stderr)
+        return Exit.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""Nodes as containers run them: each `python -m deploy.node` a process tree of its own, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from deploy.processes import Process, alive, descendants, end
+from tests.cli.command import environment
+from tests.cluster.nodes import ROOT, START_ATTEMPTS, TOO_SLOW, _free_port
+
+WORKER_PORTS = 40
+"""Ports that each node has for its actors."""
+
+
+class Container:
+    """One node.
+
+    Args:
+        host: its loopback address.
+        settings: ``MALOTE_…`` and what a platform puts into the environment.
+    """
+
+    def __init__(self, name: str, role: str, directory: Path, settings: dict[str, str]) -> None:
+        self.name = name
+        self.role = role
+        self.directory = directory
+        self.settings = settings
+        self.process: asyncio.subprocess.Process | None = None
+        self._family: list[Process] = []
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    @property
+    def raylet(self) -> Process:
+        return Process(**json.loads((self.directory / "node.json").read_text())["raylet"])
+
+    async def start(self) -> None:
+        """Start it and wait until it is healthy. A start that took Ray too long is repeated."""
+        for attempt in range(1, START_ATTEMPTS + 1):
+            await self._launch()
+            while self.process.returncode is None:
+                if (self.directory / "node.json").exists() and await self.health() == 0:
+                    return
+                await asyncio.sleep(0.2)
+            if TOO_SLOW not in self.log or attempt == START_ATTEMPTS:
+                raise AssertionError(f"{self.name} ended with {self.process.returncode}: {self.log}")
+
+    async def _launch(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "log").open("wb") as log:
+            self.process = await self._run(self.role, out=log)
+
+    async def health(self) -> int:
+        """Exit status of the container's health check."""
+        check = await self._run("health", out=asyncio.subprocess.DEVNULL)
+        return await check.wait()
+
+    async def terminate(self) -> int:
+        """SIGTERM, as a platform ends a container. Returns the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return await self.process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL for everything at once, as when the machine is lost."""
+        if self.process is None:
+            return
+        self._family = [*descendants(self.process.pid), *self._family]
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        for process in self._family:
+            if alive(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+        await self.process.wait()
+        await asyncio.to_thread(end, self._family, patience=1.0)
+
+    async def _run(self, argument: str, *, out: object) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deploy.node", argument),
+            env=environment(**self.settings),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+
+
+class Containers:
+    """A cluster of them.
+
+    Args:
+        directory: for logs and data.
+        settings: ``MALOTE_…`` that all nodes share.
+    """
+
+    def __init__(self, directory: Path, gcs_redis: str, **settings: str) -> None:
+        self._directory = directory
+        self._temporary = Path(tempfile.mkdtemp(prefix="mlt-"))
+        self._all: list[Container] = []
+        self._settings = settings
+        self._head_settings = {
+            "MALOTE_NODE_GCS_REDIS_URL": gcs_redis,
+            "MALOTE_NODE_GCS_PORT": str(_free_port()),
+            "MALOTE_NODE_DASHBOARD_PORT": str(_free_port()),
+        }
+        directory.mkdir(parents=True)
+        token = directory / "ray-token"
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
+        self.access = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+
+    @property
+    def address(self) -> str:
+        """Of the head."""
+        return f"127.0.0.2:{self._head_settings['MALOTE_NODE_GCS_PORT']}"
+
+    async def job(self, command: str) -> tuple[int, str]:
+        """Submit a job through the dashboard; its exit status, and what it and the submission printed."""
+        url = f"http://127.0.0.1:{self._head_settings['MALOTE_NODE_DASHBOARD_PORT']}"
+        submit = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--address", url),
+            *("--working-dir", str(ROOT), "--", sys.executable, "-m", "deploy.job", command),
+            env=environment(**self.access),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            said, _ = await asyncio.wait_for(submit.communicate(), 240)
+        finally:
+            if submit.returncode is None:
+                submit.kill()
+        assert submit.returncode is not None
+        return submit.returncode, said.decode()
+
+    def head(self) -> Container:
+        return self._add("head", "head", "127.0.0.2", self._head_settings)
+
+    def worker(self, name: str, **settings: str) -> Container:
+        """A worker; ``MALOTE_NODE_ADDRESS`` or an ECS agent has to say where it is."""
+        return self._add(name, "worker", None, settings | {"MALOTE_NODE_HEAD": self.address})
+
+    def _add(self, name: str, role: str, address: str | None, settings: dict[str, str]) -> Container:
+        # Nodes of one machine share its ports; containers would not.
+        first = 32_000 - (len(self._all) + 1) * 100 - os.getpid() % 90 * 100
+        directory = self._directory / name
+        temporary = self._temporary / str(len(self._all))
+        temporary.mkdir()
+        own = {
+            "MALOTE_DATA_DIR": str(directory),
+            "MALOTE_TEMP_DIR": str(temporary),
+            "MALOTE_NODE_FIRST_PORT": str(first),
+            "MALOTE_NODE_WORKER_PORTS": f"{first + 10}-{first + 10 + WORKER_PORTS}",
+        }
+        if address is not None:
+            own["MALOTE_NODE_ADDRESS"] = address
+        found = Container(name, role, directory, self.access | self._settings | own | settings)
+        self._all.append(found)
+        return found
+
+    async def __aenter__(self) -> Containers:
+        return self
+
+    async def __aexit__(self, *ended: object) -> None:
+        for container in self._all:
+            await container.kill()
+        shutil.rmtree(self._temporary, ignore_errors=True)
