@@ -93,8 +93,8 @@ def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[s
             if redis.username:
                 options["--redis-username"] = unquote(redis.username)
             if redis.password:
-                # `ray start` itself looks into Redis and reads no environment for it; on the command line of its
-                # GCS, Ray puts it anyway.
+                # `ray start` itself looks into Redis, and reads no environment for it. Ray puts it on the
+                # command line of its GCS anyway.
                 options["--redis-password"] = unquote(redis.password)
     else:
         options["--address"] = str(node.head)
