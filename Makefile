@@ -7,6 +7,7 @@
 # make bench-kill           the same while processes and nodes are killed
 # make bench-media          what files do to the text beside them (ARGS=--help)
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
+# make bench-metrics        what measuring costs
 #
 # Everything is made on first use: a virtual environment in .venv, and the engine. PYTHON chooses the
 # interpreter (3.11 or later), ARGS is passed on.
@@ -22,7 +23,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
-    bench-delivery bench-media
+    bench-delivery bench-media bench-metrics
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -64,6 +65,9 @@ bench-handoff: $(INSTALLED) engine
 
 bench-kill: $(INSTALLED) engine
 	$(BIN)/python -m bench.handoff --kill $(ARGS)
+
+bench-metrics: $(INSTALLED)
+	$(BIN)/python -m bench.metrics $(ARGS)
 
 bench-delivery: $(INSTALLED)
 	$(BIN)/python -m bench.delivery $(ARGS)

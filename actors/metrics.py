@@ -10,13 +10,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from actors.events import EventType
 
+# When each series began is half of all samples, and nobody asks for it.
+disable_created_metrics()
 REGISTRY = CollectorRegistry()
 """Only these metrics: no other library's."""
 
@@ -51,11 +54,22 @@ STEPS = ("prepare", "quiesce", "disconnect", "fence", "activate", "retire")
 ROLES = ("gateway", "instance", "courier", "supervisor")
 
 
+_known: list[tuple[Counter | Histogram, tuple[str, ...]]] = []
+
+
+def from_zero() -> None:
+    """Have all series whose labels are known beforehand, with zeros.
+
+    One that begins with 1 is no increase to Prometheus. One process of a node is enough for that: each costs
+    every process that has it.
+    """
+    for metric, values in _known:
+        metric.labels(*values)
+
+
 def _counter(name: str, meaning: str, *values: Sequence[str], labels: Sequence[str] = ()) -> Counter:
-    """A counter whose series exist from the start: one that begins with 1 is no increase to Prometheus."""
     counter = Counter(name, meaning, labels, registry=REGISTRY)
-    for combination in itertools.product(*values) if values else ():
-        counter.labels(*combination)
+    _known.extend((counter, combination) for combination in (itertools.product(*values) if values else ()))
     return counter
 
 
@@ -68,8 +82,7 @@ def _histogram(
     name: str, meaning: str, buckets: Sequence[float], values: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> Histogram:
     histogram = Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
-    for value in values:
-        histogram.labels(value)
+    _known.extend((histogram, (value,)) for value in values)
     return histogram
 
 
@@ -266,6 +279,57 @@ SCRAPE_SECONDS = _histogram("malote_scrape_seconds", "Putting a node's metrics t
 
 SAMPLERS: list[Callable[[], None]] = []
 """Called before this process's values are exported: what is cheaper to look at now and then than to count."""
+
+
+def sample() -> None:
+    """Bring this process's values up to date."""
+    for sampler in list(SAMPLERS):
+        sampler()
+
+
+class Tally:
+    """A counter on the path of every event: a plain number, added to the metric when that is exported."""
+
+    __slots__ = ("_counter", "number")
+
+    def __init__(self, counter: Counter) -> None:
+        self.number = 0
+        self._counter = counter
+        SAMPLERS.append(self.flush)
+
+    def flush(self) -> None:
+        """Add what was counted."""
+        if self.number:
+            self._counter.inc(self.number)
+            self.number = 0
+
+
+class Durations:
+    """A histogram on the path of every event, likewise."""
+
+    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds: Sequence[float] = histogram._upper_bounds
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+        SAMPLERS.append(self.flush)
+
+    def observe(self, seconds: float) -> None:
+        """It took so long."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def flush(self) -> None:
+        """Add what was observed."""
+        # Private, as is the only way to add several at a time; a test sees that they are what they were.
+        for number, count in enumerate(self._counts):
+            if count:
+                self._histogram._buckets[number].inc(count)
+                self._counts[number] = 0
+        self._histogram._sum.inc(self._sum)
+        self._sum = 0.0
 
 
 def instance_label(instance_id: str) -> str:

@@ -53,6 +53,7 @@ class MailboxSettings(BaseSettings):
         10_000, description="Messages remembered, to be quoted, reacted to, edited, deleted and forwarded"
     )
     known_ttl: Count = Field(7 * 86_400, description="Seconds a message is remembered")
+    chats: Count = Field(10_000, description="Chats listed; of more, those silent longest are left out")
 
 
 class OutboxSettings(BaseSettings):

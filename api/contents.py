@@ -108,11 +108,16 @@ class SendForward(c.Forward, Addressed):
     """A message that was received or sent, once more, marked as forwarded."""
 
 
+class SendVote(c.Vote, Addressed):
+    """A vote in a poll; without options it is taken back."""
+
+
 class SendMessage(
     RootModel[
         Annotated[
             SendText | SendImage | SendVideo | SendGif | SendAudio | SendVoice | SendDocument | SendSticker
-            | SendLocation | SendContact | SendPoll | SendReaction | SendEdit | SendDelete | SendForward,
+            | SendLocation | SendContact | SendPoll | SendReaction | SendEdit | SendDelete | SendForward
+            | SendVote,
             Field(discriminator="type"),
         ]
     ]
@@ -128,6 +133,7 @@ class SendMessage(
 
 TO = "+55 11 91234-5678"
 GROUP = "120363000000000000@g.us"
+POLLED = "3EB0D4C3B2A190807060"
 ANSWERED = "3EB0A1B2C3D4E5F60718"
 MEDIA = {"id": "med_0a1b2c3d4e5f"}
 
@@ -184,6 +190,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "reaction taken back": {"to": TO, "type": "reaction", "message_id": ANSWERED, "emoji": ""},
     "edit": {"to": TO, "type": "edit", "message_id": c.EXAMPLE_ID, "text": "Hello again from Malote"},
     "delete": {"to": TO, "type": "delete", "message_id": c.EXAMPLE_ID},
+    "vote": {"to": TO, "type": "poll_vote", "message_id": POLLED, "options": ["Friday"]},
     "forward": {"to": GROUP, "type": "forward", "message_id": ANSWERED},
 }
 """A body for each kind, and for what several kinds can have."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.events import Chat, Party
-from actors.messages.notices import CallNotice, ContactChanges, GroupChanges, JoinedGroup
+from actors.messages.notices import CallNotice, ChatChanges, ContactChanges, GroupChanges, JoinedGroup
 from actors.messages.received import (
     ShownContent,
     ShownDelete,
@@ -242,6 +242,7 @@ class HistoryMessage(MessageData):
     """A message of before, as its own event would have told of it when it came."""
 
     type: str = Field(description="Of that event", examples=["message.received"])
+    content: ShownContent | None = None
 
 
 class HistoryMessagesData(HistoryPart):
@@ -292,6 +293,13 @@ class NoticeData(Data):
     sender: Party | None = None
 
 
+class ChatUpdatedData(NoticeData):
+    """A setting that the devices of the account share."""
+
+    changes: ChatChanges | None = None
+    initial: bool = Field(False, description="It was so before this device was linked")
+
+
 class GroupChangedData(NoticeData):
     """A change of a group. `sender` made it, if that is known."""
 
@@ -331,6 +339,31 @@ class ContactPresenceData(Data):
     sender: Party
     available: bool
     last_seen: str | None
+
+
+class AccountChanges(Data):
+    """What changed of the account."""
+
+    privacy: list[str] = Field(description="Settings that changed, by their names; read them to know how")
+
+
+class AccountChangedData(NoticeData):
+    """A change of the account, made on the phone or by another device."""
+
+    changes: AccountChanges | None = None
+
+
+class BlocklistChanges(Data):
+    """Both empty: WhatsApp did not say who, read the list."""
+
+    blocked: list[Party]
+    unblocked: list[Party]
+
+
+class BlocklistChangedData(NoticeData):
+    """A change of whom the account has blocked, made on the phone or by another device."""
+
+    changes: BlocklistChanges | None = None
 
 
 # ---- the instance ---------------------------------------------------------------------------------------

@@ -187,6 +187,11 @@ KINDS: dict[EventType, EventKind] = {
         d.ChatChangedData,
         {**MESSAGE, "kind": "protocolMessage", "text": None, "expires_in": 604_800},
     ),
+    EventType.CHAT_UPDATED: EventKind(
+        "A chat was archived, pinned, muted or marked as read, on the phone or by any other device.",
+        d.ChatUpdatedData,
+        {**_notice("archive", DIRECT), "sender": None, "changes": {"archived": True}, "initial": False},
+    ),
     EventType.CHAT_PRESENCE: EventKind(
         "Somebody types or records, or stopped.",
         d.ChatPresenceData,
@@ -201,6 +206,16 @@ KINDS: dict[EventType, EventKind] = {
         "A contact's name, picture, about text or identity changed.",
         d.ContactChangedData,
         _notice("push_name", DIRECT, changes={"name": "Ana Souza"}),
+    ),
+    EventType.ACCOUNT_CHANGED: EventKind(
+        "Privacy settings of this account were changed, on the phone or by another device.",
+        d.AccountChangedData,
+        {"kind": "privacy_settings", "event": {}, "changes": {"privacy": ["last_seen"]}},
+    ),
+    EventType.BLOCKLIST_CHANGED: EventKind(
+        "Somebody was blocked or unblocked, on the phone or by another device.",
+        d.BlocklistChangedData,
+        {"kind": "blocklist", "event": {}, "changes": {"blocked": [ANA], "unblocked": []}},
     ),
     EventType.GROUP_JOINED: EventKind(
         "This account came into a group.",

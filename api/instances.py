@@ -77,7 +77,8 @@ HistoryWanted = Annotated[
     History,
     Field(
         description="What is read of the history that the phone offers: nothing, the last months, or all of "
-        "it. A phone offers all of it only to a device that is paired while this says `full`"
+        "it. A phone offers all of it only to a device that is paired while this says `full`: set it before "
+        "the instance connects"
     ),
 ]
 ADMIN_ONLY = ("proxy", "tenant")

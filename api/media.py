@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, content_disposition_filename, hdrs, parse_content_disposition, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, Field
 
 from actors.media.errors import Code, MediaError
@@ -183,7 +184,7 @@ async def _file_of_form(request: web.Request) -> BodyPartReader:
         async for part in await request.multipart():
             if isinstance(part, BodyPartReader) and part.filename is not None:
                 return part
-    except ValueError as error:
+    except (ValueError, HttpProcessingError) as error:
         raise Problem(p.BAD_REQUEST, "The form cannot be read: send it as multipart/form-data.") from error
     raise MediaError(Code.EMPTY, "there is no file in the form: add one, with a file name")
 

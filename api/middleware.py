@@ -48,6 +48,7 @@ CALL_CODES = {
     "group_forbidden": p.GROUP_FORBIDDEN,
     "invite_invalid": p.INVITE_INVALID,
     "unsupported": p.UNSUPPORTED,
+    "no_app_state_key": p.NOT_READY,
     "store_locked": p.INSTANCE_UNAVAILABLE,
     "store_failed": p.INSTANCE_UNAVAILABLE,
 }

@@ -39,7 +39,7 @@ async def read_body(request: web.Request, model: type[M]) -> M:
         what = f"The body did not arrive within {BODY_TIMEOUT:g} seconds."
         raise Problem(TOO_SLOW, what, headers={"Connection": "close"}) from error
     if not raw and not needed(model):
-        return model.model_validate({})
+        return _validated(model, b"{}", tagged=False)
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() not in ENCODINGS:
         raise Problem(
@@ -65,6 +65,10 @@ async def read_body(request: web.Request, model: type[M]) -> M:
     usual = getattr(model, "usual_type", None)
     if usual is not None and isinstance(value, dict) and "type" not in value:
         raw = to_json({"type": usual, **value})
+    return _validated(model, raw, tagged=tagged)
+
+
+def _validated(model: type[M], raw: bytes, *, tagged: bool) -> M:
     try:
         # Strictly, as the documentation says it: nothing becomes a number or a truth value that is none.
         return model.model_validate_json(raw, strict=True)

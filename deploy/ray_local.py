@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from actors import logs
 from actors.settings import Settings
 from deploy.errors import CommandError
 from deploy.lock import write_private
@@ -117,8 +118,8 @@ def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | No
 
 def main(arguments: Sequence[str]) -> int:
     """Run the cluster until SIGTERM, or until a part of it dies. Returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = Settings()
+    logs.configure(settings.log_level, events=settings.log_events)
     import ray
     from ray.exceptions import RayError
 

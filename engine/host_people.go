@@ -29,6 +29,8 @@ func queryPeople(ctx context.Context, s *session.Session, command *pb.ToEngine) 
 	case *pb.ToEngine_SetPicture:
 		result, err := s.SetPicture(ctx, c.SetPicture)
 		return &pb.Reply{Result: &pb.Reply_SetPicture{SetPicture: result}}, err
+	case *pb.ToEngine_SetChat:
+		return nil, s.SetChat(ctx, c.SetChat)
 	case *pb.ToEngine_SetDisappearing:
 		return nil, s.SetDisappearing(ctx, c.SetDisappearing)
 	default:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lab.state import State
     from lab.switchboard import Switchboard
     from lab.wire import Node
+
+log = logging.getLogger(__name__)
 
 MEDIA_KIND = "md-msg-hist"
 _KEYS_INFO = b"WhatsApp History Keys"
@@ -59,8 +62,15 @@ class Phones:
         self.pasts = Pasts(state, board.directory)
 
     def linked(self, device: Device) -> None:
-        """A device has left keys. The first time, it hears of the past, if there is one."""
-        if self.pasts.of(device.account.phone) and not self._peers.met(device):
+        """A device has left keys. The first time, it gets the key of shared settings and the past."""
+        if self._peers.met(device):
+            return
+        try:
+            self._share_key(device)
+        except LabError as error:
+            log.warning("%s: %s", error.code, error.detail)
+            return
+        if self.pasts.of(device.account.phone):
             self.offer(device, "initial_bootstrap")
             self.offer(device, "full" if device.record.full_history else "recent")
 
@@ -110,6 +120,8 @@ class Phones:
             body = wa.PeerMessage.FromString(self._peers.open(device, enc))
         except DecodeError as error:
             raise LabError("undecryptable", f"{device.account.phone}: {error}", 502) from error
+        if body.protocol_message.type == wa.ProtocolMessage.APP_STATE_SYNC_KEY_REQUEST:
+            self._share_key(device)
         request = body.protocol_message.peer_data_operation_request
         if request.HasField("history_on_demand"):
             self._answer(device, request.history_on_demand, message.text("id"))
@@ -172,7 +184,7 @@ class Phones:
 
     def _upload(self, device: Device, packed: bytes, notice: wa.HistorySyncNotification) -> str:
         key = os.urandom(32)
-        sealed = _seal(packed, key)
+        sealed = seal(packed, key, _KEYS_INFO)
         with self._board.media.draft() as draft:
             draft.write(sealed)
             draft.digest()
@@ -184,9 +196,16 @@ class Phones:
 
     def _tell(self, device: Device, notice: wa.HistorySyncNotification) -> str:
         """Tell a device alone, as a message of the phone's."""
-        body = wa.PeerMessage()
-        body.protocol_message.type = wa.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
-        body.protocol_message.history_sync_notification.CopyFrom(notice)
+        kind = wa.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
+        return self._send(device, wa.ProtocolMessage(type=kind, history_sync_notification=notice))
+
+    def _share_key(self, device: Device) -> None:
+        share = wa.AppStateKeyShare(keys=[self._board.app_states.key(device.account)])
+        kind = wa.ProtocolMessage.APP_STATE_SYNC_KEY_SHARE
+        self._send(device, wa.ProtocolMessage(type=kind, app_state_key_share=share))
+
+    def _send(self, device: Device, message: wa.ProtocolMessage) -> str:
+        body = wa.PeerMessage(protocol_message=message)
         begins = not self._peers.met(device)
         prekey = self._board.directory.take_prekey(device) if begins else None
         enc = self._peers.seal(device, body.SerializeToString(), prekey)
@@ -217,8 +236,13 @@ def _older_than(chat: PastChat, wanted: wa.PeerDataOperationRequest.HistoryOnDem
     return [one for one in chat.messages if one.timestamp < wanted.oldest_timestamp]
 
 
-def _seal(plain: bytes, key: bytes) -> bytes:
-    keys = HKDF(hashes.SHA256(), 112, None, _KEYS_INFO).derive(key)
+def seal(plain: bytes, key: bytes, info: bytes) -> bytes:
+    """A file as its readers download it.
+
+    Args:
+        info: for which kind of file the key is.
+    """
+    keys = HKDF(hashes.SHA256(), 112, None, info).derive(key)
     iv, cipher_key, mac_key = keys[:16], keys[16:48], keys[48:80]
     padder = padding.PKCS7(128).padder()
     encryptor = Cipher(algorithms.AES(cipher_key), modes.CBC(iv)).encryptor()

@@ -68,8 +68,14 @@ class Peers:
 
         Args:
             prekey: a one-time key of the device, if it has one left, to begin a session with.
+
+        Raises:
+            LabError: the keys that the device has left are no keys.
         """
-        sessions = self._load(device) or [_begun(device, prekey)]
+        try:
+            sessions = self._load(device) or [_begun(device, prekey)]
+        except SignalCryptoError as error:
+            raise LabError("bad_client", f"{device.account.phone}: {error}", 502) from error
         session, account = sessions[0], device.account
         header, sealed, mac_key = ratchet_encrypt(session.ratchet, pad_random_max16(body), b"")
         message = SignalMessage(header, sealed)

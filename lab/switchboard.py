@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lab.accounts import Account, Device, Directory
+from lab.app_state import AppStates
 from lab.calls import Calls
 from lab.faults import Faults
 from lab.groups import Groups
@@ -39,6 +40,7 @@ class Switchboard:
         self.identity = identity
         self.media = media
         self.phones = Phones(self, state)
+        self.app_states = AppStates(self, state)
         self.address = ""
         """host:port, once the server listens."""
         self.unknown_queries: dict[str, int] = {}

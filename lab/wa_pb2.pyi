@@ -199,22 +199,30 @@ class PeerMessage(_message.Message):
     def __init__(self, protocol_message: _Optional[_Union[ProtocolMessage, _Mapping]] = ...) -> None: ...
 
 class ProtocolMessage(_message.Message):
-    __slots__ = ("type", "history_sync_notification", "peer_data_operation_request")
+    __slots__ = ("type", "history_sync_notification", "app_state_key_share", "app_state_key_request", "peer_data_operation_request")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         REVOKE: _ClassVar[ProtocolMessage.Type]
         HISTORY_SYNC_NOTIFICATION: _ClassVar[ProtocolMessage.Type]
+        APP_STATE_SYNC_KEY_SHARE: _ClassVar[ProtocolMessage.Type]
+        APP_STATE_SYNC_KEY_REQUEST: _ClassVar[ProtocolMessage.Type]
         PEER_DATA_OPERATION_REQUEST_MESSAGE: _ClassVar[ProtocolMessage.Type]
     REVOKE: ProtocolMessage.Type
     HISTORY_SYNC_NOTIFICATION: ProtocolMessage.Type
+    APP_STATE_SYNC_KEY_SHARE: ProtocolMessage.Type
+    APP_STATE_SYNC_KEY_REQUEST: ProtocolMessage.Type
     PEER_DATA_OPERATION_REQUEST_MESSAGE: ProtocolMessage.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     HISTORY_SYNC_NOTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    APP_STATE_KEY_SHARE_FIELD_NUMBER: _ClassVar[int]
+    APP_STATE_KEY_REQUEST_FIELD_NUMBER: _ClassVar[int]
     PEER_DATA_OPERATION_REQUEST_FIELD_NUMBER: _ClassVar[int]
     type: ProtocolMessage.Type
     history_sync_notification: HistorySyncNotification
+    app_state_key_share: AppStateKeyShare
+    app_state_key_request: AppStateKeyRequest
     peer_data_operation_request: PeerDataOperationRequest
-    def __init__(self, type: _Optional[_Union[ProtocolMessage.Type, str]] = ..., history_sync_notification: _Optional[_Union[HistorySyncNotification, _Mapping]] = ..., peer_data_operation_request: _Optional[_Union[PeerDataOperationRequest, _Mapping]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[ProtocolMessage.Type, str]] = ..., history_sync_notification: _Optional[_Union[HistorySyncNotification, _Mapping]] = ..., app_state_key_share: _Optional[_Union[AppStateKeyShare, _Mapping]] = ..., app_state_key_request: _Optional[_Union[AppStateKeyRequest, _Mapping]] = ..., peer_data_operation_request: _Optional[_Union[PeerDataOperationRequest, _Mapping]] = ...) -> None: ...
 
 class HistorySyncNotification(_message.Message):
     __slots__ = ("file_sha256", "file_length", "media_key", "file_enc_sha256", "direct_path", "sync_type", "chunk_order", "original_message_id", "progress", "inline_payload", "peer_data_request_session_id")
@@ -350,3 +358,169 @@ class WebMessage(_message.Message):
     participant: str
     push_name: str
     def __init__(self, key: _Optional[_Union[WebMessage.Key, _Mapping]] = ..., message: _Optional[bytes] = ..., timestamp: _Optional[int] = ..., participant: _Optional[str] = ..., push_name: _Optional[str] = ...) -> None: ...
+
+class AppStateKey(_message.Message):
+    __slots__ = ("id", "data")
+    class Id(_message.Message):
+        __slots__ = ("id",)
+        ID_FIELD_NUMBER: _ClassVar[int]
+        id: bytes
+        def __init__(self, id: _Optional[bytes] = ...) -> None: ...
+    class Fingerprint(_message.Message):
+        __slots__ = ("raw_id", "current_index", "device_indexes")
+        RAW_ID_FIELD_NUMBER: _ClassVar[int]
+        CURRENT_INDEX_FIELD_NUMBER: _ClassVar[int]
+        DEVICE_INDEXES_FIELD_NUMBER: _ClassVar[int]
+        raw_id: int
+        current_index: int
+        device_indexes: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, raw_id: _Optional[int] = ..., current_index: _Optional[int] = ..., device_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    class Data(_message.Message):
+        __slots__ = ("key", "fingerprint", "timestamp")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+        TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+        key: bytes
+        fingerprint: AppStateKey.Fingerprint
+        timestamp: int
+        def __init__(self, key: _Optional[bytes] = ..., fingerprint: _Optional[_Union[AppStateKey.Fingerprint, _Mapping]] = ..., timestamp: _Optional[int] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    id: AppStateKey.Id
+    data: AppStateKey.Data
+    def __init__(self, id: _Optional[_Union[AppStateKey.Id, _Mapping]] = ..., data: _Optional[_Union[AppStateKey.Data, _Mapping]] = ...) -> None: ...
+
+class AppStateKeyShare(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[AppStateKey]
+    def __init__(self, keys: _Optional[_Iterable[_Union[AppStateKey, _Mapping]]] = ...) -> None: ...
+
+class AppStateKeyRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedCompositeFieldContainer[AppStateKey.Id]
+    def __init__(self, ids: _Optional[_Iterable[_Union[AppStateKey.Id, _Mapping]]] = ...) -> None: ...
+
+class SyncVersion(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class SyncBlob(_message.Message):
+    __slots__ = ("blob",)
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    blob: bytes
+    def __init__(self, blob: _Optional[bytes] = ...) -> None: ...
+
+class SyncRecord(_message.Message):
+    __slots__ = ("index", "value", "key_id")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    index: SyncBlob
+    value: SyncBlob
+    key_id: SyncBlob
+    def __init__(self, index: _Optional[_Union[SyncBlob, _Mapping]] = ..., value: _Optional[_Union[SyncBlob, _Mapping]] = ..., key_id: _Optional[_Union[SyncBlob, _Mapping]] = ...) -> None: ...
+
+class SyncMutation(_message.Message):
+    __slots__ = ("operation", "record")
+    class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SET: _ClassVar[SyncMutation.Operation]
+        REMOVE: _ClassVar[SyncMutation.Operation]
+    SET: SyncMutation.Operation
+    REMOVE: SyncMutation.Operation
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    operation: SyncMutation.Operation
+    record: SyncRecord
+    def __init__(self, operation: _Optional[_Union[SyncMutation.Operation, str]] = ..., record: _Optional[_Union[SyncRecord, _Mapping]] = ...) -> None: ...
+
+class SyncPatch(_message.Message):
+    __slots__ = ("version", "mutations", "snapshot_mac", "patch_mac", "key_id")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MUTATIONS_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_MAC_FIELD_NUMBER: _ClassVar[int]
+    PATCH_MAC_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    version: SyncVersion
+    mutations: _containers.RepeatedCompositeFieldContainer[SyncMutation]
+    snapshot_mac: bytes
+    patch_mac: bytes
+    key_id: SyncBlob
+    def __init__(self, version: _Optional[_Union[SyncVersion, _Mapping]] = ..., mutations: _Optional[_Iterable[_Union[SyncMutation, _Mapping]]] = ..., snapshot_mac: _Optional[bytes] = ..., patch_mac: _Optional[bytes] = ..., key_id: _Optional[_Union[SyncBlob, _Mapping]] = ...) -> None: ...
+
+class SyncSnapshot(_message.Message):
+    __slots__ = ("version", "records", "mac", "key_id")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    version: SyncVersion
+    records: _containers.RepeatedCompositeFieldContainer[SyncRecord]
+    mac: bytes
+    key_id: SyncBlob
+    def __init__(self, version: _Optional[_Union[SyncVersion, _Mapping]] = ..., records: _Optional[_Iterable[_Union[SyncRecord, _Mapping]]] = ..., mac: _Optional[bytes] = ..., key_id: _Optional[_Union[SyncBlob, _Mapping]] = ...) -> None: ...
+
+class SyncFile(_message.Message):
+    __slots__ = ("media_key", "direct_path", "file_length", "file_sha256", "file_enc_sha256")
+    MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+    FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
+    media_key: bytes
+    direct_path: str
+    file_length: int
+    file_sha256: bytes
+    file_enc_sha256: bytes
+    def __init__(self, media_key: _Optional[bytes] = ..., direct_path: _Optional[str] = ..., file_length: _Optional[int] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ...) -> None: ...
+
+class SyncAction(_message.Message):
+    __slots__ = ("index", "value", "padding", "version")
+    class Mute(_message.Message):
+        __slots__ = ("muted", "until")
+        MUTED_FIELD_NUMBER: _ClassVar[int]
+        UNTIL_FIELD_NUMBER: _ClassVar[int]
+        muted: bool
+        until: int
+        def __init__(self, muted: _Optional[bool] = ..., until: _Optional[int] = ...) -> None: ...
+    class Pin(_message.Message):
+        __slots__ = ("pinned",)
+        PINNED_FIELD_NUMBER: _ClassVar[int]
+        pinned: bool
+        def __init__(self, pinned: _Optional[bool] = ...) -> None: ...
+    class Archive(_message.Message):
+        __slots__ = ("archived",)
+        ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+        archived: bool
+        def __init__(self, archived: _Optional[bool] = ...) -> None: ...
+    class Read(_message.Message):
+        __slots__ = ("read",)
+        READ_FIELD_NUMBER: _ClassVar[int]
+        read: bool
+        def __init__(self, read: _Optional[bool] = ...) -> None: ...
+    class Value(_message.Message):
+        __slots__ = ("timestamp", "mute", "pin", "archive", "read")
+        TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+        MUTE_FIELD_NUMBER: _ClassVar[int]
+        PIN_FIELD_NUMBER: _ClassVar[int]
+        ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+        READ_FIELD_NUMBER: _ClassVar[int]
+        timestamp: int
+        mute: SyncAction.Mute
+        pin: SyncAction.Pin
+        archive: SyncAction.Archive
+        read: SyncAction.Read
+        def __init__(self, timestamp: _Optional[int] = ..., mute: _Optional[_Union[SyncAction.Mute, _Mapping]] = ..., pin: _Optional[_Union[SyncAction.Pin, _Mapping]] = ..., archive: _Optional[_Union[SyncAction.Archive, _Mapping]] = ..., read: _Optional[_Union[SyncAction.Read, _Mapping]] = ...) -> None: ...
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    index: bytes
+    value: SyncAction.Value
+    padding: bytes
+    version: int
+    def __init__(self, index: _Optional[bytes] = ..., value: _Optional[_Union[SyncAction.Value, _Mapping]] = ..., padding: _Optional[bytes] = ..., version: _Optional[int] = ...) -> None: ...

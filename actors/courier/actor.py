@@ -43,6 +43,7 @@ class CourierActor:
         self._index = index
         self._courier: Courier | None = None
         self._running: asyncio.Task[Ending] | None = None
+        self._exporting: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"Courier({self._index})"
@@ -52,30 +53,28 @@ class CourierActor:
 
         Who calls this found the actor by its name, so it is the one that should be in office.
         """
+        if self._exporting is None:
+            # One for as long as the process lives: another one would tell again what it has counted.
+            metrics.SAMPLERS.append(self._sample)
+            self._exporting = asyncio.create_task(metrics_node.run(self._settings, "courier"))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> Ending:
         store = Store(self._settings.redis_url or "", self._settings.prefix)
         self._courier = Courier(store, self._settings, self._index, range(self._settings.courier.count))
-        courier = self._courier
-
-        def sample() -> None:
-            measured.sample(courier, self._settings.metrics)
-
-        metrics.SAMPLERS.append(sample)
-        exporting = asyncio.create_task(metrics_node.run(self._settings, "courier"))
         try:
             await self._courier.run()
         except Deposed as error:
             log.warning("deposed", extra={"courier": self._index, "reason": str(error)})
             return "deposed"
         finally:
-            exporting.cancel()
-            await asyncio.gather(exporting, return_exceptions=True)
-            metrics.SAMPLERS.remove(sample)
             await store.close()
         return "drained"
+
+    def _sample(self) -> None:
+        at_work = self._running is not None and not self._running.done()
+        measured.sample(self._courier if at_work else None, self._settings.metrics)
 
     async def watch(self) -> Ending:
         """Pends for as long as it delivers; its end, or this process's, ends the call."""
@@ -95,6 +94,9 @@ class CourierActor:
 
     async def leave(self) -> None:
         """End this process."""
+        if self._exporting is not None:
+            self._exporting.cancel()
+            await asyncio.gather(self._exporting, return_exceptions=True)
         cluster.exit_actor()
 
     async def describe(self) -> dict[str, Any]:

@@ -14,16 +14,22 @@ from actors.settings import MetricsSettings
 
 if TYPE_CHECKING:
     from actors.courier.courier import Courier
+    from actors.courier.line import Line
 
 Standing = Literal["open", "down", "disabled"]
 
 SLOW = 0.8
 """Of its deadline, that an attempt takes to count as slow."""
 
-# Looked up once: finding a label's child costs more than counting.
-_TOOK = {outcome: metrics.ATTEMPT_SECONDS.labels(outcome).observe for outcome in metrics.OUTCOMES}
-_DELIVERED = {kind: metrics.DELIVERED.labels(kind).inc for kind in metrics.TYPES}
-_UNKNOWN = metrics.DELIVERED.labels("unknown").inc
+# Looked up once: to find a label's child costs more than to count.
+_TOOK = {
+    outcome: metrics.Durations(metrics.ATTEMPT_SECONDS.labels(outcome)).observe
+    for outcome in metrics.OUTCOMES
+}
+_DELIVERED = {kind: metrics.Tally(metrics.DELIVERED.labels(kind)) for kind in metrics.TYPES}
+_UNKNOWN = _DELIVERED["unknown"]
+_DELIVERY = metrics.Durations(metrics.DELIVERY_SECONDS)
+_SLOT_WAIT = metrics.Durations(metrics.SLOT_WAIT)
 _TIMED_OUT = {
     Failure.TIMEOUT: metrics.TIMEOUTS.labels("attempt").inc,
     Failure.CONNECT_TIMEOUT: metrics.TIMEOUTS.labels("attempt_connect").inc,
@@ -37,7 +43,7 @@ MARK = b'"received_at":"'
 def slot_taken(asked: float) -> float:
     """A slot was got that was asked for at ``asked`` (monotonic); returns the time of now."""
     now = time.monotonic()
-    metrics.SLOT_WAIT.observe(now - asked)
+    _SLOT_WAIT.observe(now - asked)
     return now
 
 
@@ -65,13 +71,13 @@ def concluded(entry: LogEntry, body: bytes, now: float) -> None:
     """
     result = entry.result
     if result == "delivered":
-        _DELIVERED.get(entry.type, _UNKNOWN)()
+        _DELIVERED.get(entry.type, _UNKNOWN).number += 1
         if entry.kind != "delivery":
             return  # a replay: the age of its event says nothing
         begin = body.find(MARK) + len(MARK)
         if begin >= len(MARK):
             received = datetime.fromisoformat(body[begin : body.index(b'"', begin)].decode())
-            metrics.DELIVERY_SECONDS.observe(max(0.0, now - received.timestamp()))
+            _DELIVERY.observe(max(0.0, now - received.timestamp()))
     elif result == "retry":
         metrics.RETRIES.inc()
     elif result == "dead":
@@ -83,29 +89,29 @@ def given_up_unsent(count: int) -> None:
     _UNSENT.inc(count)
 
 
-def sample(courier: Courier, settings: MetricsSettings) -> None:
-    """Set the gauges of a courier."""
-    lines = courier.lines
+def sample(courier: Courier | None, settings: MetricsSettings) -> None:
+    """Set the gauges of a courier; None: of a process in which none is at work."""
+    lines = courier.lines if courier else []
     now = time.monotonic()
     begun = [moment for line in lines for moment in line.begun.values()]
     metrics.OPEN.set(len(begun))
     metrics.OLDEST_OPEN.set(now - min(begun, default=now))
-    metrics.SLOTS.set(courier.settings.courier.concurrency_total)
-    metrics.SLOTS_WAITING.set(courier.slots_waiting)
+    metrics.SLOTS.set(courier.settings.courier.concurrency_total if courier else 0)
+    metrics.SLOTS_WAITING.set(courier.slots_waiting if courier else 0)
     metrics.KNOWN.set(sum(line.known for line in lines))
     metrics.UNWRITTEN.set(sum(line.unwritten for line in lines))
-    metrics.SWEEP_AGE.set(max(0.0, now - courier.swept))
+    metrics.SWEEP_AGE.set(max(0.0, now - courier.swept) if courier else 0.0)
     states = Counter(line.standing for line in lines)
     for state in _STATES:
         metrics.ENDPOINTS.labels(state).set(states[state])
     if settings.per_endpoint:
-        _each(courier)
+        _each(lines)
 
 
-def _each(courier: Courier) -> None:
+def _each(lines: list[Line]) -> None:
     metrics.ENDPOINT_DOWN.clear()
     metrics.ENDPOINT_BEHIND.clear()
-    for line in courier.lines:
+    for line in lines:
         place = (metrics.instance_label(line.ledger.instance_id), line.record.id)
         metrics.ENDPOINT_DOWN.labels(*place).set(line.standing == "down")
         metrics.ENDPOINT_BEHIND.labels(*place).set(line.behind)

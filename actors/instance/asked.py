@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from actors.instance.account import AccountQueries
+from actors.instance.chats.queries import ChatQueries
 from actors.instance.connection.base import Connection
 from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
@@ -18,7 +19,7 @@ from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account", "history"]
+Subject = Literal["groups", "people", "account", "history", "chats"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -31,6 +32,7 @@ class Asked:
         query: a bounded place for a query of a kind.
         state: of the instance, as it is now.
         contacts: what is known of people.
+        chats: changes the account's chats.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Asked:
         query: Callable[[str], AbstractAsyncContextManager[Connection]],
         state: Callable[[], InstanceState],
         contacts: Contacts,
+        chats: ChatQueries,
     ) -> None:
         self._subjects: dict[str, object] = {
             "groups": GroupQueries(partial(query, "groups")),
             "people": PeopleQueries(partial(query, "people"), contacts),
             "account": AccountQueries(partial(query, "account"), state),
             "history": HistoryQueries(partial(query, "history")),
+            "chats": chats,
         }
         self._state = state
         self._contacts = contacts

@@ -15,10 +15,11 @@ from actors.instance.known import KnownMessages
 from actors.instance.outbox import QueuedMessage
 from actors.messages.compose import Facts, compose, edited
 from actors.messages.compose_media import Uploaded
-from actors.messages.content import Content, Delete, Edit, Reaction
+from actors.messages.content import Content, Delete, Edit, Reaction, Vote
 from actors.messages.describe import Described, describe, media_of, text_of
 from actors.messages.known import RAW_MAX, KnownMessage
-from actors.messages.raw import kind_of, to_keep, unwrap
+from actors.messages.raw import kind_of, poll_of, to_keep, unwrap
+from actors.messages.received import ShownVote
 from actors.messages.rules import Windows, about, check, check_destination
 from actors.registry import now
 from actors.settings import OutboxSettings
@@ -40,6 +41,10 @@ class Composed:
         found = unwrap(self.message)
         described = describe(found.message, view_once=found.view_once)
         assert isinstance(described, Described)
+        if isinstance(self.content, Vote) and isinstance(described, ShownVote):
+            poll = poll_of(self.target.message) if self.target and self.target.message else None
+            update = {"question": poll.name if poll else None, "options": tuple(self.content.options)}
+            described = described.model_copy(update=update)
         content = described.model_dump(mode="json")
         if self.media_id is not None:
             content["media"] |= {"id": self.media_id, "state": "ready"}
@@ -48,7 +53,7 @@ class Composed:
     def memory(self, message_id: str, result: pb.SendResult, chat_id: str, at: datetime) -> Memory | None:
         """What is remembered once it is sent."""
         content, target = self.content, self.target
-        if isinstance(content, Reaction):
+        if isinstance(content, Reaction | Vote):
             return None
         if isinstance(content, Edit):
             new = unwrap(edited(content.text, content.mentions, target)).message

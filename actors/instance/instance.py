@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from actors import logs
@@ -15,6 +16,9 @@ from actors.instance import measured
 from actors.instance.announcer import Announcer
 from actors.instance.asked import Asked, Subject
 from actors.instance.calls import CallKeeper
+from actors.instance.chats.keeper import ChatKeeper
+from actors.instance.chats.queries import ChatQueries
+from actors.instance.chats.shelf import ChatShelf
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError, DurableEvent, PassingEvent
@@ -152,7 +156,9 @@ class Instance:
             patience=settings.instance.query_timeout,
             fenced=self._fenced.set,
         )
-        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts)
+        self._list = ChatKeeper(self._mailbox, epoch)
+        chats = ChatQueries(partial(self._query, "chats"), ChatShelf(self._mailbox), self._chats.known)
+        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts, chats)
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,
@@ -222,6 +228,7 @@ class Instance:
             asyncio.create_task(self._history.run()),
             asyncio.create_task(self._upkeep.run()),
             asyncio.create_task(self._contacts.run()),
+            asyncio.create_task(self._list.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -328,6 +335,7 @@ class Instance:
             return False
         self._chats.saved(aliases)
         self._contacts.heed(draft)
+        self._list.ring()
         if draft.waiting is not None:
             worker = self._history if draft.waiting.work == "history" else self._downloads
             worker.take(draft.waiting.job)
@@ -409,6 +417,8 @@ class Instance:
         """Tell the sender that messages were read (or played)."""
         async with self._query("mark_read") as connection:
             await connection.mark_read(chat, message_ids, sender=sender or "", played=played)
+        if not played:
+            await self._list.read(self._chats.known(chat), len(message_ids))
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""

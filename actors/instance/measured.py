@@ -18,8 +18,9 @@ AGAIN = frozenset(
 )
 """Endings after which it is tried again by itself, although nobody wanted them."""
 
-_APPENDED = {kind: metrics.APPENDED.labels(kind).inc for kind in metrics.TYPES}
-_RECEIVED = {kind: metrics.RECEIVED.labels(kind).inc for kind in metrics.TYPES}
+_APPENDED = {kind: metrics.Tally(metrics.APPENDED.labels(kind)) for kind in metrics.TYPES}
+_RECEIVED = {kind: metrics.Tally(metrics.RECEIVED.labels(kind)) for kind in metrics.TYPES}
+_APPEND = metrics.Durations(metrics.APPEND_SECONDS)
 
 
 class Handlers:
@@ -55,12 +56,12 @@ def sample(instance_id: str, handlers: Handlers, engine_pid: int | None, setting
 
 def received(kind: str) -> None:
     """WhatsApp brought an event."""
-    _RECEIVED[kind]()
+    _RECEIVED[kind].number += 1
 
 
 def stored(received_at_ms: int) -> None:
     """An event that WhatsApp brought is stored."""
-    metrics.APPEND_SECONDS.observe(max(0.0, time.time() - received_at_ms / 1000))
+    _APPEND.observe(max(0.0, time.time() - received_at_ms / 1000))
 
 
 def appended(kind: str, outcome: str) -> None:
@@ -70,7 +71,7 @@ def appended(kind: str, outcome: str) -> None:
     elif outcome == "dropped":
         metrics.DROPPED.inc()
     elif outcome != "full":
-        _APPENDED[kind]()
+        _APPENDED[kind].number += 1
 
 
 def refused(reason: str) -> None:

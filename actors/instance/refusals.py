@@ -8,7 +8,7 @@ from actors.instance.connection.base import ConnectionError
 from actors.instance.errors import CallFailed
 from actors.messages.recipients import is_group
 
-FINAL = frozenset({"not_on_whatsapp", "bad_request", "unsupported"})
+FINAL = frozenset({"not_on_whatsapp", "bad_request", "unsupported", "poll_unknown"})
 """Errors that another attempt would meet again."""
 
 NOT_AN_ATTEMPT = frozenset(

@@ -21,7 +21,7 @@ from actors.instance.outbox import Outbox, QueuedMessage
 from actors.instance.refusals import NOT_AN_ATTEMPT, refusal_of
 from actors.instance.uploads import Uploads
 from actors.media.errors import MediaError
-from actors.messages.content import Audio, Voice
+from actors.messages.content import Audio, Voice, Vote
 from actors.messages.rules import Unsendable
 from actors.registry import now
 from actors.settings import OutboxSettings
@@ -204,13 +204,20 @@ class Sender:
         try:
             with metrics.SEND_SECONDS.time():
                 async with asyncio.timeout(self._settings.send_timeout):
-                    result = await self._connection().send(
-                        message.request.to, message.id, composed.message.SerializeToString()
-                    )
+                    result = await self._put(message, composed)
         except (ConnectionError, TimeoutError) as error:
             return await self._failed(message, error)
         await self._sent(message, composed, result)
         return True
+
+    async def _put(self, message: QueuedMessage, composed: Composed) -> pb.SendResult:
+        content, target, to = composed.content, composed.target, message.request.to
+        if isinstance(content, Vote):
+            author = target.sender if target and not target.from_me else ""
+            return await self._connection().vote(
+                to, content.message_id, content.options, message.id, sender=author
+            )
+        return await self._connection().send(to, message.id, composed.message.SerializeToString())
 
     # ---- before it is sent ----
 

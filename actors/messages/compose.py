@@ -48,6 +48,10 @@ def compose(content: c.Content, facts: Facts) -> wa.Message:
         case c.Delete():
             revoke = wa.ProtocolMessage(type=wa.ProtocolMessage.REVOKE, key=_key(content.message_id, facts))
             return wa.Message(protocol_message=revoke)
+        case c.Vote():
+            # Only its outside: the engine encrypts what was voted for.
+            update = wa.PollUpdateMessage(poll_creation_message_key=_key(content.message_id, facts))
+            return wa.Message(poll_update_message=update)
         case c.Forward():
             return _forward(content, facts)
         case c.Text():

@@ -319,8 +319,24 @@ class Forward(Content):
     )
 
 
+class Vote(Content):
+    """A vote in a poll of this chat. Each one replaces the vote before."""
+
+    type: Literal["poll_vote"] = "poll_vote"
+    message_id: MessageId = Field(description="Of the poll")
+    options: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        max_length=12, description="By name; none takes the vote back"
+    )
+
+    @model_validator(mode="after")
+    def _options_differ(self) -> Vote:
+        if len(set(self.options)) != len(self.options):
+            raise ValueError("no option can be chosen twice")
+        return self
+
+
 AnyContent = Annotated[
     Text | Image | Video | Gif | Audio | Voice | Document | Sticker | Location | Contact | Poll | Reaction
-    | Edit | Delete | Forward,
+    | Edit | Delete | Forward | Vote,
     Field(discriminator="type"),
 ]  # fmt: skip

@@ -63,6 +63,18 @@ class JoinedGroup(BaseModel):
     members: tuple[GroupMember, ...] = ()
 
 
+class ChatChanges(BaseModel):
+    """What changed in a chat on all devices of the account: only the members that did are there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    archived: bool | None = None
+    pinned: bool | None = None
+    muted: bool | None = None
+    muted_until: str | None = Field(None, description="RFC 3339; `muted` true without this: for ever")
+    read: bool | None = Field(None, description="False: it was marked as unread")
+
+
 class CallNotice(BaseModel):
     """A call to this account. It can be rejected, not answered."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.instance.connection import whatsapp_pb2 as wa
-from actors.messages.content import Content, Delete, Edit, Forward, Message, Reaction
+from actors.messages.content import Content, Delete, Edit, Forward, Message, Reaction, Vote
 from actors.messages.known import KnownMessage
-from actors.messages.raw import POLLS, field_of
+from actors.messages.raw import POLLS, field_of, poll_of
 from actors.messages.recipients import STATUS, is_group
 
 FORWARDABLE = frozenset(
@@ -63,7 +63,7 @@ def about(content: Content) -> str | None:
     """The id of the message that this one answers, changes or repeats."""
     if isinstance(content, Message):
         return content.quote.message_id if content.quote else None
-    return content.message_id if isinstance(content, Reaction | Edit | Delete | Forward) else None
+    return content.message_id if isinstance(content, Reaction | Edit | Delete | Forward | Vote) else None
 
 
 def check_destination(content: Content, to: str) -> None:
@@ -105,6 +105,8 @@ def check(
         _check_delete(to, chat_id, target, at_ms, windows.delete)
     elif isinstance(content, Forward):
         _check_forward(target)
+    elif isinstance(content, Vote):
+        _check_vote(content, chat_id, target)
 
 
 def _check_quote(sender: str | None, chat_id: str, target: KnownMessage | None) -> None:
@@ -184,6 +186,26 @@ def _check_forward(target: KnownMessage | None) -> None:
     if name not in FORWARDABLE or _opens_once(message, name):
         kind = "A poll" if name in POLLS else "A message of this kind"
         raise Unsendable("not_forwardable", f"{kind} cannot be forwarded. Send a new one.", "message_id")
+
+
+def _check_vote(content: Vote, chat_id: str, target: KnownMessage | None) -> None:
+    if target is None:
+        raise Unsendable("message_unknown", f"{NOT_KNOWN}Vote on the phone.", "message_id")
+    _check_chat(chat_id, target)
+    message = target.message
+    poll = poll_of(message) if message is not None else None
+    if poll is None:
+        raise Unsendable("not_a_poll", "The message with this id is no poll.", "message_id")
+    names = [option.option_name for option in poll.options]
+    if unknown := [name for name in content.options if name not in names]:
+        offered = ", ".join(repr(name) for name in names)
+        raise Unsendable(
+            "no_such_option", f"The poll has no option {unknown[0]!r}, but {offered}.", "options"
+        )
+    # WhatsApp's 0 is any number.
+    if poll.selectable_options_count and len(content.options) > poll.selectable_options_count:
+        most = poll.selectable_options_count
+        raise Unsendable("too_many_options", f"One person may choose {most} at most.", "options")
 
 
 def _opens_once(message: wa.Message, name: str) -> bool:

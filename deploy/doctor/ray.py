@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from typing import Any
 
 from actors.settings import Settings
 from deploy.doctor.finding import Area, Finding
-from deploy.errors import CommandError, Exit
-from deploy.fleet_link import linked
+from deploy.errors import Exit
 
 area = Area("Ray")
+SAYS = "malote: "
+"""What a command's complaint begins with; what to do stands in the next line."""
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Join the cluster and ask its supervisor."""
+    """Join the cluster and ask its supervisor.
+
+    In a process of its own: Ray reads how to authenticate when it is imported, and a join that hangs can only
+    be ended with its process.
+    """
+    command = ["-m", "deploy.cli", "nodes", "--json", "--data-dir", str(settings.data_dir)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+    )
     try:
-        async with linked(settings) as fleet:
-            nodes = await fleet.nodes()
-    except CommandError as error:
-        if error.status is Exit.NOT_RUNNING and settings.ray_address is None:
-            return [area.skipped("cluster", "`malote up` starts its own, and does not run now")]
-        return [area.problem("cluster", error.problem, error.remedy)]
-    return judge(nodes)
+        out, complaint = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode == Exit.OK:
+        return judge(json.loads(out))
+    if process.returncode == Exit.NOT_RUNNING and settings.ray_address is None:
+        return [area.skipped("cluster", "`malote up` starts its own, and does not run now")]
+    lines = complaint.decode(errors="replace").splitlines()
+    at = next((number for number, line in enumerate(lines) if line.startswith(SAYS)), None)
+    if at is None:
+        said, remedy = f"`malote nodes` ended with status {process.returncode}", "Run it: it says more."
+    else:
+        said, remedy = lines[at].removeprefix(SAYS), "".join(lines[at + 1 : at + 2]).strip()
+    return [area.problem("cluster", said, remedy or "Look at `malote status`.")]
 
 
 def judge(nodes: list[dict[str, Any]]) -> list[Finding]:

@@ -64,7 +64,7 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 }
 
 func (s *Session) deliver(ctx context.Context, to types.JID, message *waE2E.Message, id string) (*pb.SendResult, error) {
-	sent, err := s.encryptAndSend(ctx, to, message, id)
+	sent, err := s.encryptAndSend(ctx, to, message, whatsmeow.SendRequestExtra{ID: id})
 	if err != nil {
 		return nil, err
 	}
@@ -77,16 +77,20 @@ func (s *Session) deliver(ctx context.Context, to types.JID, message *waE2E.Mess
 
 // encryptAndSend encrypts again if messages that came in meanwhile changed a session: nothing was sent then.
 func (s *Session) encryptAndSend(
-	ctx context.Context, to types.JID, message *waE2E.Message, id string,
+	ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra,
 ) (sent whatsmeow.SendResponse, err error) {
 	for range sendAttempts {
-		extra := whatsmeow.SendRequestExtra{ID: id}
 		sent, err = s.client.SendMessage(store.NoteSessions(ctx), to, message, extra)
-		if !errors.Is(err, store.ErrSessionChanged) {
+		if !isCausedBy(err, store.ErrSessionChanged) {
 			break
 		}
 	}
 	return sent, err
+}
+
+// isCausedBy also knows a cause by its text: whatsmeow keeps no more of why a message to the phone was not encrypted.
+func isCausedBy(err, cause error) bool {
+	return err != nil && (errors.Is(err, cause) || strings.Contains(err.Error(), cause.Error()))
 }
 
 // ready says whether commands can reach WhatsApp.

@@ -28,12 +28,17 @@ func (s *Session) onEvent(event any) (stored bool) {
 			stored = false
 		}
 	}()
-	if s.onConnectionEvent(event) || s.onPairingEvent(event) || s.onPassingEvent(event) {
+	if s.onConnectionEvent(event) || s.onPairingEvent(event) || s.onPassingEvent(event) || s.onSharedSettings(event) {
 		return true
 	}
 	if message, ok := event.(*events.Message); ok && onlyGroupKey(message.Message) {
 		// It is in the session store, or that has failed and parked. The message that it came with has the same id.
 		return s.desk.IsOpen()
+	}
+	if message, ok := event.(*events.Message); ok {
+		if share := message.Message.GetProtocolMessage().GetAppStateSyncKeyShare(); share != nil {
+			return s.keepSharedKeys(context.Background(), share)
+		}
 	}
 	durable := s.translate(context.Background(), event)
 	if s.desk.Deliver(durable) {

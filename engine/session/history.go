@@ -36,6 +36,14 @@ func (s *Session) ReadHistory(ctx context.Context, command *pb.ReadHistory) (*pb
 	}
 	s.history.mu.Lock()
 	defer s.history.mu.Unlock()
+	var page *pb.HistoryPage
+	inBackground(func() { page, err = s.readHistory(ctx, command, notification) })
+	return page, err
+}
+
+func (s *Session) readHistory(
+	ctx context.Context, command *pb.ReadHistory, notification *waE2E.HistorySyncNotification,
+) (*pb.HistoryPage, error) {
 	part, err := s.openPart(ctx, command, notification)
 	if err != nil {
 		return nil, err
@@ -272,6 +280,24 @@ func (s *Session) AskHistory(ctx context.Context, command *pb.AskHistory) error 
 		ID:            command.MessageId,
 		Timestamp:     time.UnixMilli(command.TimestampMs),
 	}, int(command.Count))
-	_, err = s.client.SendPeerMessage(ctx, request)
-	return err
+	return s.tellPhone(ctx, request)
+}
+
+// tellPhone sends a message to the account's phone alone, in turn with those to others.
+func (s *Session) tellPhone(ctx context.Context, message *waE2E.Message) error {
+	told := make(chan error, 1)
+	s.enqueue(func() {
+		extra := whatsmeow.SendRequestExtra{ID: s.client.GenerateMessageID(), Peer: true}
+		_, err := s.encryptAndSend(ctx, s.device.GetJID().ToNonAD(), message, extra)
+		told <- err
+	}, func(_ *pb.SendResult, err error) { told <- err })
+	select {
+	case err := <-told:
+		if isCausedBy(err, whatsmeow.ErrNoSession) {
+			return fail("rejected", "the phone has not told this device anything yet: ask again when it has")
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

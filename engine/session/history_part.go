@@ -112,7 +112,9 @@ func unpackInto(file *os.File, unpacked io.Reader, most uint64) error {
 	return nil
 }
 
-func corrupt(err error) error { return fail("media_corrupt", "the part of the history is damaged: %s", err) }
+func corrupt(err error) error {
+	return fail("media_corrupt", "the part of the history is damaged: %s", err)
+}
 
 func (p *historyPart) close() { _ = p.file.Close() }
 

@@ -108,6 +108,8 @@ func (s *Session) prepareClient(transport *http.Transport) error {
 	// The offer of a part of the history is an event like others; the part is read when the actor asks for it.
 	client.ManualHistorySyncDownload = true
 	client.DisableManualHistorySyncReceipt = true
+	// Which chats are archived, pinned or muted is told to a new device, too (see onSharedSettings).
+	client.EmitAppStateEventsOnFullSync = true
 	// When to connect again is the actor's decision, also right after pairing (see onEvent).
 	client.EnableAutoReconnect = false
 	client.DisableLoginAutoReconnect = true

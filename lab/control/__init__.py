@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.control import chats as chats
 from lab.control import groups as groups
 from lab.control import history as history
 from lab.control import media as media

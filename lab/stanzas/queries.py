@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lab.faults import DelayQuery, FailQuery
-from lab.stanzas import about, groups, linking, pictures, prekeys, privacy, session, usync
+from lab.stanzas import about, app_state, groups, linking, pictures, prekeys, privacy, session, usync
 from lab.stanzas.errors import StanzaError
 from lab.wire import SERVER, Node, node
 
@@ -27,7 +27,7 @@ _ANSWERS: dict[str, Answer] = {
     "w:p": session.answer_ping,
     "urn:xmpp:ping": session.answer_ping,
     "w:m": session.answer_media,
-    "w:sync:app:state": session.answer_app_state,
+    "w:sync:app:state": app_state.answer,
     "w:g2": groups.answer,
     "status": about.answer,
     about.MUTATION: about.answer_mutation,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.media import PERMISSION_S
-from lab.stanzas.errors import bad_request
 from lab.wire import Attrs, Node, node
 
 if TYPE_CHECKING:
@@ -30,18 +29,3 @@ def answer_media(connection: Connection, device: Device, query: Node) -> list[No
     auth = connection.board.media.permit(device)
     attrs: Attrs = {"auth": auth, "ttl": PERMISSION_S // 2, "auth_ttl": PERMISSION_S, "max_buckets": 12}
     return [node("media_conn", attrs, node("host", {"hostname": connection.board.address}))]
-
-
-def answer_app_state(connection: Connection, device: Device, query: Node) -> list[Node]:
-    """The account's synchronised settings: none were ever made."""
-    sync = query.child("sync")
-    if sync is None:
-        raise bad_request()
-    collections = [
-        node(
-            "collection",
-            {"name": collection.text("name"), "version": collection.text("version", "0")},
-        )
-        for collection in sync.children("collection")
-    ]
-    return [node("sync", {}, collections)]

@@ -56,5 +56,6 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("account", "get"): {**ANA, "name": "Shop", "about": None, "picture_id": None},
     ("account", "privacy"): {"last_seen": "contacts", "profile": "all", "group_add": "contact_blacklist"},
     ("history", "older"): None,
+    ("chats", "change"): None,
     ("account", "set_privacy"): {"last_seen": "none"},
 }

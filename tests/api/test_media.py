@@ -101,6 +101,9 @@ async def test_a_form_that_is_none(world: World, iid: str) -> None:
     answer = await upload(world, iid, b"nothing of the kind", "multipart/form-data; boundary=x")
     assert answer.status in (400, 422), answer.body
     assert (await upload(world, iid, DATA, "multipart/form-data")).problem("bad-request")
+    head = b'Content-Disposition: form-data; name="a\x01b"; filename="x"'
+    form = b"--x\r\n" + head + b"\r\n\r\nabc\r\n--x--\r\n"
+    assert (await upload(world, iid, form, "multipart/form-data; boundary=x")).problem("bad-request")
 
 
 async def test_an_upload_may_be_larger_than_a_body_of_json(world: World, iid: str) -> None:

@@ -15,7 +15,7 @@ from actors.messages import content
 from actors.messages.content import EXAMPLE_ID
 from actors.messages.known import KnownMessage
 from actors.registry import ConnectionState, now
-from api.contents import ANSWERED, EXAMPLES, SendMessage
+from api.contents import ANSWERED, EXAMPLES, POLLED, SendMessage
 from tests.api.world import Answered, Owner, World, running_world
 
 HELLO = {"to": "+55 11 91234-5678", "text": "Hello"}
@@ -243,7 +243,15 @@ async def test_recipients(world: World, iid: str, owner: Owner, to: str, jid: st
 # ---- every kind -----------------------------------------------------------------------------------------
 
 
-async def remember(owner: Owner, message_id: str, **more: Any) -> None:
+HI = wa.Message(conversation="hi")
+QUESTION = wa.Message(
+    poll_creation_message=wa.PollCreationMessage(
+        name="When?", options=[wa.PollCreationMessage.Option(option_name="Friday")]
+    )
+)
+
+
+async def remember(owner: Owner, message_id: str, message: wa.Message = HI, **more: Any) -> None:
     """The instance received or sent this message."""
     facts: dict[str, Any] = {
         "chat_id": JID,
@@ -253,7 +261,7 @@ async def remember(owner: Owner, message_id: str, **more: Any) -> None:
         "at_ms": AGO,
         **more,
     }
-    known = KnownMessage(id=message_id, raw=wa.Message(conversation="hi").SerializeToString(), **facts)
+    known = KnownMessage(id=message_id, raw=message.SerializeToString(), **facts)
     draft = EventDraft(
         type=EventType.MESSAGE_SENT,
         dedupe_key=f"message:{message_id}",
@@ -270,6 +278,7 @@ async def test_the_example_of_each_kind_is_taken(world: World, iid: str, owner: 
     now_ms = round(now().timestamp() * 1000)
     await remember(owner, ANSWERED, at_ms=now_ms)
     await remember(owner, EXAMPLE_ID, at_ms=now_ms)
+    await remember(owner, POLLED, QUESTION, at_ms=now_ms)
     example = EXAMPLES[name]
     answer = await post(world, iid, example, query="?wait=0")
     assert answer.status == 202, answer.body

@@ -90,6 +90,8 @@ async def test_what_happened_is_what_is_counted(stack: Stack) -> None:
     assert found[("malote_instances_down",)] == found[("malote_instances_unowned",)] == 0
     assert found[("malote_redis_memory_used_bytes",)] > 100_000
     assert found["malote_endpoints", "open"] == 1
+    (endpoint,) = (one["id"] for one in (await stack.call("GET", stack.path("webhooks")))["items"])
+    assert found["malote_endpoint_down", endpoint, stack.instance] == 0
 
 
 async def test_no_number_name_or_url_is_told(stack: Stack) -> None:

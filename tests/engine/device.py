@@ -44,6 +44,7 @@ class Device:
         self.before_storing: Callable[[EventDraft], object] | None = None
         self.scans = True
         self.answer_timeout = 60.0
+        self.full_history = False
         self.target: LabTarget | None = lab.target
         self.engine: EngineConnection
         self._binary = binary
@@ -61,7 +62,12 @@ class Device:
 
     async def launch(self) -> None:
         """Start an engine that has nothing open."""
-        self.engine = EngineConnection(self._binary, lab=self.target, answer_timeout=self.answer_timeout)
+        self.engine = EngineConnection(
+            self._binary,
+            lab=self.target,
+            answer_timeout=self.answer_timeout,
+            full_history=self.full_history,
+        )
         await self.engine.start(self)
 
     async def connect(self) -> None:

@@ -92,6 +92,26 @@ async def test_a_phone_offers_its_past_to_a_device_that_it_links(
     assert leftovers(tmp_path) == []
 
 
+async def test_a_device_asks_for_all_of_it_when_it_is_paired(lab: Lab, engine: Path, tmp_path: Path) -> None:
+    old = PastMessage(text="years ago", timestamp=1_500_000_000)
+    new = PastMessage(text="today", timestamp=1_700_000_000)
+    lab.board.phones.pasts.set(ANA, [PastChat(chat=BIA, messages=[old, new])])
+    for full, sync, told, complete in (
+        (False, "recent", ["today"], False),
+        (True, "full", ["today", "years ago"], True),
+    ):
+        ana = Device(engine, lab, ANA, f"sqlite:{tmp_path / sync}.db", sync)
+        ana.full_history = full
+        try:
+            await ana.start()
+            await ana.connect()
+            _, offer = await offered(ana, 2)
+            [page] = await pages(ana, offer, tmp_path)
+        finally:
+            await ana.close()
+        assert (page.sync, texts([page]), page.chats[0].complete) == (sync, told, complete)
+
+
 async def test_another_engine_goes_on_in_the_middle(lab: Lab, device: MakeDevice, tmp_path: Path) -> None:
     lab.board.phones.pasts.set(ANA, past())
     ana = await device(ANA)
@@ -178,3 +198,32 @@ async def test_older_messages_are_asked_for(lab: Lab, device: MakeDevice, tmp_pa
         assert page.sync == "on_demand"
         assert texts([page]) == [f"bia {n}" for n in (35, 34, 33, 32)][:count]
         assert not page.chats[0].complete
+
+
+async def test_a_phone_that_was_never_heard_of_cannot_be_asked(device: MakeDevice) -> None:
+    ana = await device(ANA)
+    with pytest.raises(ConnectionError) as error:
+        await ana.engine.history.ask(
+            f"{BIA}@s.whatsapp.net", "A", from_me=False, timestamp_ms=1_700_000_000_000, count=5
+        )
+    assert error.value.code == "rejected"
+
+
+async def test_a_device_that_wrote_first_is_understood(lab: Lab, device: MakeDevice, tmp_path: Path) -> None:
+    """What it writes to others it writes to its phone, too, in a session that it has begun."""
+    ana = await device(ANA)
+    lab.board.phones.pasts.set(ANA, past())
+    await ana.write(BIA, ["hello"])
+    await ana.engine.history.ask(
+        f"{BIA}@s.whatsapp.net", "unknown", from_me=False, timestamp_ms=1_800_000_000_000, count=2
+    )
+    [offer] = await offered(ana, 1)
+    assert texts(await pages(ana, offer, tmp_path)) == ["bia 39", "bia 38"]
+    await ana.write(BIA, ["hello"])
+    await ana.engine.history.ask(
+        f"{BIA}@s.whatsapp.net", f"PAST{BIA}000002", from_me=False, timestamp_ms=1_700_000_000_000, count=2
+    )
+    [_, offer] = await offered(ana, 2)
+    [page] = await pages(ana, offer, tmp_path)
+    assert texts([page]) == ["bia 0"]
+    assert page.chats[0].complete

@@ -331,3 +331,26 @@ async def test_who_asks_the_same_at_the_same_time_shares_the_answer(gateway: Gat
     gateway.one.instance._connector.connection.groups.get = counted  # type: ignore[method-assign]
     found = await asyncio.gather(*(gateway.one.instance.ask("groups", "get", group) for _ in range(10)))
     assert (asked, {one["id"] for one in found}) == (1, {group})
+
+
+async def test_messages_in_a_group_are_told_with_its_name_also_when_it_changes(
+    gateway: Gateway, friend: Device
+) -> None:
+    one = gateway.one
+    group = await family(gateway, person(FRIEND))
+
+    async def called(text: str) -> str | None:
+        events = await one.events(EventType.MESSAGE_RECEIVED)
+        return next((event.data["chat"]["name"] for event in events if event.data["text"] == text), None)
+
+    await friend.send(group, "first", "G1")
+    assert await until(lambda: called("first"), what="the first message") == "Family"
+    await gateway.good("PATCH", f"groups/{group}", {"name": "Clan"})
+
+    async def told() -> bool:
+        events = await one.events(EventType.GROUP_CHANGED)
+        return any(event.data.get("changes", {}).get("name") == "Clan" for event in events)
+
+    await until(told, what="the change")
+    await friend.send(group, "second", "G2")
+    assert await until(lambda: called("second"), what="the second message") == "Clan"

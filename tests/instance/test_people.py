@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 
 from actors.events import EventType
+from lab.contacts import ENGINE
 from lab.network import Lab
 from tests.engine.device import Device
 from tests.instance.conftest import FRIEND, PHONE
@@ -77,3 +79,30 @@ async def test_privacy_is_changed_and_takes_effect(gateway: Gateway, friend: Dev
     assert await gateway.good("PATCH", "account/privacy", changes) == before | changes
     made = await friend.engine.groups.create("Theirs", [person(PHONE)])
     assert [one.error for one in made.participants if one.identity.phone == PHONE] == [403]
+
+
+async def test_what_another_device_changes_is_an_event(
+    gateway: Gateway, friend: Device, lab: Lab, tmp_path: Path
+) -> None:
+    other = Device(ENGINE, lab, PHONE, f"sqlite:{tmp_path / 'other.db'}", "other")
+    await other.start()
+    try:
+        await other.connect()
+        await other.engine.people.block(person(FRIEND), blocked=True)
+        await other.engine.people.block(person(FRIEND), blocked=False)
+        await other.engine.profile.set_privacy("last_seen", "none")
+    finally:
+        await other.close()
+    who = {"phone": None, "lid": f"{lab.account(FRIEND).lid}@lid", "name": None}
+
+    async def told() -> bool:
+        changes = [event.data["changes"] for event in await gateway.one.events(EventType.BLOCKLIST_CHANGED)]
+        return changes == [{"blocked": [who], "unblocked": []}, {"blocked": [], "unblocked": [who]}]
+
+    await until(told, what="both changes of the blocklist")
+
+    async def changed() -> bool:
+        events = await gateway.one.events(EventType.ACCOUNT_CHANGED)
+        return [event.data["changes"] for event in events] == [{"privacy": ["last_seen"]}]
+
+    await until(changed, what="the change of privacy")

@@ -44,7 +44,8 @@ async def lookup(client: Client, users: list[Node], *protocols: Node) -> list[No
 
 async def test_every_one_time_key_is_given_out_once(lab: Lab, ana: Account, bia: Account) -> None:
     owner, peer = await online(lab, ANA), await online(lab, BIA)
-    assert (await owner.upload_prekeys(1, 12)).text("type") == "result"
+    # The phone takes one of them, to share its keys with.
+    assert (await owner.upload_prekeys(1, 13)).text("type") == "result"
     count = await owner.query("encrypt", "get", node("count"))
     assert count.child("count").text("value") == "12"
     given = [await bundle(peer, owner.own()) for _ in range(13)]
@@ -80,7 +81,7 @@ async def test_there_are_no_keys_of_a_device_that_does_not_exist(lab: Lab, ana: 
 
 async def test_a_device_is_asked_for_keys_before_they_run_out(lab: Lab, ana: Account, bia: Account) -> None:
     owner, peer = await online(lab, ANA), await online(lab, BIA)
-    await owner.upload_prekeys(1, LOW_PREKEYS)
+    await owner.upload_prekeys(1, LOW_PREKEYS + 1)  # the phone takes one of them
     await bundle(peer, owner.own())
     notice = await owner.first("notification", type="encrypt")
     assert notice.jid("from") == SERVER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import os
 import signal
 from pathlib import Path
@@ -106,6 +107,13 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         assert second.raylet == raylet
         assert [(await registry.owner(name)).epoch for name in NAMES] == epochs
         assert await owners() == after
+        # Again does no harm, and neither does a supervisor that the head took with it.
+        code, said = await cluster.job("up")
+        assert code == 0, said
+        code, said = await cluster.job("status")
+        assert code == 0, said
+        told = next(json.loads(line) for line in said.splitlines() if line.startswith('{"nodes"'))
+        assert (told["instances"], told["draining"]) == (len(NAMES), [])
 
 
 async def _serves(port: int) -> bool:

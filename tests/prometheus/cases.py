@@ -163,32 +163,3 @@ CASES = {
     ),
     "MaloteNodeUnseen": gauge('up{job="malote",instance="n"}', 90, 0, 1),
 }
-
-INCIDENT = {
-    # From the first minute on an endpoint hangs: 4 requests at a time, each until its deadline of 15 s, then
-    # probes. Every question about a picture hangs, 4 at a time, for 15 s. Messages go on coming.
-    "malote_delivery_attempts_slow_total": "0x4 4x1 8+0x2 9x200",
-    'malote_delivery_attempt_seconds_count{outcome="timeout"}': "0x4 4x1 8+0x2 9x200",
-    'malote_delivery_attempt_seconds_count{outcome="2xx"}': "0+20x200",
-    "malote_delivery_attempt_oldest_seconds": "0x3 15x200",
-    'malote_oldest_undelivered_event_seconds{instance_id="shop"}': "0x3 15+15x100",
-    'malote_timeouts_total{place="query"}': "0x4 4+4x100",
-    "malote_queries_open": "0x3 4x200",
-    # What the incident was: the events themselves were held up. They are not.
-    "malote_event_handler_oldest_seconds": "0.01x200",
-    "malote_mailbox_fill_ratio": "0.001x200",
-    **histogram("malote_event_append_seconds", below=0.5, grows=20),
-}
-"""The incident, as metrics of a minute without and of what follows."""
-
-BEGINS = 60
-"""Seconds after which it does."""
-
-FIRES = {
-    "MaloteAttemptsNearDeadline": 30,
-    "MaloteQueryTimeouts": 30,
-    "MaloteOldestUndelivered": 90,
-}
-"""Seconds after the incident's beginning at which each has fired: not the 150 s of the hung handler."""
-
-STAYS_SILENT = ("MaloteEventHandlerHangs", "MaloteAppendsSlow", "MaloteMailboxFills", "MaloteInstanceParks")

@@ -12,9 +12,7 @@ import pytest
 import yaml
 
 from deploy.reference import metrics_of
-from tests.prometheus.test_rules import exported, promtool, run
-
-__all__ = ["promtool"]
+from tests.prometheus.tools import exported, run
 
 GRAFANA = Path(__file__).resolve().parents[2] / "deploy/grafana"
 DASHBOARDS = sorted(GRAFANA.glob("dashboards/*.json"))

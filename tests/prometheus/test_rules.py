@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
-
-import pytest
-import yaml
 
 from actors import metrics
-from actors.metrics_node import Exporter, exposition
+from actors.metrics_files import exposition
+from actors.metrics_node import Exporter
 from actors.settings import Settings
 from deploy.reference import metrics_of, settings_of
-from tests.prometheus.cases import BEGINS, CASES, FIRES, INCIDENT, STAYS_SILENT
-
-ROOT = Path(__file__).resolve().parents[2]
-RULES = ROOT / "deploy/prometheus/rules.yml"
-SCRAPE = 15
-
-
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        say = "promtool is missing, so that no alert rule is tested: apt-get install prometheus"
-        if os.environ.get("MALOTE_REQUIRE_PROMTOOL"):
-            pytest.fail(say)
-        pytest.skip(say)
-    return found
-
-
-def run(*command: str | Path, text: bytes | None = None) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, check=False)
-    said = (done.stdout + done.stderr).decode()
-    assert done.returncode == 0, said
-    return said
-
-
-def rules() -> list[dict[str, Any]]:
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
-
-
-def exported() -> set[str]:
-    """Names as Prometheus has them."""
-    names = set()
-    for family in metrics.REGISTRY.collect():
-        if family.type == "histogram":
-            names |= {f"{family.name}_{part}" for part in ("bucket", "count", "sum")}
-        else:
-            names.add(f"{family.name}_total" if family.type == "counter" else family.name)
-    return names
-
-
-def look(alert: str, at: int, fires: bool) -> dict[str, Any]:
-    return {
-        "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})',
-        "eval_time": f"{at}s",
-        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
-    }
-
-
-def scenario(name: str, series: dict[str, str], looks: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "interval": f"{SCRAPE}s",
-        "input_series": [{"series": one, "values": values} for one, values in series.items()],
-        "promql_expr_test": looks,
-    }
-
-
-def suite(folder: Path, scenarios: list[dict[str, Any]], interval: int = SCRAPE) -> Path:
-    """A file of tests; ``interval`` is that of the rules, in seconds: what it takes is all evaluations."""
-    file = folder / "test.yml"
-    content = {"rule_files": [str(RULES)], "evaluation_interval": f"{interval}s", "tests": scenarios}
-    file.write_text(json.dumps(content))
-    return file
+from tests.prometheus.cases import CASES
+from tests.prometheus.tools import RULES, exported, look, rules, run, scenario, suite
 
 
 def test_the_rules_are_valid(promtool: str) -> None:
@@ -96,14 +29,6 @@ def test_every_alert_fires_when_it_should_and_only_then(promtool: str, tmp_path:
             scenario(f"{alert} stays silent", case.silent, [look(alert, case.at, False)]),
         ]
     run(promtool, "test", "rules", suite(tmp_path, scenarios))
-
-
-def test_the_incident_is_alerted_well_before_150_seconds(promtool: str, tmp_path: Path) -> None:
-    looks = [look(alert, BEGINS + seconds, True) for alert, seconds in FIRES.items()]
-    looks += [look(alert, BEGINS - 5, False) for alert in FIRES]
-    looks += [look(alert, BEGINS + at, False) for alert in STAYS_SILENT for at in (60, 150, 600)]
-    run(promtool, "test", "rules", suite(tmp_path, [scenario("incident", INCIDENT, looks)], 5))
-    assert max(FIRES.values()) < 150
 
 
 def test_a_suite_can_fail(promtool: str, tmp_path: Path) -> None:

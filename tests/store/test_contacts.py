@@ -8,15 +8,20 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.instance.connection.base import Connection, ConnectionError
+from actors.instance.connection.chats import ChatIds
 from actors.instance.contacts.cache import ContactCache
+from actors.instance.contacts.contacts import Contacts
 from actors.instance.contacts.facts import Fact, Kind
 from actors.instance.contacts.lessons import Lesson
 from actors.instance.contacts.notes import Notes
+from actors.instance.errors import CallFailed
+from actors.instance.mailbox import Mailbox
 from actors.registry import Registry
-from actors.settings import ContactSettings
+from actors.settings import ContactSettings, MailboxSettings
 from actors.store import StaleEpoch, Store, StoreUnavailable
 from tests.proxy import Proxy
-from tests.store.samples import INSTANCE, grant
+from tests.store.samples import INSTANCE, draft, grant
 from tests.wait import until
 
 PERSON, PICTURE, NAME = (Kind.PERSON, "1@lid"), (Kind.PICTURE, "1@lid"), (Kind.NAME, "1@lid")
@@ -78,6 +83,60 @@ async def test_lessons_amend_what_is_known_and_nothing_else(store: Store, epoch:
     assert (picture, stranger) == (None, None)
     assert name is not None
     assert name.data == {"name": "Ana"}
+
+
+def contacts_of(store: Store, epoch: int, fenced: Callable[[], None] = lambda: None) -> Contacts:
+    """Of an instance that is not connected."""
+
+    def away() -> Connection:
+        raise ConnectionError("not_connected", "not connected")
+
+    return Contacts(
+        store=store,
+        mailbox=Mailbox(store, INSTANCE, MailboxSettings()),
+        epoch=epoch,
+        settings=ContactSettings(),
+        chats=ChatIds(),
+        online=asyncio.Event(),
+        connection=away,
+        patience=5.0,
+        fenced=fenced,
+    )
+
+
+async def test_an_event_that_cannot_be_understood_is_told_as_it_came(store: Store, epoch: int) -> None:
+    contacts = contacts_of(store, epoch)
+    strange = draft(data={"chat": {"no": "id"}, "sender": {"phone": 5}, "push_name": ["?"]})
+    assert contacts.told(strange) == strange
+    contacts.heed(strange)
+
+
+async def test_what_is_known_is_told_without_a_connection_and_what_is_not_is_refused(
+    store: Store, epoch: int
+) -> None:
+    contacts = contacts_of(store, epoch)
+    fresh, old = (
+        Fact(data={"about": "now"}, at=time.time()),
+        Fact(data={"about": "then"}, at=time.time() - 2e5),
+    )
+    await cache_of(store).keep(epoch, {PERSON: fresh, (Kind.PERSON, "2@lid"): old})
+    assert await contacts.get(Kind.PERSON, "1@lid") == fresh
+    assert await contacts.get(Kind.PERSON, "2@lid") == old
+    for jid, refresh in (("3@lid", False), ("1@lid", True)):
+        with pytest.raises(CallFailed) as refused:
+            await contacts.get(Kind.PERSON, jid, refresh=refresh)
+        assert refused.value.code == "not_connected"
+
+
+async def test_who_is_no_longer_the_owner_ends(store: Store, registry: Registry, epoch: int) -> None:
+    contacts = contacts_of(store, epoch)
+    running = asyncio.create_task(contacts.run())
+    await grant(registry, after=epoch)
+    person = {"phone": None, "lid": "1@lid", "name": "Ana"}
+    chat = {"id": "1@lid", "kind": "direct"}
+    contacts.told(draft(data={"chat": chat, "sender": person, "push_name": "Ana"}))
+    with pytest.raises(StaleEpoch):
+        await running
 
 
 async def test_lessons_wait_while_redis_is_away(

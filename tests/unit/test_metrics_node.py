@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors import metrics
-from actors.metrics_node import Exporter, exposition
+from actors.metrics_files import exposition
+from actors.metrics_node import Exporter
 
 PROCESS = """
 import sys
@@ -159,6 +161,62 @@ def test_a_series_that_ended_is_not_exported(tmp_path: Path) -> None:
         assert ("malote_mailbox_depth", "two") not in found
     finally:
         metrics.DEPTH.clear()
+        exporter.close()
+
+
+def test_a_folder_that_was_cleaned_up_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    exporter = Exporter(folder, "instance")
+    try:
+        metrics.CONFLICTS.inc()
+        exporter.write()
+        before = samples(folder)[("malote_conflicts_total",)]
+        shutil.rmtree(folder)
+        exporter.write()
+        assert samples(folder)[("malote_conflicts_total",)] == before
+    finally:
+        exporter.close()
+
+
+def test_files_grow_without_holes(tmp_path: Path) -> None:
+    # What has a hole ends whoever writes there while the disk is full.
+    exporter = Exporter(tmp_path, "supervisor")
+    try:
+        for number in range(300):
+            metrics.SEQ.labels(f"a-rather-long-name-of-an-instance-{number}").set(number)
+            metrics.CALLS.labels(f"method-{number}", "ok").inc(number + 1)
+            if number % 50 == 0:
+                exporter.write()
+        exporter.write()
+        for file in tmp_path.glob("*/*.db"):
+            assert file.stat().st_blocks * 512 >= file.stat().st_size
+        found = samples(tmp_path)
+        for number in range(300):
+            assert found["malote_mailbox_last_seq", f"a-rather-long-name-of-an-instance-{number}"] == number
+            assert found["malote_gateway_instance_calls_total", f"method-{number}", "ok"] == number + 1
+    finally:
+        metrics.SEQ.clear()
+        metrics.CALLS.clear()
+        exporter.close()
+
+
+def test_a_full_disk_costs_metrics_only_while_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = Exporter(tmp_path, "instance")
+    try:
+        with monkeypatch.context() as full:
+
+            def no_space(*_: object) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            full.setattr("os.posix_fallocate", no_space)
+            with pytest.raises(OSError, match="No space"):
+                exporter.write()
+        metrics.CONFLICTS.inc()
+        exporter.write()
+        assert samples(tmp_path)[("malote_conflicts_total",)] >= 1
+    finally:
         exporter.close()
 
 

@@ -179,6 +179,17 @@ class Profile(Protocol):
         ...
 
 
+class Chats(Protocol):
+    """Settings of chats, which all devices of the account share."""
+
+    async def set(self, command: pb.SetChat) -> None:
+        """Change a setting of a chat.
+
+        Fails with ``no_app_state_key`` while the phone has not shared the key of these settings.
+        """
+        ...
+
+
 class History(Protocol):
     """The account's history, as its phone offers it in parts."""
 
@@ -220,6 +231,11 @@ class Connection(Protocol):
     @property
     def people(self) -> People:
         """Other people."""
+        ...
+
+    @property
+    def chats(self) -> Chats:
+        """Settings of its account's chats."""
         ...
 
     @property

@@ -25,7 +25,7 @@ STICKER: MediaKind
 LINK_THUMBNAIL: MediaKind
 
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "read_history", "finish_history", "ask_history")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "read_history", "finish_history", "ask_history", "set_chat")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,7 @@ class ToEngine(_message.Message):
     READ_HISTORY_FIELD_NUMBER: _ClassVar[int]
     FINISH_HISTORY_FIELD_NUMBER: _ClassVar[int]
     ASK_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    SET_CHAT_FIELD_NUMBER: _ClassVar[int]
     id: int
     open: Open
     connect: Connect
@@ -106,7 +107,8 @@ class ToEngine(_message.Message):
     read_history: ReadHistory
     finish_history: FinishHistory
     ask_history: AskHistory
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ...) -> None: ...
+    set_chat: SetChat
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -722,6 +724,28 @@ class SetDisappearing(_message.Message):
     chat: str
     seconds: int
     def __init__(self, chat: _Optional[str] = ..., seconds: _Optional[int] = ...) -> None: ...
+
+class SetChat(_message.Message):
+    __slots__ = ("chat", "archived", "pinned", "muted_until_ms", "read", "last_at_ms", "last_id", "last_from_me", "last_sender")
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    MUTED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    LAST_SENDER_FIELD_NUMBER: _ClassVar[int]
+    chat: str
+    archived: bool
+    pinned: bool
+    muted_until_ms: int
+    read: bool
+    last_at_ms: int
+    last_id: str
+    last_from_me: bool
+    last_sender: str
+    def __init__(self, chat: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., read: _Optional[bool] = ..., last_at_ms: _Optional[int] = ..., last_id: _Optional[str] = ..., last_from_me: _Optional[bool] = ..., last_sender: _Optional[str] = ...) -> None: ...
 
 class Stats(_message.Message):
     __slots__ = ()

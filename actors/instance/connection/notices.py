@@ -7,11 +7,19 @@ import json
 import logging
 from typing import Any
 
-from actors.events import EventDraft, EventType, Party
+from actors.events import EventDraft, EventType, Party, utc
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.chats import ChatIds, chat_of, kind_of
+from actors.instance.connection.own_notices import blocklist_changes, privacy_changes
 from actors.instance.connection.parts import digest, moment, party, party_of_jid
-from actors.messages.notices import CallNotice, ContactChanges, GroupChanges, GroupMember, JoinedGroup
+from actors.messages.notices import (
+    CallNotice,
+    ChatChanges,
+    ContactChanges,
+    GroupChanges,
+    GroupMember,
+    JoinedGroup,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +33,10 @@ _CALLS = {
     "call_reject": (EventType.CALL_REJECTED, "rejected"),
     "call_terminate": (EventType.CALL_ENDED, "ended"),
 }
+
+
+_CHAT_SETTINGS = {"archive": "archived", "pin": "pinned", "mute": "muted", "mark_chat_as_read": "read"}
+"""What the devices of an account tell each other of a chat, and the member of the action that says it."""
 
 
 def notice(event: pb.Other, chats: ChatIds, received_at_ms: int) -> EventDraft:
@@ -62,6 +74,12 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.CONTACT_CHANGED
     if kind in _CALLS:
         return _CALLS[kind][0]
+    if kind == "privacy_settings":
+        return EventType.ACCOUNT_CHANGED
+    if kind == "blocklist":
+        return EventType.BLOCKLIST_CHANGED
+    if kind in _CHAT_SETTINGS:
+        return EventType.CHAT_UPDATED
     return EventType.UNKNOWN
 
 
@@ -83,12 +101,28 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
             return {"changes": _of_contact(event.kind, body).model_dump(exclude_none=True)}
         if kind is EventType.GROUP_JOINED:
             return {"group": _joined(body).model_dump()}
+        if kind is EventType.ACCOUNT_CHANGED:
+            return {"changes": {"privacy": privacy_changes(body)}}
+        if kind is EventType.BLOCKLIST_CHANGED:
+            return {"changes": blocklist_changes(body)}
+        if kind is EventType.CHAT_UPDATED:
+            setting = _chat_setting(event.kind, body).model_dump(exclude_none=True)
+            return {"changes": setting, "initial": bool(body.get("FromFullSync"))}
         if event.kind in _CALLS:
             return {"call": _call(event, body).model_dump()}
     except (AttributeError, KeyError, TypeError, ValueError):
         # What came is in the event all the same.
         log.warning("a notice was not understood: %s", event.kind)
     return {}
+
+
+def _chat_setting(kind: str, body: Any) -> ChatChanges:
+    action = body["Action"]
+    member = _CHAT_SETTINGS[kind]
+    value = bool(action.get(member))
+    until = action.get("muteEndTimestamp") or 0
+    ends = utc(moment(until)) if kind == "mute" and value and until > 0 else None
+    return ChatChanges.model_validate({member: value, "muted_until": ends})
 
 
 def _changes(event: pb.Other, body: Any) -> GroupChanges:

@@ -43,6 +43,21 @@ class EnginePeople:
         return await self._put(pb.ToEngine(**command), QUERY_TIMEOUT)
 
 
+class EngineChats:
+    """Implements `base.Chats`.
+
+    Args:
+        ask: puts a command to the engine and awaits WhatsApp's answer.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._put = ask
+
+    async def set(self, command: pb.SetChat) -> None:
+        """Change a setting of a chat."""
+        await self._put(pb.ToEngine(set_chat=command), QUERY_TIMEOUT)
+
+
 class EngineProfile:
     """Implements `base.Profile`.
 

@@ -30,6 +30,10 @@ PREFETCHED = 2_000
 """Chats of which it is remembered that they were looked at, so that not every event looks again."""
 
 
+AGAIN = 5.0
+"""Seconds until what failed is begun anew."""
+
+
 class Contacts:
     """Names, pictures, about texts and subjects of one instance.
 
@@ -69,7 +73,7 @@ class Contacts:
         self._cache = ContactCache(store, mailbox.instance_id, settings)
         self._notes = Notes(self._cache, epoch, clock)
         self._looked_at: OrderedDict[str, float] = OrderedDict()
-        self._learning: set[Subject] = set()
+        self._learning: dict[Subject, Fact] = {}
         self._overtaken: set[Subject] = set()
         self._desk = Desk(
             instance_id=mailbox.instance_id,
@@ -82,11 +86,21 @@ class Contacts:
         )
 
     async def run(self) -> None:
-        """Ask and write down, until cancelled.
+        """Ask and write down, until cancelled. What fails is begun anew: the instance does not end for it.
 
         Raises:
             StaleEpoch: the instance has another owner.
         """
+        while True:
+            try:
+                await self._work()
+            except StaleEpoch:
+                raise
+            except Exception:
+                log.exception("contacts failed")
+                await asyncio.sleep(AGAIN)
+
+    async def _work(self) -> None:
         tasks = [asyncio.create_task(work) for work in (self._load(), self._notes.run(), self._desk.run())]
         try:
             await asyncio.gather(*tasks)
@@ -109,19 +123,27 @@ class Contacts:
 
     def told(self, draft: EventDraft) -> EventDraft:
         """The event with the names that are known already, or come with it."""
-        for lesson in lessons(draft, self._chats):
-            if lesson.kind is Kind.NAME:
-                self._note(lesson)
-        return with_names(draft, self._names, self._chats)
+        try:
+            for lesson in lessons(draft, self._chats):
+                if lesson.kind is Kind.NAME:
+                    self._note(lesson)
+            return with_names(draft, self._names, self._chats)
+        except Exception:
+            # Raised, the event would be refused, delivered again and refused for ever.
+            log.exception("names were not found for an event", extra={"type": draft.type.value})
+            return draft
 
     def heed(self, draft: EventDraft) -> None:
         """Learn from an event that is stored, and think of asking about its chat."""
-        self._desk.busy()
-        for lesson in lessons(draft, self._chats):
-            if lesson.kind is not Kind.NAME:
-                self._note(lesson)
-        if self._settings.prefetch:
-            self._think_of(draft.data.get("chat"))
+        try:
+            self._desk.busy()
+            for lesson in lessons(draft, self._chats):
+                if lesson.kind is not Kind.NAME:
+                    self._note(lesson)
+            if self._settings.prefetch:
+                self._think_of(draft.data.get("chat"))
+        except Exception:
+            log.exception("nothing was learned from an event", extra={"type": draft.type.value})
 
     def _note(self, lesson: Lesson) -> None:
         if lesson.kind is Kind.NAME and lesson.data and not self._names.learn(lesson.id, lesson.data["name"]):
@@ -199,6 +221,9 @@ class Contacts:
         return {**self._desk.describe(), "names": len(self._names), "lessons_lost": self._notes.lost}
 
     async def _kept(self, subject: Subject) -> Fact | None:
+        if subject in self._learning and subject not in self._overtaken:
+            # It came just now, and is being written.
+            return self._learning[subject]
         try:
             return (await self._cache.read([subject]))[0]
         except StoreUnavailable:
@@ -213,13 +238,13 @@ class Contacts:
 
     async def _learn(self, subject: Subject, fact: Fact) -> None:
         kind, id_ = subject
-        self._learning.add(subject)
+        self._learning[subject] = fact
         try:
             # What events told before the answer came is older than it.
             await self._notes.write()
             if subject in self._overtaken:
                 return
-            before = await self._kept(subject)
+            (before,) = await self._cache.read([subject])
             if changed := changes(before, fact, kind):
                 await self._mailbox.append(self._epoch, self._change(subject, fact, changed))
             await self._cache.keep(self._epoch, {subject: fact})
@@ -229,7 +254,7 @@ class Contacts:
         except StaleEpoch:
             self._fenced()
         finally:
-            self._learning.discard(subject)
+            self._learning.pop(subject, None)
             self._overtaken.discard(subject)
         if kind is Kind.GROUP and fact.data:
             self._note(Lesson(Kind.NAME, id_, {"name": fact.data["name"]}))

@@ -61,7 +61,6 @@ class Desk:
         self._addresses: dict[Subject, str] = {}
         self._waiting: dict[Subject, asyncio.Future[Fact]] = {}
         self._under_way: set[Subject] = set()
-        self._learning: dict[Subject, Fact] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy_until = 0.0
         self.outcomes: Counter[str] = Counter()
@@ -95,8 +94,6 @@ class Desk:
             self._connection()
         except ConnectionError as error:
             raise call_failure(error) from None
-        if (fact := self._learning.get(subject)) is not None:
-            return fact  # given to others, and not stored yet
         self._refuse_if_broken()
         if not self.want(subject, jid, Priority.ASKED):
             raise CallFailed("busy", "Too many queries about contacts wait already")
@@ -209,12 +206,10 @@ class Desk:
             finally:
                 self._under_way.discard(subject)
                 self._addresses.pop(subject, None)
-            self._learning[subject] = fact
             self._answered(subject, fact)
             if asked:
                 await self._learn(subject, fact)
         finally:
-            self._learning.pop(subject, None)
             self._places.release()
 
     async def _find(self, subject: Subject, probe: bool) -> tuple[Fact, bool]:

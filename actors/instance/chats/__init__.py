@@ -1,0 +1,1 @@
+"""The chats of an instance: what is told of each, kept beside the events."""

@@ -1,0 +1,115 @@
+"""Chats through the API: listed as the events tell of them, changed on all devices of the account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.events import EventType
+from lab.app_state import ChatSettings
+from lab.network import Lab
+from tests.api.world import running_world
+from tests.engine.device import Device
+from tests.instance.conftest import FRIEND, PHONE
+from tests.instance.http import Gateway
+from tests.instance.test_groups import THIRD, Own, family
+from tests.instance.test_groups import friend as friend
+from tests.instance.test_groups import gateway as gateway
+from tests.wait import until
+
+pytestmark = pytest.mark.engine
+
+
+async def listed(gateway: Gateway, **wanted: Any) -> dict[str, Any]:
+    """The first chat of the list, once it is as wanted."""
+
+    async def look() -> dict[str, Any] | None:
+        items = (await gateway.good("GET", "chats"))["items"]
+        fits = items and all(items[0][name] == value for name, value in wanted.items())
+        return dict(items[0]) if fits else None
+
+    return await until(look, what=f"a chat with {wanted}")
+
+
+async def test_chats_are_listed_as_messages_pass(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    assert (await gateway.good("GET", "chats"))["items"] == []
+    for number in range(3):
+        await friend.send(PHONE, f"{number}", f"F{number}")
+    chat = await listed(gateway, unread=3)
+    assert (chat["phone"], chat["lid"]) == (f"+{FRIEND}", f"{lab.account(FRIEND).lid}@lid")
+    assert (chat["last_message"]["id"], chat["last_message"]["from_me"]) == ("F2", False)
+    assert (chat["archived"], chat["pinned"], chat["muted"]) == (None, None, None)
+    await gateway.good("POST", f"chats/{chat['id']}/read", {"message_ids": ["F0", "F1"]})
+    assert (await listed(gateway, id=chat["id"]))["unread"] == 1, "at once"
+    sent = await gateway.good("POST", "messages", {"to": FRIEND, "text": "olá"})
+    latest = await listed(
+        gateway, id=chat["id"], last_message={**chat["last_message"]} | await _last(gateway)
+    )
+    assert (latest["last_message"]["id"], latest["last_message"]["from_me"]) == (sent["id"], True)
+    group = await family(gateway, THIRD)
+    await gateway.good("POST", "messages", {"to": group, "text": "todos"})
+    assert (await listed(gateway, kind="group"))["id"] == group
+    first = await gateway.good("GET", "chats", limit="1")
+    rest = await gateway.good("GET", "chats", limit="1", after=first["next"])
+    assert [page["items"][0]["id"] for page in (first, rest)] == [group, chat["id"]]
+    assert rest["next"] is None
+
+
+async def _last(gateway: Gateway) -> dict[str, Any]:
+    """The last message, once it is one of the account's own."""
+
+    async def look() -> dict[str, Any] | None:
+        (chat,) = (await gateway.good("GET", "chats"))["items"]
+        return dict(chat["last_message"]) if chat["last_message"]["from_me"] else None
+
+    return await until(look, what="an own message")
+
+
+async def test_a_chat_is_changed_on_all_devices(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    await friend.send(PHONE, "oi", "F1")
+    chat = (await listed(gateway, unread=1))["id"]
+    await gateway.good("PATCH", f"chats/{chat}", {"archived": True, "muted": True, "read": True})
+    phone = lab.board.app_states.chats(lab.account(PHONE))
+    assert phone == {chat: ChatSettings(archived=True, pinned=False, muted_until=-1, read=True)}
+    await listed(gateway, archived=True, pinned=False, muted=True, muted_until=None, unread=0)
+    await gateway.good("PATCH", f"chats/{FRIEND}", {"archived": False, "pinned": True, "read": False})
+    await listed(gateway, archived=False, pinned=True, marked_unread=True)
+    until_ = "2999-01-31T12:00:00Z"
+    await gateway.good("PATCH", f"chats/{chat}", {"muted": True, "muted_until": until_})
+    await listed(gateway, muted=True, muted_until=until_)
+    assert lab.board.app_states.chats(lab.account(PHONE))[chat].muted_until == 32_474_779_200_000
+    for wrong in ({}, {"muted_until": until_}, {"archived": "perhaps"}):
+        await gateway.refused("invalid", "PATCH", f"chats/{chat}", wrong)
+
+
+async def test_a_change_on_the_phone_is_an_event(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    await friend.send(PHONE, "oi", "F1")
+    chat = (await listed(gateway, unread=1))["id"]
+    phone = lab.board.app_states
+    phone.set(lab.account(PHONE), chat, ChatSettings(archived=True, muted_until=0, read=True))
+
+    async def told() -> list[dict[str, Any]]:
+        events = [event.data for event in await gateway.one.events(EventType.CHAT_UPDATED)]
+        return events if len(events) == 3 else []
+
+    events = await until(told, what="three changes")
+    assert {event["chat"]["id"] for event in events} == {chat}
+    changes: dict[str, Any] = {}
+    for event in events:
+        changes |= event["changes"]
+    assert changes == {"archived": True, "muted": False, "read": True}
+    await listed(gateway, archived=True, muted=False, unread=0)
+
+
+async def test_a_new_device_knows_what_was_set_before(
+    own: Own, redis_url: str, prefix: str, lab: Lab
+) -> None:
+    chat = f"{lab.account(FRIEND, 'Ana').lid}@lid"
+    lab.board.app_states.set(lab.account(PHONE), chat, ChatSettings(pinned=True, archived=False))
+    one = await own()
+    await one.pair()
+    async with running_world(redis_url, prefix) as world:
+        await listed(Gateway(world, one), id=chat, pinned=True, archived=None)
+    (event,) = await one.events(EventType.CHAT_UPDATED)
+    assert (event.data["changes"], event.data["initial"]) == ({"pinned": True}, True)
