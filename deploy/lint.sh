@@ -30,7 +30,8 @@ step() { # what it is, command
     "$@" || { echo "deploy/lint.sh: $name FAILED" >&2; failed=1; }
 }
 
-# The specification's own parser: its JSON schema, interpolation, and references between services, volumes and secrets.
+# The specification's own parser: merges, interpolation, and its JSON schema. References between services, volumes and
+# secrets are looked at by tests/deploy.
 compose_file() { (cd deploy/docker && "$compose" compose.yaml >/dev/null); }
 
 step "hadolint" "$bin/hadolint" --failure-threshold style deploy/docker/Dockerfile

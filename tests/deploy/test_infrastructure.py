@@ -138,6 +138,22 @@ def test_only_this_machine_reaches_what_compose_publishes(compose: dict[str, Any
     assert all(compose["services"][name]["networks"] == ["cluster"] for name in stores)
 
 
+def test_compose_refers_to_nothing_that_is_not_there(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        assert set(service.get("depends_on", {})) <= set(services), name
+        assert set(service.get("secrets", ())) <= set(compose["secrets"]), name
+        assert set(service["networks"]) <= set(compose["networks"]), name
+        sources = [
+            source for source, colon, _ in (v.partition(":") for v in service.get("volumes", ())) if colon
+        ]
+        for source in sources:
+            known = (DOCKER / source).exists() if source.startswith(".") else source in compose["volumes"]
+            assert known, f"{name}: {source}"
+    used = {secret for service in services.values() for secret in service.get("secrets", ())}
+    assert used == set(compose["secrets"])
+
+
 def test_the_image_has_versions_that_malote_allows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (DOCKER / "constraints.txt").read_text().splitlines()
