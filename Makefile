@@ -1,12 +1,12 @@
 # make demo [ARGS=--once]   see it work           make up     run it on this machine
 # make test                 every check there is  make lint   the quick ones
 # make engine               build the engine      make clean  remove what was built
+# make deploy-lint          lint image, compose file and CloudFormation; nothing of them is run
 # make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
 # make bench-media          what files do to the text beside them (ARGS=--help)
 # make bench-incident       let an endpoint hang and a node be emptied, and see it alerted (ARGS=--help)
-# make deploy-lint          the Dockerfile and the compose file
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
 # make bench-metrics        what measuring costs
 #
@@ -42,11 +42,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The recipe of the image and the compose file, neither of which is run here.
 deploy-lint: $(INSTALLED)
-	$(BIN)/hadolint deploy/docker/Dockerfile
-	compose=$$(PYTHON=$(abspath $(BIN)/python) engine/build.sh compose) && \
-	    $$compose -no-interpolation deploy/docker/compose.yaml >/dev/null
+	PYTHON=$(abspath $(BIN)/python) TOOLS=$(abspath $(VENV))/deploy-lint deploy/lint.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -89,8 +89,13 @@ def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[s
             "--dashboard-host": node.dashboard_host,
             "--dashboard-port": str(node.dashboard_port),
         }
-        if (redis := _gcs_redis(node)) and redis.username:
-            options["--redis-username"] = unquote(redis.username)
+        if redis := _gcs_redis(node):
+            if redis.username:
+                options["--redis-username"] = unquote(redis.username)
+            if redis.password:
+                # `ray start` itself looks into Redis, and reads no environment for it. Ray puts it on the
+                # command line of its GCS anyway.
+                options["--redis-password"] = unquote(redis.password)
     else:
         options["--address"] = str(node.head)
     pairs = [part for option in options.items() for part in option]
@@ -129,7 +134,6 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         found["RAY_REDIS_ADDRESS"] = f"{secure}{redis.hostname}:{redis.port or 6379}"
         found["RAY_external_storage_namespace"] = settings.prefix
         if redis.password:
-            # Not as an option: command lines are for everybody to read.
             found["RAY_REDIS_PASSWORD"] = unquote(redis.password)
     return found
 
