@@ -18,6 +18,9 @@ import (
 	pb "malote.dev/engine/protocol"
 )
 
+// settingAttempts is how often a patch is made that meets what another device has set meanwhile.
+const settingAttempts = 3
+
 // SetChat changes a setting of a chat on all devices of the account.
 func (s *Session) SetChat(ctx context.Context, command *pb.SetChat) error {
 	chat, err := parseChat(command.Chat)
@@ -38,13 +41,32 @@ func (s *Session) SetChat(ctx context.Context, command *pb.SetChat) error {
 	if key == nil {
 		return fail("no_app_state_key", "the phone has not shared the key of these settings yet: see that it is online")
 	}
-	if err := s.client.SendAppState(ctx, patch); err != nil {
+	if err := s.sendSetting(ctx, patch); err != nil {
 		if errors.Is(err, whatsmeow.ErrAppStateUpdate) {
 			return fail("rejected", "%s", err)
 		}
 		return err
 	}
 	return nil
+}
+
+// sendSetting sends a patch to what is known of its collection. whatsmeow reads a collection one reader at a time, but
+// sends without regard to readers: while it reads, as it does after pairing, a patch meets a conflict that cannot be
+// solved, since both write down the same.
+func (s *Session) sendSetting(ctx context.Context, patch appstate.PatchInfo) error {
+	s.settings.Lock()
+	defer s.settings.Unlock()
+	onlyIfNotRead := true
+	for attempt := 1; ; attempt++ {
+		if err := s.client.FetchAppState(ctx, patch.Type, false, onlyIfNotRead); err != nil {
+			return err
+		}
+		err := s.client.SendAppState(ctx, patch)
+		if err == nil || !errors.Is(err, whatsmeow.ErrAppStateUpdate) || attempt == settingAttempts {
+			return err
+		}
+		onlyIfNotRead = false
+	}
 }
 
 func patchOf(chat types.JID, command *pb.SetChat) (appstate.PatchInfo, error) {

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _KEYS_INFO = b"WhatsApp App State Keys"
 _MEDIA_KIND = "md-app-state"
+_SHORT = 1
+"""Patches that are told as they are also to a device that knows nothing: no file is made for so little."""
 _CONFLICT = 409
 _BAD_PATCH = 400
 
@@ -52,7 +54,7 @@ def _collection(connection: Connection, device: Device, asked: Node) -> Node:
             return _refused(name, _BAD_PATCH, [])
     now = states.version(account, name)
     attrs: Attrs = {"name": name, "version": now}
-    if asked.text("return_snapshot") == "true" and now:
+    if asked.text("return_snapshot") == "true" and now > _SHORT:
         file = _upload(connection, account.phone, states.snapshot(account, name).SerializeToString())
         return node("collection", attrs, [node("snapshot", {}, file.SerializeToString())])
     return node("collection", attrs, _patches(states.patches(account, name, known)))
