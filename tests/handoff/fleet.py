@@ -20,7 +20,6 @@ from actors.store import Store
 from actors.supervisor.handoff_record import Handoff, Step
 from actors.supervisor.moves import Handoffs
 from bench.handoff.books import Books, Death, Duplicate
-from bench.handoff.options import read
 from bench.handoff.traffic import Traffic
 from bench.handoff.world import World
 from deploy.demo.clients import Refused
@@ -106,7 +105,7 @@ class Fleet:
         self.world: World
         self.traffic: Traffic
         self.registry: Registry
-        self._options = read(["--instances", str(instances), "--nodes", str(nodes), "--contacts", "1"])
+        self._instances = instances
         self._directory = directory
         self._said: list[str] = []
 
@@ -127,7 +126,13 @@ class Fleet:
         self.proxy = Proxy(self.valkey.url)
         await self.proxy.start()
         self.world = World(
-            self._options, self.cluster, self._directory, self._said.append, redis_url=self.proxy.url
+            self.cluster,
+            self._directory,
+            self._said.append,
+            instances=self._instances,
+            contacts=1,
+            books=Books(),
+            redis_url=self.proxy.url,
         )
         await self.world.start()
         self.registry = Registry(Store(self.valkey.url))
