@@ -169,6 +169,12 @@ class CourierSettings(BaseSettings):
     breaker_failures: Count = Field(5, description="Failures in a row after which an endpoint counts as down")
     breaker_first: Seconds = Field(30.0, description="Seconds until it is probed, doubled each time")
     breaker_longest: Seconds = Field(300.0, description="Longest time between two probes")
+    media_wait: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="Seconds that a message waits for its file, for endpoints that want it so",
+    )
     attempts_kept: Count = Field(1_000, description="Attempts per endpoint that the log keeps")
     dead_kept: Count = Field(10_000, description="Dead letters per endpoint; above, the oldest is dropped")
     endpoints_max: Count = Field(16, description="Endpoints of one instance")

@@ -190,6 +190,14 @@ class Ledger:
             )
         return [_entry(entry_id, fields) for entry_id, fields in found]
 
+    async def told(self, media_ids: Sequence[str]) -> dict[str, int]:
+        """Where the mailbox tells what became of files: position by id, of those that it tells of."""
+        redis, key = self.store.redis, self._mailbox.key("seen")
+        members = [f"media:{media_id}" for media_id in media_ids]
+        async with self._steps:
+            found = await self.store.run(lambda: redis.zmscore(key, members), timeout=5)
+        return {media_id: int(seq) for media_id, seq in zip(media_ids, found, strict=True) if seq is not None}
+
     async def skip(self, claim: Claim, ranges: Iterable[tuple[int, int]], witness: Entry) -> None:
         """Finish positions of the mailbox that are not for this endpoint.
 

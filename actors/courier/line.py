@@ -23,6 +23,7 @@ from actors.courier.bodies import Bodies, Parcel
 from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
+from actors.courier.files import awaited, completed
 from actors.courier.gate import Gate, terms
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
 from actors.courier.queue import Item, Queue, Retry
@@ -100,6 +101,9 @@ class Line:
         self._claim: Claim | None = None
         self._mailbox = Source(Lane.MAILBOX)
         self._replays = Source(Lane.REPLAY)
+        self._files: dict[int, str] = {}
+        """Files that held events of the mailbox wait for, by position: no more than the window."""
+        self._look_for_files = False
         self._turn = 0
         self._urgent = False
         self._last = 0
@@ -152,7 +156,7 @@ class Line:
 
     def wake(self) -> None:
         """There may be something new."""
-        self._mailbox.more = self._replays.more = True
+        self._mailbox.more = self._replays.more = self._look_for_files = True
         self._wake.set()
 
     def look(self, last: int) -> None:
@@ -169,7 +173,9 @@ class Line:
         """Go on with a newer configuration."""
         if record.revision <= self.record.revision:
             return
-        if record.ordering is not self.record.ordering:
+        before, after = self.record.delivery, record.delivery
+        waits_otherwise = (before.media, before.media_wait) != (after.media, after.media_wait)
+        if waits_otherwise or record.ordering is not self.record.ordering:
             self._reload = True
         self.record = record
         self._terms = terms(self._settings, record.delivery)
@@ -229,6 +235,7 @@ class Line:
             Queue(claim.floor, finished=claim.finished, retries=claim.retries, ordered=ordered),
         )
         self._replays = Source(Lane.REPLAY, Queue(retries=claim.replay_retries, ordered=ordered))
+        self._files = {}
         self._last_success = claim.last_success
         if self._claim is None:
             self._gate = Gate(self._terms, self._clock(), claim.circuit)
@@ -256,6 +263,8 @@ class Line:
                         except Changed:
                             self.reload()
                         self._start()
+                await self._release()
+                self._start()
             await self._sleep()
 
     @property
@@ -342,12 +351,43 @@ class Line:
                 self._urgent = True
                 self._gate.try_now(self._clock())
             self._bodies.put(self._body_key(source.name, entry.position), entry.parcel)
-            queue.add(entry.position, entry.parcel.event_id, entry.chat, test=entry.test)
+            hold = self._hold(entry) if source.name is Lane.MAILBOX else None
+            queue.add(entry.position, entry.parcel.event_id, entry.chat, test=entry.test, hold=hold)
+        self._look_for_files |= bool(entries)
         if len(entries) == count:
             source.more = True
         if skipped and source.name is Lane.MAILBOX:
             assert self._claim is not None
             await self.ledger.skip(self._claim, merged(skipped), entries[-1])
+
+    def _hold(self, entry: Entry) -> float | None:
+        options = self.record.delivery
+        if options.media != "wait" or (waits := awaited(entry.parcel)) is None:
+            return None
+        self._files[entry.position] = waits.media_id
+        return waits.since + (options.media_wait or self._settings.media_wait)
+
+    async def _release(self) -> None:
+        # What became of a file may stand beyond what was read: the mailbox's index of keys is asked.
+        queue = self._mailbox.queue
+        self._files = {place: file for place, file in self._files.items() if queue.holds(place)}
+        if not self._files or not self._look_for_files:
+            return
+        self._look_for_files = False
+        told = await self.ledger.told(list(self._files.values()))
+        for place, file in self._files.items():
+            if file in told:
+                queue.release(place)
+
+    async def _with_file(self, parcel: Parcel) -> Parcel:
+        # Found anew for each attempt: nothing is kept, and other endpoints get the message as it stands.
+        if self.record.delivery.media != "wait" or (waits := awaited(parcel)) is None:
+            return parcel
+        position = (await self.ledger.told([waits.media_id])).get(waits.media_id)
+        if position is None:
+            return parcel
+        found = await self.ledger.read(Lane.MAILBOX, after=position - 1, count=1)
+        return completed(parcel, found[0].parcel) if found else parcel
 
     def _wanted(self, entry: Entry) -> bool:
         # News of an endpoint are for the others: it would learn of its failing once it is well.
@@ -433,6 +473,9 @@ class Line:
             parcel = self._remembered(source.name, item)
             if parcel is None:
                 parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
+            whole = parcel
+            if self.record.delivery.media == "wait":
+                whole = await self._scribe.until_done(lambda: self._with_file(parcel))
             asked = time.monotonic()
             await self._slots.take(party)
         except asyncio.CancelledError:
@@ -449,7 +492,7 @@ class Line:
             assert task is not None
             self._not_begun.discard(task)
             self.begun[task] = measured.slot_taken(asked)
-            await self._post(job, parcel)
+            await self._post(job, whole)
         except Lost:
             self._scribe.lost = True
         finally:

@@ -70,6 +70,8 @@ class Queue:
         self._fresh: list[int] = []
         self._again: list[tuple[float, int]] = []
         self._due: list[tuple[float, int]] = []
+        self._holds: dict[int, float] = {}
+        self._held: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
         """Unfinished events that are known, those under way included."""
@@ -102,8 +104,14 @@ class Queue:
         self._move_cursor(last)
         return ranges
 
-    def add(self, position: int, event_id: str, chat: str, *, test: bool = False) -> None:
-        """Learn of the next event, one past the cursor. One that is finished already is passed over."""
+    def add(
+        self, position: int, event_id: str, chat: str, *, test: bool = False, hold: float | None = None
+    ) -> None:
+        """Learn of the next event, one past the cursor. One that is finished already is passed over.
+
+        Args:
+            hold: it and its track wait until this time (seconds since 1970), or until `release`.
+        """
         assert position == self.cursor + 1, f"{position} does not follow {self.cursor}"
         if position in self._finished:
             self._finished.remove(position)
@@ -111,6 +119,8 @@ class Queue:
             return
         track: Track = chat if self._ordered and not test else position
         self._items[position] = Item(position, event_id, track, test)
+        if hold is not None:
+            self._holds[position] = hold
         self._move_cursor(position)
         line = self._tracks.setdefault(track, deque())
         line.append(position)
@@ -118,7 +128,9 @@ class Queue:
             self._offer(position)
 
     def promote(self, now: float) -> None:
-        """Let retries whose time has come be started."""
+        """Let retries and held events whose time has come be started."""
+        while self._held and self._held[0][0] <= now:
+            self.release(self._held[0][1])
         while self._due and self._due[0][0] <= now:
             heapq.heappush(self._again, heapq.heappop(self._due))
 
@@ -162,17 +174,31 @@ class Queue:
         self._under_way.remove(position)
         self._offer(position)
 
+    def release(self, position: int) -> None:
+        """Hold an event no longer. Again is harmless."""
+        until = self._holds.pop(position, None)
+        if until is not None and (until, position) in self._held:
+            self._held.remove((until, position))
+            heapq.heapify(self._held)
+            self._offer(position)
+
+    def holds(self, position: int) -> bool:
+        """True while an event is held."""
+        return position in self._holds
+
     def retry_of(self, position: int) -> Retry | None:
         """What is known of earlier attempts at an event."""
         return self._retries.get(position)
 
     def next_due(self) -> float | None:
-        """When the next retry may be started, None if none waits."""
-        return self._due[0][0] if self._due else None
+        """When the next retry or held event may be started, None if none waits."""
+        return min((heap[0][0] for heap in (self._due, self._held) if heap), default=None)
 
     def _offer(self, position: int) -> None:
         retry = self._retries.get(position)
-        if retry is None:
+        if position in self._holds:
+            heapq.heappush(self._held, (self._holds[position], position))
+        elif retry is None:
             heapq.heappush(self._fresh, position)
         else:
             heapq.heappush(self._due, (retry.due, position))

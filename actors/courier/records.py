@@ -103,6 +103,15 @@ class DeliveryOptions(BaseModel):
     disable_after: float | None = Field(
         None, gt=0, le=30 * 86_400, description="Seconds of nothing but failures until it is switched off"
     )
+    media: Literal["later", "wait"] = Field(
+        "later",
+        description="`wait`: a message whose file is `pending` is delivered, and later events of its chat "
+        "after it, once the file is `ready` or `failed`, with that in `content.media`, or as it is when "
+        "`media_wait` is over. `media.ready` and `media.failed` are sent all the same, and repeat it",
+    )
+    media_wait: float | None = Field(
+        None, gt=0, le=600, description="Seconds from `received_at` that a message waits for its file"
+    )
 
 
 class EndpointRecord(BaseModel):

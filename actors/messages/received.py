@@ -59,7 +59,13 @@ class ShownMedia(Shown):
         description="`pending`: it is being fetched; `media.ready` or `media.failed` will tell. `ready`: it "
         "is stored. `off`: files of this instance are not fetched. `failed`: it will not be, see `reason`",
     )
-    reason: str | None = Field(None, description="Why it is not fetched: `too_large`, `busy`")
+    reason: str | None = Field(
+        None, description="Why it is not fetched: `too_large`, `busy`; or as `media.failed` tells it"
+    )
+    url: str | None = Field(
+        None, description="Where it is, until `expires_at`: only for webhooks that wait for media"
+    )
+    expires_at: str | None = Field(None, description="Of `url`")
     mime_type: str | None = None
     size: int | None = Field(None, description="Bytes")
     sha256: str | None = Field(None, description="Of the file, as hexadecimal digits")

@@ -104,6 +104,8 @@ async def test_create_shows_the_secret_once(hooks: Hooks) -> None:
         ({"url": URL, "secret": "short"}, "#/secret"),
         ({"url": URL, "description": "x" * 501}, "#/description"),
         ({"url": URL, "method": "PUT"}, "#/method"),
+        ({"url": URL, "delivery": {"media": "never"}}, "#/delivery/media"),
+        ({"url": URL, "delivery": {"media_wait": 601}}, "#/delivery/media_wait"),
         ({"url": URL, "tls": {"certificate": "x", "key": "y"}}, "#/tls"),
         ({"url": URL, "tls": {"certificate": "x"}}, "#/tls/key"),
     ],

@@ -255,3 +255,43 @@ def test_the_floor_never_falls(chats: list[str], seed: int) -> None:
         assert queue.floor >= floor
         floor = queue.floor
     assert floor == len(chats)
+
+
+@given(
+    chats=st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(1, 9)), max_size=12),
+    released=st.sets(st.integers(1, 12)),
+    now=st.integers(0, 10),
+)
+def test_what_is_held_holds_up_its_chat_and_no_other(
+    chats: list[tuple[str, int | None]], released: set[int], now: int
+) -> None:
+    queue = Queue()
+    for position, (chat, hold) in enumerate(chats, 1):
+        queue.add(position, f"e{position}", chat, hold=hold)
+    for position in released:
+        queue.release(position)
+    got: list[int] = []
+    queue.promote(now)
+    while batch := started(queue):
+        got += batch
+        for position in batch:
+            queue.finish(position)
+        queue.promote(now)
+    stuck: set[str] = set()
+    expected = []
+    for position, (chat, hold) in enumerate(chats, 1):
+        if hold is not None and hold > now and position not in released:
+            stuck.add(chat)
+        if chat not in stuck:
+            expected.append(position)
+    assert sorted(got) == expected
+    for name in "abc":
+        of_chat = [position for position in got if chats[position - 1][0] == name]
+        assert of_chat == sorted(of_chat)
+    assert (queue.next_due() is None) == (not stuck)
+    queue.promote(10)
+    while batch := started(queue):
+        for position in batch:
+            queue.finish(position)
+        queue.promote(10)
+    assert queue.floor == len(chats)
