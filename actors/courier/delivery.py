@@ -51,7 +51,7 @@ async def attempt(
         "webhook-signature": sign(secrets, event_id, timestamp, body),
         "malote-seq": str(seq),
         "malote-attempt": str(number),
-        "traceparent": traceparent(event_id, to.url, number),
+        "traceparent": traceparent(event_id, to.place, number),
     }
     try:
         async with asyncio.timeout(to.timeout):

@@ -110,7 +110,7 @@ class Line:
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
-        self.begun: dict[asyncio.Task[None] | None, float] = {}
+        self.begun: dict[asyncio.Task[None], float] = {}
         """When each request that is open was begun, by the monotonic clock."""
         self._wake = asyncio.Event()
         self._stopping = False
@@ -199,6 +199,7 @@ class Line:
 
     async def run(self) -> None:
         """Deliver until stopped, or until another courier claims the endpoint or it is deleted."""
+        logs.bind(instance=self.ledger.instance_id, endpoint=self.record.id)
         scribe = asyncio.create_task(self._scribe.run())
         try:
             while not self._stopping:
@@ -425,8 +426,8 @@ class Line:
             return self._replays, False, item
         for step in range(1, LANES + 1):
             turn = (self._turn + step) % LANES
-            source, again = (self._mailbox, self._replays)[turn // 2], turn % 2 == 1
-            if again and self._enough_retries:
+            source, again = self._replays if turn // 2 else self._mailbox, turn % 2 == 1
+            if not source.queue.ready(again=again) or (again and self._enough_retries):
                 continue
             item = source.queue.start(again=again)
             if item is not None:
@@ -469,6 +470,8 @@ class Line:
     async def _deliver(self, job: Job) -> None:
         party = self._party
         source, item = job.source, job.item
+        task = asyncio.current_task()
+        assert task is not None
         try:
             parcel = self._remembered(source.name, item)
             if parcel is None:
@@ -488,15 +491,13 @@ class Line:
             self._scribe.changed = True
             return
         try:
-            task = asyncio.current_task()
-            assert task is not None
             self._not_begun.discard(task)
             self.begun[task] = measured.slot_taken(asked)
             await self._post(job, whole)
         except Lost:
             self._scribe.lost = True
         finally:
-            self.begun.pop(asyncio.current_task(), None)
+            self.begun.pop(task, None)
             self._slots.give(party)
 
     async def _post(self, job: Job, parcel: Parcel) -> None:
@@ -505,7 +506,6 @@ class Line:
         started = self._clock()
         earlier = source.queue.retry_of(item.position) or Retry(0, 0.0, started, 0)
         number = earlier.attempts + 1
-        logs.bind(instance=self.ledger.instance_id, endpoint=record.id, event=parcel.event_id, attempt=number)
         outcome = await attempt(
             self._egress,
             self._to,
@@ -518,7 +518,7 @@ class Line:
         )
         traces.attempted(
             parcel.event_id,
-            self._to.url,
+            self._to.place,
             number,
             instance=self.ledger.instance_id,
             endpoint=record.id,
