@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -68,7 +69,8 @@ def draw(
     bottom = rows + PANEL
     scale = ticks(min(values), max(values))
     if len(scale) > MOST_TICKS:
-        scale = [scale[0], *(tick for tick in scale[1:-1] if f"{tick:e}"[0] == "1"), scale[-1]]
+        low, high = (round(math.log10(end) + lean) for end, lean in ((scale[0], -0.49), (scale[-1], 0.49)))
+        scale = [10.0**power for power in range(low, high + 1)]
     height = Scale(scale[0], scale[-1], bottom, rows)
 
     def x(at: float) -> float:

@@ -31,6 +31,8 @@ ASK_EVERY = 1.0
 DRAIN_AT = 0.4
 """Of the incident, when a node begins to be emptied."""
 DRAIN_TIMEOUT = 120.0
+SETTLE_PATIENCE = 600.0
+"""Seconds until the endpoint has everything: what it refused twice is due again only minutes later."""
 AFTER = 2 * SCRAPE
 SHOWN_AFTER = 60.0
 APPEND = "malote_event_append_seconds_bucket"
@@ -50,8 +52,6 @@ class Run:
         self._world = World(cluster, directory, say, instances=options.instances, contacts=3, books=Books())
         self._slow = Books()
         self._endpoint = Endpoint(self._slow, self._world.secret)
-        self._before = 0
-        """Events of its instance that the endpoint came too late for."""
         self._answers: Counter[str] = Counter()
         self._drained: tuple[float, float] | None = None
 
@@ -76,7 +76,6 @@ class Run:
     async def _measure(self, prometheus: Prometheus) -> None:
         options, world = self._options, self._world
         first = next(iter(world.instances))
-        self._before = (await world.newest())[first]
         hook = {"url": self._endpoint.url(first), "secret": world.secret}
         await world.api.call("POST", f"/v1/instances/{first}/webhooks", hook)
         traffic = Traffic(
@@ -153,7 +152,7 @@ class Run:
                 await asyncio.sleep(ASK_EVERY)
 
     async def _slow_has_all(self) -> bool:
-        deadline = time.monotonic() + self._options.hangs + 60
+        deadline = time.monotonic() + SETTLE_PATIENCE
         while time.monotonic() < deadline:
             if not self._slow_gaps(await self._world.newest()):
                 return True
@@ -162,7 +161,7 @@ class Run:
 
     def _slow_gaps(self, newest: Mapping[str, int]) -> int:
         first = next(iter(self._world.instances))
-        return self._slow.gaps({first: newest[first]}) - self._before
+        return self._slow.gaps({first: newest[first]})
 
     # ---- afterwards ----------------------------------------------------------------------------------
 
