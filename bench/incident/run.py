@@ -17,6 +17,7 @@ from bench.figures import spread
 from bench.handoff.books import Books
 from bench.handoff.traffic import Traffic
 from bench.handoff.world import World
+from bench.incident.books import Healthy
 from bench.incident.endpoint import Endpoint
 from bench.incident.options import Options
 from bench.incident.picture import Curve, Mark, Span, draw
@@ -49,8 +50,10 @@ class Run:
         self._options = options
         self._directory = directory
         self._say = say
-        self._world = World(cluster, directory, say, instances=options.instances, contacts=3, books=Books())
-        self._slow = Books()
+        self._healthy, self._slow = Healthy(), Books()
+        self._world = World(
+            cluster, directory, say, instances=options.instances, contacts=3, books=self._healthy
+        )
         self._endpoint = Endpoint(self._slow, self._world.secret)
         self._answers: Counter[str] = Counter()
         self._drained: tuple[float, float] | None = None
@@ -161,7 +164,7 @@ class Run:
 
     def _slow_gaps(self, newest: Mapping[str, int]) -> int:
         first = next(iter(self._world.instances))
-        return self._slow.gaps({first: newest[first]})
+        return self._slow.gaps({first: newest[first]}) - len(self._healthy.news)
 
     # ---- afterwards ----------------------------------------------------------------------------------
 

@@ -26,8 +26,10 @@ HANGS = 60
 async def test_others_do_not_notice_and_somebody_is_warned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What was refused is due again soon after the endpoint has recovered, and not five minutes later.
+    # The endpoint is found well soon after it has recovered, and not five minutes later.
     monkeypatch.setenv("MALOTE_COURIER_SCHEDULE", "[5, 20, 20, 20]")
+    monkeypatch.setenv("MALOTE_COURIER_BREAKER_FIRST", "10")
+    monkeypatch.setenv("MALOTE_COURIER_BREAKER_LONGEST", "15")
     picture = tmp_path / "incident.svg"
     short = ("--instances", "3", "--calm", "20", "--hangs", str(HANGS), "--rate", "6")
     result, _ = await bench("bench.incident", *short, "--picture", str(picture))
