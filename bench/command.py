@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import shutil
 import signal
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 from deploy.errors import CommandError
 
@@ -30,6 +34,30 @@ async def bounded(work: Callable[[], Awaitable[None]], seconds: float) -> None:
             await work()
     except asyncio.CancelledError:
         raise CommandError("interrupted") from None
+
+
+def run_within(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Do work in an event loop of its own.
+
+    Raises:
+        CommandError: it was not done in time, or interrupted.
+    """
+    try:
+        asyncio.run(bounded(work, seconds))
+    except TimeoutError:
+        raise CommandError(f"not ended within {seconds / 60:g} minutes") from None
+
+
+@contextlib.contextmanager
+def workplace(keep: Path | None) -> Iterator[Path]:
+    """A directory to work in: ``keep``, or one that is gone afterwards."""
+    directory = (keep or Path(tempfile.mkdtemp(prefix="mlt-bench-"))).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield directory
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def count(text: str) -> int:

@@ -26,7 +26,6 @@ class Addressee:
         connect_timeout: seconds of these until there is a connection.
         answer_bytes: how much of the answer is read.
         tls: the certificate to show to the endpoint.
-        place: the URL, as text.
     """
 
     url: URL
@@ -35,7 +34,11 @@ class Addressee:
     connect_timeout: float
     answer_bytes: int
     tls: ClientTls | None = None
-    place: str = ""
+
+    @cached_property
+    def place(self) -> str:
+        """The URL, as text."""
+        return str(self.url)
 
     @cached_property
     def target(self) -> Target:
@@ -67,4 +70,4 @@ def addressee(
             "malote-instance": instance_id,
         }
     )
-    return Addressee(URL(url), common, timeout, connect_timeout, answer_bytes, tls, url)
+    return Addressee(URL(url), common, timeout, connect_timeout, answer_bytes, tls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.command import bounded
+from bench.command import run_within
 from bench.handoff.options import Options, read
 from deploy.errors import CommandError
 from tests.cluster.nodes import LocalCluster, NodeFailed
@@ -62,11 +61,7 @@ def _run(options: Options, directory: Path) -> bool:
     from bench.handoff.run import Run
 
     run = Run(options, cluster, directory, lambda line: print(line, file=sys.stderr, flush=True))
-    limit = options.minutes * 60 + OVERHEAD
-    try:
-        asyncio.run(bounded(run.run, limit))
-    except TimeoutError:
-        raise CommandError(f"not ended within {limit / 60:g} minutes") from None
+    run_within(run.run, options.minutes * 60 + OVERHEAD)
     if run.result is None:
         return False
     out = Console(width=None if sys.stdout.isatty() else 110)

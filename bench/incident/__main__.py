@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.command import bounded
+from bench.command import run_within, workplace
 from bench.incident.options import Options, read
 from deploy.errors import CommandError
 from tests.cluster.nodes import LocalCluster, NodeFailed
@@ -23,16 +20,12 @@ OVERHEAD = 1200.0
 def main() -> int:
     """Run it. Returns the exit status: 0 if nothing is missing, and it was alerted."""
     options = read()
-    directory = (options.keep or Path(tempfile.mkdtemp(prefix="mlt-bench-"))).absolute()
-    directory.mkdir(parents=True, exist_ok=True)
     try:
-        return 0 if _run(options, directory) else 1
+        with workplace(options.keep) as directory:
+            return 0 if _run(options, directory) else 1
     except (CommandError, NodeFailed) as error:
         print(f"bench.incident: {error}", file=sys.stderr)
         return 1
-    finally:
-        if options.keep is None:
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run(options: Options, directory: Path) -> bool:
@@ -43,11 +36,7 @@ def _run(options: Options, directory: Path) -> bool:
     from bench.incident.run import Run
 
     run = Run(options, cluster, directory, lambda line: print(line, file=sys.stderr, flush=True))
-    limit = options.calm + options.hangs + OVERHEAD
-    try:
-        asyncio.run(bounded(run.run, limit))
-    except TimeoutError:
-        raise CommandError(f"not ended within {limit / 60:g} minutes") from None
+    run_within(run.run, options.calm + options.hangs + OVERHEAD)
     if run.result is None:
         return False
     show(Console(width=None if sys.stdout.isatty() else 110), run.result)
