@@ -110,6 +110,8 @@ def test_a_file_is_told_without_its_key_which_is_remembered() -> None:
         "seconds": None,
         "pages": None,
         "file_name": None,
+        "url": None,
+        "expires_at": None,
     }
     assert (content["caption"], made.data["text"]) == ("look", "look")
     assert IMAGE.media_key not in base64.b64decode(made.data["raw"])
