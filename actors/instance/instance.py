@@ -34,6 +34,7 @@ from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
+from actors.instance.presence import Presence
 from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
 from actors.instance.upkeep import Upkeep
@@ -98,6 +99,12 @@ class Instance:
             allowed=lambda: self._lease.held,
             sink=self._on_event,
             blocked=self._blocked,
+            logged_in=lambda: self._presence.logged_in(),
+        )
+        self._presence = Presence(
+            wanted=lambda: self.record.show_online,
+            online=self._connector.online,
+            query=partial(self._query, "presence"),
         )
         outbox = Outbox(store, self._mailbox, settings.outbox)
         self._sender = Sender(
@@ -229,6 +236,7 @@ class Instance:
             asyncio.create_task(self._upkeep.run()),
             asyncio.create_task(self._contacts.run()),
             asyncio.create_task(self._list.run()),
+            asyncio.create_task(self._presence.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -297,7 +305,11 @@ class Instance:
         """Follow a changed record, or a repeated wish to connect."""
         if record.revision == self.record.revision:
             return
-        self.record = record
+        before, self.record = self.record, record
+        if record.proxy != before.proxy:
+            self._connector.renew()
+        if record.show_online != before.show_online:
+            self._presence.changed()
         self._connector.want(record.desired is Desired.CONNECTED)
 
     # ---- events ----

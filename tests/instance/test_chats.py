@@ -66,6 +66,7 @@ async def _last(gateway: Gateway) -> dict[str, Any]:
     return await until(look, what="an own message")
 
 
+@pytest.mark.kinds(send="chats")
 async def test_a_chat_is_changed_on_all_devices(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.send(PHONE, "oi", "F1")
     chat = (await listed(gateway, unread=1))["id"]
@@ -83,6 +84,7 @@ async def test_a_chat_is_changed_on_all_devices(gateway: Gateway, friend: Device
         await gateway.refused("invalid", "PATCH", f"chats/{chat}", wrong)
 
 
+@pytest.mark.kinds(receive="chats")
 async def test_a_change_on_the_phone_is_an_event(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.send(PHONE, "oi", "F1")
     chat = (await listed(gateway, unread=1))["id"]

@@ -108,6 +108,7 @@ async def test_it_is_told_of_and_not_read_unless_it_is_wanted(own: Own, lab: Lab
     assert await one.events(EventType.HISTORY_MESSAGES) == []
 
 
+@pytest.mark.kinds(receive="history")
 async def test_it_is_told_page_by_page(own: Own, lab: Lab, past: list[str]) -> None:
     one = await paired(own)
     pages = await last_page(one, "recent")
@@ -267,6 +268,7 @@ async def test_a_part_that_cannot_be_fetched_for_long(own: Own, lab: Lab, past: 
     assert (failed.data["reason"], failed.data["attempts"]) == ("unavailable", 3)
 
 
+@pytest.mark.kinds(send="history")
 async def test_older_messages_come_when_they_are_asked_for(own: Own, past: list[str]) -> None:
     one = await paired(own, History.OFF)
     await told(one, EventType.HISTORY_OFFERED, 2)
