@@ -13,7 +13,8 @@ from actors.messages.recipients import is_group
 from api import problems as p
 from api.chats import CALL_PROBLEMS, recipient_in_path
 from api.fields import EXAMPLE_GROUP, EXAMPLE_PICTURE, Body, NewPicture, Person
-from api.routing import Answer, Call, Routes
+from api.idempotency import KEY, REPLAYED, key_of
+from api.routing import Answer, Call, Reply, Routes
 
 routes = Routes("Groups", "List, create, show, change and leave groups.")
 
@@ -137,18 +138,27 @@ async def list_all(call: Call[None, None]) -> GroupList:
         "a group": {"name": "Friends", "participants": ["+55 11 91234-5678"]},
         "only this account": {"name": "Notes"},
     },
-    problems=(*CALL_PROBLEMS, p.RATE_LIMITED, p.GROUP_FORBIDDEN),
+    headers={
+        KEY: "Any text of up to 255 characters that stands for this group. Repeated with the same body, no "
+        "second group is created: the answer is the first one"
+    },
+    problems=(*CALL_PROBLEMS, p.RATE_LIMITED, p.GROUP_FORBIDDEN, p.IDEMPOTENCY_KEY_REUSED),
 )
-async def create(call: Call[CreateGroup, None]) -> CreatedGroup:
+async def create(call: Call[CreateGroup, None]) -> Reply:
     """It belongs to this account. Who cannot be added keeps nobody else out.
 
-    After a 504, list the groups before repeating this: it may have been created.
+    Without an Idempotency-Key, list the groups before repeating this after a 504: it may have been created.
+    With one that is done for you: a group of this name that the account has created since is taken for it.
+    Who could not be added is not known of such a group: the list is empty.
     """
-    body = call.body
-    made = await call.services.calls.ask(
-        call.instance_id, "groups", "create", body.name, list(body.participants)
-    )
-    return CreatedGroup.model_validate(made)
+    body, key, people = call.body, key_of(call), list(call.body.participants)
+    ask = call.services.calls.ask
+    if key is None:
+        made = await ask(call.instance_id, "groups", "create", body.name, people)
+        return Reply(CreatedGroup.model_validate(made), 201)
+    made = await ask(call.instance_id, "made_groups", "once", key, body.name, people)
+    headers = REPLAYED if made["replayed"] else {}
+    return Reply(CreatedGroup.model_validate(made), 201, headers)
 
 
 @routes.add(

@@ -127,7 +127,7 @@ IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused",
     422,
     "The Idempotency-Key belongs to another request",
-    "Use a fresh key for every new message; repeat a key only with the very same body.",
+    "Use a fresh key for every new message or group; repeat a key only with the very same body.",
 )
 SEND_FAILED = Kind(
     "send-failed",

@@ -28,10 +28,12 @@ from actors.instance.contacts.contacts import Contacts
 from actors.instance.contacts.facts import Kind, absence_of
 from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
+from actors.instance.groups import GroupQueries
 from actors.instance.history import HistoryReader
 from actors.instance.jobs import Jobs
 from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
+from actors.instance.made_groups import MadeGroups
 from actors.instance.mailbox import Mailbox, MailboxFull
 from actors.instance.outbox import Outbox
 from actors.instance.presence import Presence
@@ -165,7 +167,18 @@ class Instance:
         )
         self._list = ChatKeeper(self._mailbox, epoch)
         chats = ChatQueries(partial(self._query, "chats"), ChatShelf(self._mailbox), self._chats.known)
-        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts, chats)
+        groups = GroupQueries(partial(self._query, "groups"))
+        made = MadeGroups(
+            self._mailbox,
+            epoch,
+            settings.outbox.idempotency_ttl,
+            create=groups.create,
+            groups=groups.all,
+            own=lambda: {one for one in (self._announcer.state.phone, self._announcer.state.lid) if one},
+        )
+        self._asked = Asked(
+            self._query, lambda: self._announcer.state, self._contacts, chats, groups=groups, made=made
+        )
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,

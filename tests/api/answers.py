@@ -42,6 +42,7 @@ def outcome(phone: str, **more: Any) -> dict[str, Any]:
 ANSWERS: dict[tuple[str, str], Any] = {
     ("groups", "all"): [GROUP],
     ("groups", "get"): GROUP,
+    ("made_groups", "once"): {**GROUP, "refused": [], "replayed": False},
     ("groups", "create"): {**GROUP, "refused": []},
     ("groups", "change"): GROUP,
     ("groups", "change_people"): [outcome("+5511912345678")],

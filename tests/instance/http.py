@@ -52,9 +52,13 @@ class Gateway:
         self.world = world
         self.one = one
 
-    async def ask(self, method: str, path: str, body: Any = None, **params: str) -> Answered:
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **params: str
+    ) -> Answered:
         """Send a request about the instance."""
         more: dict[str, Any] = {"json": body} if body is not None else {}
+        if headers is not None:
+            more["headers"] = headers
         return await self.world.ask(
             method, f"/v1/instances/{self.one.id}/{path}".rstrip("/"), params=params or None, **more
         )
