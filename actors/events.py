@@ -20,6 +20,7 @@ class EventType(StrEnum):
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
     MESSAGE_REACTION = "message.reaction"
+    MESSAGE_STARRED = "message.starred"
     MESSAGE_UNDECRYPTABLE = "message.undecryptable"
     MEDIA_READY = "media.ready"
     MEDIA_FAILED = "media.failed"

@@ -300,6 +300,14 @@ class ChatUpdatedData(NoticeData):
     initial: bool = Field(False, description="It was so before this device was linked")
 
 
+class StarredData(NoticeData):
+    """A message that was marked for oneself. `sender` wrote it, in groups."""
+
+    message_id: str
+    from_me: bool = Field(description="This account wrote it")
+    starred: bool
+
+
 class GroupChangedData(NoticeData):
     """A change of a group. `sender` made it, if that is known."""
 

@@ -125,6 +125,11 @@ KINDS: dict[EventType, EventKind] = {
         d.ReactionData,
         _message("reactionMessage", type="reaction", message_id=TARGET, emoji="👍"),
     ),
+    EventType.MESSAGE_STARRED: EventKind(
+        "A message got a star, or lost it, on any device of this account; nobody else sees that.",
+        d.StarredData,
+        {**_notice("star", DIRECT), "message_id": TARGET, "from_me": False, "starred": True},
+    ),
     EventType.MESSAGE_UNDECRYPTABLE: EventKind(
         "A message came that cannot be read, or not yet.",
         d.UndecryptableData,

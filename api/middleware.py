@@ -48,6 +48,7 @@ CALL_CODES = {
     "group_forbidden": p.GROUP_FORBIDDEN,
     "invite_invalid": p.INVITE_INVALID,
     "idempotency_mismatch": p.IDEMPOTENCY_KEY_REUSED,
+    "message_unknown": p.NOT_FOUND,
     "unsupported": p.UNSUPPORTED,
     "no_app_state_key": p.NOT_READY,
     "store_locked": p.INSTANCE_UNAVAILABLE,

@@ -166,7 +166,9 @@ class Instance:
             fenced=self._fenced.set,
         )
         self._list = ChatKeeper(self._mailbox, epoch)
-        chats = ChatQueries(partial(self._query, "chats"), ChatShelf(self._mailbox), self._chats.known)
+        chats = ChatQueries(
+            partial(self._query, "chats"), ChatShelf(self._mailbox), self._known, self._chats.known
+        )
         groups = GroupQueries(partial(self._query, "groups"))
         made = MadeGroups(
             self._mailbox,

@@ -39,6 +39,7 @@ ROWS = {
     "members of groups: add, remove, promote, demote, let in": "group members",
     "links to groups: show, reset, join; leave": "group invitations",
     "chats: archive, pin, mute, mark read and unread": "chats",
+    "stars on messages": "stars",
     "calls": "calls",
     "people: look up, check numbers, picture": "contacts",
     "block and unblock": "blocklist",

@@ -726,12 +726,13 @@ class SetDisappearing(_message.Message):
     def __init__(self, chat: _Optional[str] = ..., seconds: _Optional[int] = ...) -> None: ...
 
 class SetChat(_message.Message):
-    __slots__ = ("chat", "archived", "pinned", "muted_until_ms", "read", "last_at_ms", "last_id", "last_from_me", "last_sender")
+    __slots__ = ("chat", "archived", "pinned", "muted_until_ms", "read", "star", "last_at_ms", "last_id", "last_from_me", "last_sender")
     CHAT_FIELD_NUMBER: _ClassVar[int]
     ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
     MUTED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
+    STAR_FIELD_NUMBER: _ClassVar[int]
     LAST_AT_MS_FIELD_NUMBER: _ClassVar[int]
     LAST_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_FROM_ME_FIELD_NUMBER: _ClassVar[int]
@@ -741,11 +742,24 @@ class SetChat(_message.Message):
     pinned: bool
     muted_until_ms: int
     read: bool
+    star: Star
     last_at_ms: int
     last_id: str
     last_from_me: bool
     last_sender: str
-    def __init__(self, chat: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., read: _Optional[bool] = ..., last_at_ms: _Optional[int] = ..., last_id: _Optional[str] = ..., last_from_me: _Optional[bool] = ..., last_sender: _Optional[str] = ...) -> None: ...
+    def __init__(self, chat: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., read: _Optional[bool] = ..., star: _Optional[_Union[Star, _Mapping]] = ..., last_at_ms: _Optional[int] = ..., last_id: _Optional[str] = ..., last_from_me: _Optional[bool] = ..., last_sender: _Optional[str] = ...) -> None: ...
+
+class Star(_message.Message):
+    __slots__ = ("message_id", "sender", "from_me", "starred")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    STARRED_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    sender: str
+    from_me: bool
+    starred: bool
+    def __init__(self, message_id: _Optional[str] = ..., sender: _Optional[str] = ..., from_me: _Optional[bool] = ..., starred: _Optional[bool] = ...) -> None: ...
 
 class Stats(_message.Message):
     __slots__ = ()

@@ -80,6 +80,8 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.BLOCKLIST_CHANGED
     if kind in _CHAT_SETTINGS:
         return EventType.CHAT_UPDATED
+    if kind == "star":
+        return EventType.MESSAGE_STARRED
     return EventType.UNKNOWN
 
 
@@ -108,6 +110,9 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
         if kind is EventType.CHAT_UPDATED:
             setting = _chat_setting(event.kind, body).model_dump(exclude_none=True)
             return {"changes": setting, "initial": bool(body.get("FromFullSync"))}
+        if kind is EventType.MESSAGE_STARRED:
+            starred = bool(body["Action"].get("starred"))
+            return {"message_id": body["MessageID"], "from_me": body["IsFromMe"], "starred": starred}
         if event.kind in _CALLS:
             return {"call": _call(event, body).model_dump()}
     except (AttributeError, KeyError, TypeError, ValueError):
