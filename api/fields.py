@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -48,6 +48,17 @@ def _parse_time(value: Any) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_parse_time), Field(examples=[EXAMPLE_TIME])]
+
+
+def _no_boolean(value: Any) -> Any:
+    # Python takes false for 0.
+    if isinstance(value, bool):
+        raise ValueError("a number of seconds")
+    return value
+
+
+Timer = Annotated[Literal[0, 86_400, 604_800, 7_776_000], BeforeValidator(_no_boolean)]
+"""Seconds after which messages disappear; 0: they stay."""
 
 Phone = Annotated[
     str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -12,7 +12,7 @@ from actors.messages.notices import GroupMember
 from actors.messages.recipients import is_group
 from api import problems as p
 from api.chats import CALL_PROBLEMS, recipient_in_path
-from api.fields import EXAMPLE_GROUP, EXAMPLE_PICTURE, Body, NewPicture, Person
+from api.fields import EXAMPLE_GROUP, EXAMPLE_PICTURE, Body, NewPicture, Person, Timer
 from api.idempotency import KEY, REPLAYED, key_of
 from api.routing import Answer, Call, Reply, Routes
 
@@ -30,7 +30,6 @@ def distinct(people: list[str]) -> list[str]:
 
 
 People = Annotated[list[Person], AfterValidator(distinct), Field(max_length=PEOPLE_MAX)]
-Timer = Literal[0, 86_400, 604_800, 7_776_000]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, examples=["Friends"])]
 
 

@@ -15,12 +15,13 @@ from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
 from actors.instance.made_groups import MadeGroups
+from actors.instance.old_files import FileQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "made_groups", "people", "account", "history", "chats"]
+Subject = Literal["groups", "made_groups", "people", "account", "history", "chats", "files"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -36,6 +37,7 @@ class Asked:
         chats: changes the account's chats.
         groups: asks about groups, and changes them.
         made: creates groups, each once.
+        files: has files fetched.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Asked:
         chats: ChatQueries,
         groups: GroupQueries,
         made: MadeGroups,
+        files: FileQueries,
     ) -> None:
         self._subjects: dict[str, object] = {
             "groups": groups,
@@ -54,6 +57,7 @@ class Asked:
             "account": AccountQueries(partial(query, "account"), state),
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
+            "files": files,
         }
         self._state = state
         self._contacts = contacts

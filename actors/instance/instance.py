@@ -35,6 +35,7 @@ from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
 from actors.instance.made_groups import MadeGroups
 from actors.instance.mailbox import Mailbox, MailboxFull
+from actors.instance.old_files import FileQueries, OldFiles
 from actors.instance.outbox import Outbox
 from actors.instance.presence import Presence
 from actors.instance.refusals import call_failure
@@ -125,9 +126,10 @@ class Instance:
             ),
             chats=self._chats,
         )
+        waiting = Jobs(self._mailbox, epoch, "downloads", Job)
         self._downloads = Downloads(
             instance_id=record.id,
-            waiting=Jobs(self._mailbox, epoch, "downloads", Job),
+            waiting=waiting,
             files=self._files,
             linker=Linker(store, settings),
             settings=settings.media,
@@ -135,9 +137,11 @@ class Instance:
             connection=lambda: self._connector.connection,
             cap=lambda: self._file_cap,
         )
+        old_files = OldFiles(self._mailbox, epoch, settings.history)
         self._history = HistoryReader(
             instance_id=record.id,
             epoch=epoch,
+            old_files=old_files,
             mailbox=self._mailbox,
             chats=self._chats,
             room=self._files.scratch.absolute(),
@@ -179,7 +183,15 @@ class Instance:
             own=lambda: {one for one in (self._announcer.state.phone, self._announcer.state.lid) if one},
         )
         self._asked = Asked(
-            self._query, lambda: self._announcer.state, self._contacts, chats, groups=groups, made=made
+            self._query,
+            lambda: self._announcer.state,
+            self._contacts,
+            chats,
+            groups=groups,
+            made=made,
+            files=FileQueries(
+                record.id, old=old_files, known=self._known, waiting=waiting, downloads=self._downloads
+            ),
         )
         self._calls = CallKeeper(
             epoch=epoch,

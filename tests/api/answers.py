@@ -58,5 +58,6 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("account", "privacy"): {"last_seen": "contacts", "profile": "all", "group_add": "contact_blacklist"},
     ("history", "older"): None,
     ("chats", "change"): None,
+    ("files", "fetch"): {"media_id": "med_0a1b2c3d4e5f"},
     ("account", "set_privacy"): {"last_seen": "none"},
 }

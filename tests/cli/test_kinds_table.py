@@ -46,6 +46,7 @@ ROWS = {
     "own profile: about, picture": "profile",
     "own privacy": "privacy",
     "history: what the phone has of before": "history",
+    "files of before": "files of before",
 }
 """Rows of things that have no name in the API: the first cell, and the name in tests."""
 
