@@ -36,6 +36,7 @@ class EventType(StrEnum):
     BLOCKLIST_CHANGED = "blocklist.changed"
     GROUP_JOINED = "group.joined"
     GROUP_CHANGED = "group.changed"
+    NEWSLETTER_CHANGED = "newsletter.changed"
     CALL_RECEIVED = "call.received"
     CALL_ACCEPTED = "call.accepted"
     CALL_REJECTED = "call.rejected"

@@ -49,6 +49,8 @@ CALL_CODES = {
     "invite_invalid": p.INVITE_INVALID,
     "idempotency_mismatch": p.IDEMPOTENCY_KEY_REUSED,
     "message_unknown": p.NOT_FOUND,
+    "newsletter_unknown": p.NOT_FOUND,
+    "newsletter_forbidden": p.NEWSLETTER_FORBIDDEN,
     "unsupported": p.UNSUPPORTED,
     "no_app_state_key": p.NOT_READY,
     "store_locked": p.INSTANCE_UNAVAILABLE,

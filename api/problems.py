@@ -49,6 +49,12 @@ GROUP_UNKNOWN = Kind(
     "No such group",
     "Give the id of a group that the account is in, as events and `GET …/groups` have it.",
 )
+NEWSLETTER_FORBIDDEN = Kind(
+    "newsletter-forbidden",
+    403,
+    "The account may not do that with the newsletter",
+    "What it is to the newsletter, its `role`, does not allow this.",
+)
 INVITE_INVALID = Kind(
     "invite-invalid",
     404,

@@ -15,13 +15,14 @@ from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
 from actors.instance.made_groups import MadeGroups
+from actors.instance.newsletters import NewsletterQueries
 from actors.instance.old_files import FileQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "made_groups", "people", "account", "history", "chats", "files"]
+Subject = Literal["groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -58,6 +59,7 @@ class Asked:
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
             "files": files,
+            "newsletters": NewsletterQueries(partial(query, "newsletters")),
         }
         self._state = state
         self._contacts = contacts

@@ -120,6 +120,18 @@ async def test_each_setting_is_changed_and_seen_by_others(gateway: Gateway, frie
     assert (await friend.other("group_info", "Topic", count=2))["TopicDeleted"]
 
 
+@pytest.mark.kinds(send="communities")
+async def test_a_group_says_which_community_it_belongs_to(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    community, member = await family(gateway), await family(gateway, FRIEND)
+    groups = {str(group.jid): group for group in lab.board.groups.all()}
+    groups[community].record.community = True
+    groups[member].record.parent = groups[community].id
+    shown = {one["id"]: one for one in (await gateway.good("GET", "groups"))["items"]}
+    assert (shown[community]["community"], shown[community]["parent"]) == (True, None)
+    assert (shown[member]["community"], shown[member]["parent"]) == (False, community)
+    assert (await gateway.good("GET", f"groups/{member}"))["parent"] == community
+
+
 @pytest.mark.kinds(receive="groups")
 async def test_what_others_change_is_told_by_events(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway, FRIEND)
