@@ -19,10 +19,13 @@ from actors.instance.newsletters import NewsletterQueries
 from actors.instance.old_files import FileQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
+from actors.instance.presence import Watched
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters"]
+Subject = Literal[
+    "groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters", "presence"
+]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -39,6 +42,7 @@ class Asked:
         groups: asks about groups, and changes them.
         made: creates groups, each once.
         files: has files fetched.
+        watched: whose presence is told.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Asked:
         groups: GroupQueries,
         made: MadeGroups,
         files: FileQueries,
+        watched: Watched,
     ) -> None:
         self._subjects: dict[str, object] = {
             "groups": groups,
@@ -59,6 +64,7 @@ class Asked:
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
             "files": files,
+            "presence": watched,
             "newsletters": NewsletterQueries(partial(query, "newsletters")),
         }
         self._state = state

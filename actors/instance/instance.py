@@ -105,6 +105,8 @@ class Instance:
             logged_in=lambda: self._presence.logged_in(),
         )
         self._presence = Presence(
+            self._mailbox,
+            epoch,
             wanted=lambda: self.record.show_online,
             online=self._connector.online,
             query=partial(self._query, "presence"),
@@ -192,6 +194,7 @@ class Instance:
             files=FileQueries(
                 record.id, old=old_files, known=self._known, waiting=waiting, downloads=self._downloads
             ),
+            watched=self._presence.watched,
         )
         self._calls = CallKeeper(
             epoch=epoch,

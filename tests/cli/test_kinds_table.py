@@ -44,6 +44,7 @@ ROWS = {
     "channels (newsletters): list, look behind a link, create, follow, mute": "newsletters",
     "messages in channels": "messages in newsletters",
     "calls": "calls",
+    "presence: online or not": "presence",
     "people: look up, check numbers, picture": "contacts",
     "block and unblock": "blocklist",
     "own profile: about, picture": "profile",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,39 @@ async def test_what_another_device_changes_is_an_event(
         return [event.data["changes"] for event in events] == [{"privacy": ["last_seen"]}]
 
     await until(changed, what="the change of privacy")
+
+
+@pytest.mark.kinds(send="presence", receive="presence")
+async def test_who_comes_online_is_told_also_after_a_new_connection(
+    gateway: Gateway, friend: Device, lab: Lab
+) -> None:
+    await gateway.good("PUT", f"contacts/{FRIEND}/presence")
+    await gateway.configure({"show_online": True})
+
+    async def told() -> list[bool]:
+        events = await gateway.one.events(EventType.CONTACT_PRESENCE)
+        return [event.data["available"] for event in events]
+
+    async def heard(*wanted: bool) -> None:
+        async def look() -> bool:
+            return await told() == list(wanted)
+
+        await until(look, what=f"presence {wanted}")
+
+    await heard(False)
+    await friend.engine.presence(available=True)
+    await heard(False, True)
+    await friend.engine.subscribe_presence(person(PHONE))
+    await until(lambda: friend.of(EventType.CONTACT_PRESENCE), what="the account's own presence")
+    assert friend.of(EventType.CONTACT_PRESENCE)[-1].data["available"]
+    before = gateway.one.engine_pid
+    os.kill(before, signal.SIGKILL)
+    await heard(False, True, True)
+    await friend.engine.presence(available=False)
+    await heard(False, True, True, False)
+    await gateway.configure({"show_online": False})
+    await until(
+        lambda: not friend.of(EventType.CONTACT_PRESENCE)[-1].data["available"], what="the account gone"
+    )
+    await gateway.good("DELETE", f"contacts/{FRIEND}/presence")
+    assert await gateway.one.instance._presence.watched.all() == []

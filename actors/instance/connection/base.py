@@ -332,6 +332,10 @@ class Connection(Protocol):
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
         ...
 
+    async def subscribe_presence(self, jid: str) -> None:
+        """Ask to be told, on this connection, when a person comes online or leaves."""
+        ...
+
     async def presence(self, *, available: bool) -> None:
         """Show the account as online or not. WhatsApp tells only who is online of others' typing."""
         ...
