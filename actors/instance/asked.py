@@ -43,6 +43,7 @@ class Asked:
         made: creates groups, each once.
         files: has files fetched.
         watched: whose presence is told.
+        renamed: called with a new name of the account.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Asked:
         made: MadeGroups,
         files: FileQueries,
         watched: Watched,
+        renamed: Callable[[str], None],
     ) -> None:
         self._subjects: dict[str, object] = {
             "groups": groups,
             "made_groups": made,
             "people": PeopleQueries(partial(query, "people"), contacts),
-            "account": AccountQueries(partial(query, "account"), state),
+            "account": AccountQueries(partial(query, "account"), state, renamed),
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
             "files": files,

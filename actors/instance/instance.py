@@ -195,6 +195,7 @@ class Instance:
                 record.id, old=old_files, known=self._known, waiting=waiting, downloads=self._downloads
             ),
             watched=self._presence.watched,
+            renamed=self._renamed,
         )
         self._calls = CallKeeper(
             epoch=epoch,
@@ -341,6 +342,10 @@ class Instance:
         if record.show_online != before.show_online:
             self._presence.changed()
         self._connector.want(record.desired is Desired.CONNECTED)
+
+    def _renamed(self, name: str) -> None:
+        self._announcer.learn(push_name=name)
+        self._presence.renamed()
 
     # ---- events ----
 

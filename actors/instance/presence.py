@@ -86,7 +86,7 @@ class Presence:
         self._wanted = wanted
         self._online = online
         self._query = query
-        self._shown = False
+        self._shown: bool | None = False
         self._asked: set[str] = set()
         self._news = asyncio.Event()
 
@@ -94,6 +94,12 @@ class Presence:
         """A new connection stands: nobody sees the account as online yet, and it is told of nobody."""
         self._shown = False
         self._asked.clear()
+        self._news.set()
+
+    def renamed(self) -> None:
+        """The account has another name: it goes with its presence."""
+        if self._shown:
+            self._shown = None
         self._news.set()
 
     def changed(self) -> None:

@@ -47,7 +47,7 @@ ROWS = {
     "presence: online or not": "presence",
     "people: look up, check numbers, picture": "contacts",
     "block and unblock": "blocklist",
-    "own profile: about, picture": "profile",
+    "own profile: name, about, picture": "profile",
     "own privacy": "privacy",
     "history: what the phone has of before": "history",
     "files of before": "files of before",

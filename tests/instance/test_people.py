@@ -24,7 +24,7 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.mark.kinds(send="contacts")
-async def test_a_person_is_looked_up(gateway: Gateway, friend: Device, lab: Lab) -> None:
+async def test_a_foundis_looked_up(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.engine.profile.set_about("na praia")
     lab.set_picture(FRIEND, JPEG)
     shown = await gateway.good("GET", f"contacts/{FRIEND}")
@@ -64,14 +64,20 @@ async def test_who_is_blocked_is_not_heard(gateway: Gateway, friend: Device, lab
     assert await gateway.one.received() == ["and now?"]
 
 
-@pytest.mark.kinds(send="profile")
+@pytest.mark.kinds(send="profile", receive="profile")
 async def test_the_profile_is_changed_and_seen(gateway: Gateway, friend: Device) -> None:
-    await gateway.good("PATCH", "account", {"about": "Open from 9 to 6"})
+    await gateway.good("PATCH", "account", {"name": "Padaria", "about": "Open from 9 to 6"})
     await gateway.good("PUT", "account/picture", {"base64": base64.b64encode(JPEG).decode()})
     shown = await gateway.good("GET", "account")
     assert (shown["phone"], shown["about"]) == (f"+{PHONE}", "Open from 9 to 6")
-    [seen] = await friend.engine.people.get([person(PHONE)])
-    assert (seen.about, seen.picture_id) == ("Open from 9 to 6", shown["picture_id"])
+    assert shown["name"] == "Padaria"
+    await gateway.good("POST", "messages", {"to": FRIEND, "text": "olá"})
+    [seen] = await until(lambda: friend.of(EventType.MESSAGE_RECEIVED), what="a message")
+    assert seen.data["push_name"] == "Padaria"
+    (named,) = await until(lambda: gateway.one.events(EventType.ACCOUNT_CHANGED), what="account.changed")
+    assert named.data["changes"] == {"privacy": [], "name": "Padaria"}
+    [found] = await friend.engine.people.get([person(PHONE)])
+    assert (found.about, found.picture_id) == ("Open from 9 to 6", shown["picture_id"])
     assert shown["picture_id"]
     await gateway.good("DELETE", "account/picture")
     assert (await gateway.good("GET", "account"))["picture_id"] is None

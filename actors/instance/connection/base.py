@@ -161,6 +161,13 @@ class Profile(Protocol):
         """Change one privacy setting, by a name that reading them gives; all of them as they are then."""
         ...
 
+    async def set_name(self, name: str) -> None:
+        """Change the name that the account shows, on all its devices.
+
+        Fails with ``no_app_state_key`` while the phone has not shared the key of these settings.
+        """
+        ...
+
     async def set_about(self, text: str) -> None:
         """Change the text about the account."""
         ...
