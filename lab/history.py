@@ -22,6 +22,7 @@ from lab import wa_pb2 as wa
 from lab.accounts import LabError
 from lab.past import PastChat, PastMessage, Pasts
 from lab.peers import Peers
+from lab.renewal import Files
 from lab.wire import USERS, Attrs, Jid, node
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Phones:
         self._board = board
         self._peers = Peers(state)
         self.pasts = Pasts(state, board.directory)
+        self.files = Files(board, self.pasts)
 
     def linked(self, device: Device) -> None:
         """A device has left keys. The first time, it gets the key of shared settings and the past."""

@@ -224,6 +224,26 @@ class ProtocolMessage(_message.Message):
     peer_data_operation_request: PeerDataOperationRequest
     def __init__(self, type: _Optional[_Union[ProtocolMessage.Type, str]] = ..., history_sync_notification: _Optional[_Union[HistorySyncNotification, _Mapping]] = ..., app_state_key_share: _Optional[_Union[AppStateKeyShare, _Mapping]] = ..., app_state_key_request: _Optional[_Union[AppStateKeyRequest, _Mapping]] = ..., peer_data_operation_request: _Optional[_Union[PeerDataOperationRequest, _Mapping]] = ...) -> None: ...
 
+class MediaRetry(_message.Message):
+    __slots__ = ("message_id", "direct_path", "result")
+    class Result(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        GENERAL_ERROR: _ClassVar[MediaRetry.Result]
+        SUCCESS: _ClassVar[MediaRetry.Result]
+        NOT_FOUND: _ClassVar[MediaRetry.Result]
+        DECRYPTION_ERROR: _ClassVar[MediaRetry.Result]
+    GENERAL_ERROR: MediaRetry.Result
+    SUCCESS: MediaRetry.Result
+    NOT_FOUND: MediaRetry.Result
+    DECRYPTION_ERROR: MediaRetry.Result
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    direct_path: str
+    result: MediaRetry.Result
+    def __init__(self, message_id: _Optional[str] = ..., direct_path: _Optional[str] = ..., result: _Optional[_Union[MediaRetry.Result, str]] = ...) -> None: ...
+
 class HistorySyncNotification(_message.Message):
     __slots__ = ("file_sha256", "file_length", "media_key", "file_enc_sha256", "direct_path", "sync_type", "chunk_order", "original_message_id", "progress", "inline_payload", "peer_data_request_session_id")
     FILE_SHA256_FIELD_NUMBER: _ClassVar[int]

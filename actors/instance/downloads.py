@@ -13,7 +13,7 @@ from actors.events import EventDraft, EventType
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.jobs import Jobs
 from actors.instance.refusals import NOT_AN_ATTEMPT
-from actors.instance.waiting_files import Job
+from actors.instance.waiting_files import Job, renewal_of
 from actors.instance.work import Work
 from actors.media.errors import Code, MediaError
 from actors.media.linker import Linker
@@ -143,6 +143,7 @@ class Downloads:
                     file_sha256=base64.b64decode(source.file_sha256),
                     file_enc_sha256=base64.b64decode(source.file_enc_sha256),
                     max_bytes=self._cap(),
+                    renewal=renewal_of(job) if job.request else None,
                 )
             return await self._files.put(
                 self._instance_id,

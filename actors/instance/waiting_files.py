@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.events import Chat, EventDraft
+from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.chats import kind_of
 from actors.instance.connection.parts import party_of_jid
 from actors.instance.jobs import WaitingJob, waiting
@@ -85,6 +86,22 @@ def of_known(message: KnownMessage, instance_id: str) -> Job | None:
         told={"chat": shown.model_dump(), "sender": sender.model_dump(), "from_me": message.from_me},
         source=message.media,
     )
+
+
+def renewal_of(job: Job) -> pb.Renewal:
+    """What the phone has to be told to find the file."""
+    chat, sender = job.told["chat"], job.told["sender"] or {}
+    in_group = chat["kind"] == "group" and not job.told["from_me"]
+    return pb.Renewal(
+        message_id=job.message_id,
+        chat=chat["lid"] or _jid(chat["phone"]) or chat["id"],
+        sender=(sender.get("lid") or _jid(sender.get("phone"))) if in_group else "",
+        from_me=job.told["from_me"],
+    )
+
+
+def _jid(phone: str | None) -> str:
+    return f"{phone[1:]}@s.whatsapp.net" if phone else ""
 
 
 def _job_of(draft: EventDraft, instance_id: str) -> Job | None:

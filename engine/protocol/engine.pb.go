@@ -258,7 +258,7 @@ func (x ChangeParticipants_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ChangeParticipants_Action.Descriptor instead.
 func (ChangeParticipants_Action) EnumDescriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39, 0}
+	return file_engine_proto_rawDescGZIP(), []int{40, 0}
 }
 
 type ToEngine struct {
@@ -2784,6 +2784,7 @@ type FetchMedia struct {
 	FileEncSha256 []byte                 `protobuf:"bytes,5,opt,name=file_enc_sha256,json=fileEncSha256,proto3" json:"file_enc_sha256,omitempty"`
 	Kind          MediaKind              `protobuf:"varint,6,opt,name=kind,proto3,enum=malote.engine.v1.MediaKind" json:"kind,omitempty"`
 	MaxBytes      uint64                 `protobuf:"varint,7,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // 0: no bound
+	Renewal       *Renewal               `protobuf:"bytes,8,opt,name=renewal,proto3" json:"renewal,omitempty"`                    // when WhatsApp has it no longer, ask the phone to upload it again, and wait
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2867,6 +2868,81 @@ func (x *FetchMedia) GetMaxBytes() uint64 {
 	return 0
 }
 
+func (x *FetchMedia) GetRenewal() *Renewal {
+	if x != nil {
+		return x.Renewal
+	}
+	return nil
+}
+
+type Renewal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MessageId     string                 `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Chat          string                 `protobuf:"bytes,2,opt,name=chat,proto3" json:"chat,omitempty"`     // JID
+	Sender        string                 `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"` // JID, in groups
+	FromMe        bool                   `protobuf:"varint,4,opt,name=from_me,json=fromMe,proto3" json:"from_me,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Renewal) Reset() {
+	*x = Renewal{}
+	mi := &file_engine_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Renewal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Renewal) ProtoMessage() {}
+
+func (x *Renewal) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Renewal.ProtoReflect.Descriptor instead.
+func (*Renewal) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Renewal) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *Renewal) GetChat() string {
+	if x != nil {
+		return x.Chat
+	}
+	return ""
+}
+
+func (x *Renewal) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Renewal) GetFromMe() bool {
+	if x != nil {
+		return x.FromMe
+	}
+	return false
+}
+
 type FetchMediaResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Size          uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
@@ -2876,7 +2952,7 @@ type FetchMediaResult struct {
 
 func (x *FetchMediaResult) Reset() {
 	*x = FetchMediaResult{}
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2964,7 @@ func (x *FetchMediaResult) String() string {
 func (*FetchMediaResult) ProtoMessage() {}
 
 func (x *FetchMediaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[30]
+	mi := &file_engine_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +2977,7 @@ func (x *FetchMediaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchMediaResult.ProtoReflect.Descriptor instead.
 func (*FetchMediaResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{30}
+	return file_engine_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FetchMediaResult) GetSize() uint64 {
@@ -2925,7 +3001,7 @@ type Vote struct {
 
 func (x *Vote) Reset() {
 	*x = Vote{}
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2937,7 +3013,7 @@ func (x *Vote) String() string {
 func (*Vote) ProtoMessage() {}
 
 func (x *Vote) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[31]
+	mi := &file_engine_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2950,7 +3026,7 @@ func (x *Vote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vote.ProtoReflect.Descriptor instead.
 func (*Vote) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{31}
+	return file_engine_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Vote) GetChat() string {
@@ -3010,7 +3086,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3098,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[32]
+	mi := &file_engine_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3111,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{32}
+	return file_engine_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Group) GetJid() string {
@@ -3148,7 +3224,7 @@ type Participant struct {
 
 func (x *Participant) Reset() {
 	*x = Participant{}
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +3236,7 @@ func (x *Participant) String() string {
 func (*Participant) ProtoMessage() {}
 
 func (x *Participant) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[33]
+	mi := &file_engine_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +3249,7 @@ func (x *Participant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participant.ProtoReflect.Descriptor instead.
 func (*Participant) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{33}
+	return file_engine_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Participant) GetIdentity() *Identity {
@@ -3213,7 +3289,7 @@ type Groups struct {
 
 func (x *Groups) Reset() {
 	*x = Groups{}
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3301,7 @@ func (x *Groups) String() string {
 func (*Groups) ProtoMessage() {}
 
 func (x *Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[34]
+	mi := &file_engine_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3314,7 @@ func (x *Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Groups.ProtoReflect.Descriptor instead.
 func (*Groups) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{34}
+	return file_engine_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Groups) GetGroups() []*Group {
@@ -3258,7 +3334,7 @@ type CreateGroup struct {
 
 func (x *CreateGroup) Reset() {
 	*x = CreateGroup{}
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3270,7 +3346,7 @@ func (x *CreateGroup) String() string {
 func (*CreateGroup) ProtoMessage() {}
 
 func (x *CreateGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[35]
+	mi := &file_engine_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3283,7 +3359,7 @@ func (x *CreateGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroup.ProtoReflect.Descriptor instead.
 func (*CreateGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{35}
+	return file_engine_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CreateGroup) GetName() string {
@@ -3309,7 +3385,7 @@ type GetGroup struct {
 
 func (x *GetGroup) Reset() {
 	*x = GetGroup{}
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3321,7 +3397,7 @@ func (x *GetGroup) String() string {
 func (*GetGroup) ProtoMessage() {}
 
 func (x *GetGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[36]
+	mi := &file_engine_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3334,7 +3410,7 @@ func (x *GetGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroup.ProtoReflect.Descriptor instead.
 func (*GetGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{36}
+	return file_engine_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetGroup) GetJid() string {
@@ -3352,7 +3428,7 @@ type GetGroups struct {
 
 func (x *GetGroups) Reset() {
 	*x = GetGroups{}
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3440,7 @@ func (x *GetGroups) String() string {
 func (*GetGroups) ProtoMessage() {}
 
 func (x *GetGroups) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[37]
+	mi := &file_engine_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3453,7 @@ func (x *GetGroups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroups.ProtoReflect.Descriptor instead.
 func (*GetGroups) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{37}
+	return file_engine_proto_rawDescGZIP(), []int{38}
 }
 
 type ChangeGroup struct {
@@ -3396,7 +3472,7 @@ type ChangeGroup struct {
 
 func (x *ChangeGroup) Reset() {
 	*x = ChangeGroup{}
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3484,7 @@ func (x *ChangeGroup) String() string {
 func (*ChangeGroup) ProtoMessage() {}
 
 func (x *ChangeGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[38]
+	mi := &file_engine_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3497,7 @@ func (x *ChangeGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeGroup.ProtoReflect.Descriptor instead.
 func (*ChangeGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{38}
+	return file_engine_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ChangeGroup) GetJid() string {
@@ -3491,7 +3567,7 @@ type ChangeParticipants struct {
 
 func (x *ChangeParticipants) Reset() {
 	*x = ChangeParticipants{}
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3503,7 +3579,7 @@ func (x *ChangeParticipants) String() string {
 func (*ChangeParticipants) ProtoMessage() {}
 
 func (x *ChangeParticipants) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[39]
+	mi := &file_engine_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3516,7 +3592,7 @@ func (x *ChangeParticipants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeParticipants.ProtoReflect.Descriptor instead.
 func (*ChangeParticipants) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{39}
+	return file_engine_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ChangeParticipants) GetJid() string {
@@ -3549,7 +3625,7 @@ type Participants struct {
 
 func (x *Participants) Reset() {
 	*x = Participants{}
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3561,7 +3637,7 @@ func (x *Participants) String() string {
 func (*Participants) ProtoMessage() {}
 
 func (x *Participants) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[40]
+	mi := &file_engine_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3574,7 +3650,7 @@ func (x *Participants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participants.ProtoReflect.Descriptor instead.
 func (*Participants) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{40}
+	return file_engine_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Participants) GetParticipants() []*Participant {
@@ -3593,7 +3669,7 @@ type GetJoinRequests struct {
 
 func (x *GetJoinRequests) Reset() {
 	*x = GetJoinRequests{}
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3605,7 +3681,7 @@ func (x *GetJoinRequests) String() string {
 func (*GetJoinRequests) ProtoMessage() {}
 
 func (x *GetJoinRequests) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[41]
+	mi := &file_engine_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +3694,7 @@ func (x *GetJoinRequests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJoinRequests.ProtoReflect.Descriptor instead.
 func (*GetJoinRequests) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{41}
+	return file_engine_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetJoinRequests) GetJid() string {
@@ -3637,7 +3713,7 @@ type JoinRequests struct {
 
 func (x *JoinRequests) Reset() {
 	*x = JoinRequests{}
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3649,7 +3725,7 @@ func (x *JoinRequests) String() string {
 func (*JoinRequests) ProtoMessage() {}
 
 func (x *JoinRequests) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[42]
+	mi := &file_engine_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3662,7 +3738,7 @@ func (x *JoinRequests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequests.ProtoReflect.Descriptor instead.
 func (*JoinRequests) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{42}
+	return file_engine_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *JoinRequests) GetEntries() []*JoinRequests_Entry {
@@ -3682,7 +3758,7 @@ type GetInvite struct {
 
 func (x *GetInvite) Reset() {
 	*x = GetInvite{}
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3694,7 +3770,7 @@ func (x *GetInvite) String() string {
 func (*GetInvite) ProtoMessage() {}
 
 func (x *GetInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[43]
+	mi := &file_engine_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3707,7 +3783,7 @@ func (x *GetInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInvite.ProtoReflect.Descriptor instead.
 func (*GetInvite) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{43}
+	return file_engine_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetInvite) GetJid() string {
@@ -3733,7 +3809,7 @@ type InviteResult struct {
 
 func (x *InviteResult) Reset() {
 	*x = InviteResult{}
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3745,7 +3821,7 @@ func (x *InviteResult) String() string {
 func (*InviteResult) ProtoMessage() {}
 
 func (x *InviteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[44]
+	mi := &file_engine_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,7 +3834,7 @@ func (x *InviteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteResult.ProtoReflect.Descriptor instead.
 func (*InviteResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{44}
+	return file_engine_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *InviteResult) GetLink() string {
@@ -3777,7 +3853,7 @@ type InspectInvite struct {
 
 func (x *InspectInvite) Reset() {
 	*x = InspectInvite{}
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3789,7 +3865,7 @@ func (x *InspectInvite) String() string {
 func (*InspectInvite) ProtoMessage() {}
 
 func (x *InspectInvite) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[45]
+	mi := &file_engine_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3802,7 +3878,7 @@ func (x *InspectInvite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InspectInvite.ProtoReflect.Descriptor instead.
 func (*InspectInvite) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{45}
+	return file_engine_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *InspectInvite) GetLink() string {
@@ -3821,7 +3897,7 @@ type JoinGroup struct {
 
 func (x *JoinGroup) Reset() {
 	*x = JoinGroup{}
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3909,7 @@ func (x *JoinGroup) String() string {
 func (*JoinGroup) ProtoMessage() {}
 
 func (x *JoinGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[46]
+	mi := &file_engine_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +3922,7 @@ func (x *JoinGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinGroup.ProtoReflect.Descriptor instead.
 func (*JoinGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{46}
+	return file_engine_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *JoinGroup) GetLink() string {
@@ -3865,7 +3941,7 @@ type JoinGroupResult struct {
 
 func (x *JoinGroupResult) Reset() {
 	*x = JoinGroupResult{}
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3877,7 +3953,7 @@ func (x *JoinGroupResult) String() string {
 func (*JoinGroupResult) ProtoMessage() {}
 
 func (x *JoinGroupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[47]
+	mi := &file_engine_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3890,7 +3966,7 @@ func (x *JoinGroupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinGroupResult.ProtoReflect.Descriptor instead.
 func (*JoinGroupResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{47}
+	return file_engine_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *JoinGroupResult) GetJid() string {
@@ -3909,7 +3985,7 @@ type LeaveGroup struct {
 
 func (x *LeaveGroup) Reset() {
 	*x = LeaveGroup{}
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3921,7 +3997,7 @@ func (x *LeaveGroup) String() string {
 func (*LeaveGroup) ProtoMessage() {}
 
 func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[48]
+	mi := &file_engine_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3934,7 +4010,7 @@ func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveGroup.ProtoReflect.Descriptor instead.
 func (*LeaveGroup) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{48}
+	return file_engine_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LeaveGroup) GetJid() string {
@@ -3953,7 +4029,7 @@ type GetPeople struct {
 
 func (x *GetPeople) Reset() {
 	*x = GetPeople{}
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4041,7 @@ func (x *GetPeople) String() string {
 func (*GetPeople) ProtoMessage() {}
 
 func (x *GetPeople) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[49]
+	mi := &file_engine_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4054,7 @@ func (x *GetPeople) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPeople.ProtoReflect.Descriptor instead.
 func (*GetPeople) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{49}
+	return file_engine_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetPeople) GetJids() []string {
@@ -3997,7 +4073,7 @@ type People struct {
 
 func (x *People) Reset() {
 	*x = People{}
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4009,7 +4085,7 @@ func (x *People) String() string {
 func (*People) ProtoMessage() {}
 
 func (x *People) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[50]
+	mi := &file_engine_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4022,7 +4098,7 @@ func (x *People) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People.ProtoReflect.Descriptor instead.
 func (*People) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{50}
+	return file_engine_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *People) GetEntries() []*People_Entry {
@@ -4040,7 +4116,7 @@ type GetBlocklist struct {
 
 func (x *GetBlocklist) Reset() {
 	*x = GetBlocklist{}
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4128,7 @@ func (x *GetBlocklist) String() string {
 func (*GetBlocklist) ProtoMessage() {}
 
 func (x *GetBlocklist) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[51]
+	mi := &file_engine_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4141,7 @@ func (x *GetBlocklist) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBlocklist.ProtoReflect.Descriptor instead.
 func (*GetBlocklist) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{51}
+	return file_engine_proto_rawDescGZIP(), []int{52}
 }
 
 type Block struct {
@@ -4078,7 +4154,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4090,7 +4166,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[52]
+	mi := &file_engine_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4103,7 +4179,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{52}
+	return file_engine_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Block) GetJid() string {
@@ -4129,7 +4205,7 @@ type Blocklist struct {
 
 func (x *Blocklist) Reset() {
 	*x = Blocklist{}
-	mi := &file_engine_proto_msgTypes[53]
+	mi := &file_engine_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4141,7 +4217,7 @@ func (x *Blocklist) String() string {
 func (*Blocklist) ProtoMessage() {}
 
 func (x *Blocklist) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[53]
+	mi := &file_engine_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4154,7 +4230,7 @@ func (x *Blocklist) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blocklist.ProtoReflect.Descriptor instead.
 func (*Blocklist) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{53}
+	return file_engine_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Blocklist) GetPeople() []*Identity {
@@ -4174,7 +4250,7 @@ type SetPrivacy struct {
 
 func (x *SetPrivacy) Reset() {
 	*x = SetPrivacy{}
-	mi := &file_engine_proto_msgTypes[54]
+	mi := &file_engine_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4186,7 +4262,7 @@ func (x *SetPrivacy) String() string {
 func (*SetPrivacy) ProtoMessage() {}
 
 func (x *SetPrivacy) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[54]
+	mi := &file_engine_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4199,7 +4275,7 @@ func (x *SetPrivacy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPrivacy.ProtoReflect.Descriptor instead.
 func (*SetPrivacy) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{54}
+	return file_engine_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetPrivacy) GetName() string {
@@ -4225,7 +4301,7 @@ type SetAbout struct {
 
 func (x *SetAbout) Reset() {
 	*x = SetAbout{}
-	mi := &file_engine_proto_msgTypes[55]
+	mi := &file_engine_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4313,7 @@ func (x *SetAbout) String() string {
 func (*SetAbout) ProtoMessage() {}
 
 func (x *SetAbout) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[55]
+	mi := &file_engine_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4326,7 @@ func (x *SetAbout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAbout.ProtoReflect.Descriptor instead.
 func (*SetAbout) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{55}
+	return file_engine_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetAbout) GetText() string {
@@ -4269,7 +4345,7 @@ type SetName struct {
 
 func (x *SetName) Reset() {
 	*x = SetName{}
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4281,7 +4357,7 @@ func (x *SetName) String() string {
 func (*SetName) ProtoMessage() {}
 
 func (x *SetName) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4370,7 @@ func (x *SetName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetName.ProtoReflect.Descriptor instead.
 func (*SetName) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{56}
+	return file_engine_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetName) GetName() string {
@@ -4313,7 +4389,7 @@ type SetPicture struct {
 
 func (x *SetPicture) Reset() {
 	*x = SetPicture{}
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4325,7 +4401,7 @@ func (x *SetPicture) String() string {
 func (*SetPicture) ProtoMessage() {}
 
 func (x *SetPicture) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4338,7 +4414,7 @@ func (x *SetPicture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPicture.ProtoReflect.Descriptor instead.
 func (*SetPicture) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{57}
+	return file_engine_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SetPicture) GetJpeg() []byte {
@@ -4357,7 +4433,7 @@ type SetPictureResult struct {
 
 func (x *SetPictureResult) Reset() {
 	*x = SetPictureResult{}
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4445,7 @@ func (x *SetPictureResult) String() string {
 func (*SetPictureResult) ProtoMessage() {}
 
 func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4458,7 @@ func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPictureResult.ProtoReflect.Descriptor instead.
 func (*SetPictureResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{58}
+	return file_engine_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetPictureResult) GetId() string {
@@ -4402,7 +4478,7 @@ type RejectCall struct {
 
 func (x *RejectCall) Reset() {
 	*x = RejectCall{}
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4414,7 +4490,7 @@ func (x *RejectCall) String() string {
 func (*RejectCall) ProtoMessage() {}
 
 func (x *RejectCall) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4427,7 +4503,7 @@ func (x *RejectCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectCall.ProtoReflect.Descriptor instead.
 func (*RejectCall) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{59}
+	return file_engine_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RejectCall) GetFrom() string {
@@ -4454,7 +4530,7 @@ type SetDisappearing struct {
 
 func (x *SetDisappearing) Reset() {
 	*x = SetDisappearing{}
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4466,7 +4542,7 @@ func (x *SetDisappearing) String() string {
 func (*SetDisappearing) ProtoMessage() {}
 
 func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4479,7 +4555,7 @@ func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDisappearing.ProtoReflect.Descriptor instead.
 func (*SetDisappearing) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{60}
+	return file_engine_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetDisappearing) GetChat() string {
@@ -4520,7 +4596,7 @@ type SetChat struct {
 
 func (x *SetChat) Reset() {
 	*x = SetChat{}
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4532,7 +4608,7 @@ func (x *SetChat) String() string {
 func (*SetChat) ProtoMessage() {}
 
 func (x *SetChat) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4545,7 +4621,7 @@ func (x *SetChat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetChat.ProtoReflect.Descriptor instead.
 func (*SetChat) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{61}
+	return file_engine_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetChat) GetChat() string {
@@ -4687,7 +4763,7 @@ type Newsletter struct {
 
 func (x *Newsletter) Reset() {
 	*x = Newsletter{}
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4699,7 +4775,7 @@ func (x *Newsletter) String() string {
 func (*Newsletter) ProtoMessage() {}
 
 func (x *Newsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4712,7 +4788,7 @@ func (x *Newsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newsletter.ProtoReflect.Descriptor instead.
 func (*Newsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{62}
+	return file_engine_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Newsletter) GetJid() string {
@@ -4794,7 +4870,7 @@ type Newsletters struct {
 
 func (x *Newsletters) Reset() {
 	*x = Newsletters{}
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4806,7 +4882,7 @@ func (x *Newsletters) String() string {
 func (*Newsletters) ProtoMessage() {}
 
 func (x *Newsletters) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4819,7 +4895,7 @@ func (x *Newsletters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newsletters.ProtoReflect.Descriptor instead.
 func (*Newsletters) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{63}
+	return file_engine_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Newsletters) GetNewsletters() []*Newsletter {
@@ -4839,7 +4915,7 @@ type GetNewsletter struct {
 
 func (x *GetNewsletter) Reset() {
 	*x = GetNewsletter{}
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4851,7 +4927,7 @@ func (x *GetNewsletter) String() string {
 func (*GetNewsletter) ProtoMessage() {}
 
 func (x *GetNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +4940,7 @@ func (x *GetNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNewsletter.ProtoReflect.Descriptor instead.
 func (*GetNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{64}
+	return file_engine_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *GetNewsletter) GetJid() string {
@@ -4889,7 +4965,7 @@ type GetNewsletters struct {
 
 func (x *GetNewsletters) Reset() {
 	*x = GetNewsletters{}
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4901,7 +4977,7 @@ func (x *GetNewsletters) String() string {
 func (*GetNewsletters) ProtoMessage() {}
 
 func (x *GetNewsletters) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4914,7 +4990,7 @@ func (x *GetNewsletters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNewsletters.ProtoReflect.Descriptor instead.
 func (*GetNewsletters) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{65}
+	return file_engine_proto_rawDescGZIP(), []int{66}
 }
 
 type CreateNewsletter struct {
@@ -4927,7 +5003,7 @@ type CreateNewsletter struct {
 
 func (x *CreateNewsletter) Reset() {
 	*x = CreateNewsletter{}
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4939,7 +5015,7 @@ func (x *CreateNewsletter) String() string {
 func (*CreateNewsletter) ProtoMessage() {}
 
 func (x *CreateNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4952,7 +5028,7 @@ func (x *CreateNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateNewsletter.ProtoReflect.Descriptor instead.
 func (*CreateNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{66}
+	return file_engine_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *CreateNewsletter) GetName() string {
@@ -4983,7 +5059,7 @@ type ChangeNewsletter struct {
 
 func (x *ChangeNewsletter) Reset() {
 	*x = ChangeNewsletter{}
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5071,7 @@ func (x *ChangeNewsletter) String() string {
 func (*ChangeNewsletter) ProtoMessage() {}
 
 func (x *ChangeNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5084,7 @@ func (x *ChangeNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeNewsletter.ProtoReflect.Descriptor instead.
 func (*ChangeNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{67}
+	return file_engine_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ChangeNewsletter) GetJid() string {
@@ -5071,7 +5147,7 @@ type Star struct {
 
 func (x *Star) Reset() {
 	*x = Star{}
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5083,7 +5159,7 @@ func (x *Star) String() string {
 func (*Star) ProtoMessage() {}
 
 func (x *Star) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5096,7 +5172,7 @@ func (x *Star) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Star.ProtoReflect.Descriptor instead.
 func (*Star) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{68}
+	return file_engine_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Star) GetMessageId() string {
@@ -5135,7 +5211,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5147,7 +5223,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5160,7 +5236,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{69}
+	return file_engine_proto_rawDescGZIP(), []int{70}
 }
 
 type StatsResult struct {
@@ -5180,7 +5256,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5192,7 +5268,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5205,7 +5281,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{70}
+	return file_engine_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -5282,7 +5358,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5294,7 +5370,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5307,7 +5383,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{71}
+	return file_engine_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -5365,7 +5441,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5377,7 +5453,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5390,7 +5466,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{72}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -5744,7 +5820,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5756,7 +5832,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5769,7 +5845,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{73}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -5807,7 +5883,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5819,7 +5895,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5832,7 +5908,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{74}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Error) GetCode() string {
@@ -5888,7 +5964,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5900,7 +5976,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5913,7 +5989,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{75}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -6240,7 +6316,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6252,7 +6328,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6265,7 +6341,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{76}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Identity) GetJid() string {
@@ -6309,7 +6385,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6321,7 +6397,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6334,7 +6410,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{77}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -6449,7 +6525,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6461,7 +6537,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6474,7 +6550,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{78}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -6625,7 +6701,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6637,7 +6713,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6650,7 +6726,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{79}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -6714,7 +6790,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6726,7 +6802,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6739,7 +6815,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{80}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -6784,7 +6860,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6796,7 +6872,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6809,7 +6885,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{81}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Other) GetKind() string {
@@ -6865,7 +6941,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6877,7 +6953,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6890,7 +6966,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{82}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Qr) GetCode() string {
@@ -6926,7 +7002,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6938,7 +7014,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6951,7 +7027,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{83}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Paired) GetDevice() string {
@@ -6992,7 +7068,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7004,7 +7080,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7017,7 +7093,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{84}
+	return file_engine_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -7045,7 +7121,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7057,7 +7133,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7070,7 +7146,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{85}
+	return file_engine_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Connected) GetDevice() string {
@@ -7103,7 +7179,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7115,7 +7191,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7128,7 +7204,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{86}
+	return file_engine_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -7146,7 +7222,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7158,7 +7234,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7171,7 +7247,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{87}
+	return file_engine_proto_rawDescGZIP(), []int{88}
 }
 
 type LoggedOut struct {
@@ -7185,7 +7261,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7197,7 +7273,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7210,7 +7286,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{88}
+	return file_engine_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -7246,7 +7322,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7258,7 +7334,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7271,7 +7347,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{89}
+	return file_engine_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -7312,7 +7388,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7324,7 +7400,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7337,7 +7413,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{90}
+	return file_engine_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Parked) GetCause() string {
@@ -7365,7 +7441,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7377,7 +7453,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7390,7 +7466,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{91}
+	return file_engine_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -7426,7 +7502,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7438,7 +7514,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7451,7 +7527,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{92}
+	return file_engine_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -7491,7 +7567,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7503,7 +7579,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7516,7 +7592,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{93}
+	return file_engine_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -7538,7 +7614,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7550,7 +7626,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7563,7 +7639,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{94}
+	return file_engine_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -7605,7 +7681,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7617,7 +7693,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7630,7 +7706,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{95}
+	return file_engine_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -7663,7 +7739,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7675,7 +7751,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7688,7 +7764,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{96}
+	return file_engine_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -7710,7 +7786,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[97]
+	mi := &file_engine_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7722,7 +7798,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[97]
+	mi := &file_engine_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7776,7 +7852,7 @@ type JoinRequests_Entry struct {
 
 func (x *JoinRequests_Entry) Reset() {
 	*x = JoinRequests_Entry{}
-	mi := &file_engine_proto_msgTypes[99]
+	mi := &file_engine_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7788,7 +7864,7 @@ func (x *JoinRequests_Entry) String() string {
 func (*JoinRequests_Entry) ProtoMessage() {}
 
 func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[99]
+	mi := &file_engine_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7801,7 +7877,7 @@ func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequests_Entry.ProtoReflect.Descriptor instead.
 func (*JoinRequests_Entry) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{42, 0}
+	return file_engine_proto_rawDescGZIP(), []int{43, 0}
 }
 
 func (x *JoinRequests_Entry) GetIdentity() *Identity {
@@ -7831,7 +7907,7 @@ type People_Entry struct {
 
 func (x *People_Entry) Reset() {
 	*x = People_Entry{}
-	mi := &file_engine_proto_msgTypes[100]
+	mi := &file_engine_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7843,7 +7919,7 @@ func (x *People_Entry) String() string {
 func (*People_Entry) ProtoMessage() {}
 
 func (x *People_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[100]
+	mi := &file_engine_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7856,7 +7932,7 @@ func (x *People_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use People_Entry.ProtoReflect.Descriptor instead.
 func (*People_Entry) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{50, 0}
+	return file_engine_proto_rawDescGZIP(), []int{51, 0}
 }
 
 func (x *People_Entry) GetIdentity() *Identity {
@@ -8114,7 +8190,7 @@ const file_engine_proto_rawDesc = "" +
 	"fileSha256\x12&\n" +
 	"\x0ffile_enc_sha256\x18\x05 \x01(\fR\rfileEncSha256\x12\x1f\n" +
 	"\vfile_length\x18\x06 \x01(\x04R\n" +
-	"fileLength\"\xf5\x01\n" +
+	"fileLength\"\xaa\x02\n" +
 	"\n" +
 	"FetchMedia\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1f\n" +
@@ -8125,7 +8201,14 @@ const file_engine_proto_rawDesc = "" +
 	"fileSha256\x12&\n" +
 	"\x0ffile_enc_sha256\x18\x05 \x01(\fR\rfileEncSha256\x12/\n" +
 	"\x04kind\x18\x06 \x01(\x0e2\x1b.malote.engine.v1.MediaKindR\x04kind\x12\x1b\n" +
-	"\tmax_bytes\x18\a \x01(\x04R\bmaxBytes\"&\n" +
+	"\tmax_bytes\x18\a \x01(\x04R\bmaxBytes\x123\n" +
+	"\arenewal\x18\b \x01(\v2\x19.malote.engine.v1.RenewalR\arenewal\"m\n" +
+	"\aRenewal\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n" +
+	"\x04chat\x18\x02 \x01(\tR\x04chat\x12\x16\n" +
+	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x17\n" +
+	"\afrom_me\x18\x04 \x01(\bR\x06fromMe\"&\n" +
 	"\x10FetchMediaResult\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\"\x84\x01\n" +
 	"\x04Vote\x12\x12\n" +
@@ -8540,7 +8623,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 102)
 var file_engine_proto_goTypes = []any{
 	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
 	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
@@ -8576,77 +8659,78 @@ var file_engine_proto_goTypes = []any{
 	(*Upload)(nil),                   // 31: malote.engine.v1.Upload
 	(*UploadResult)(nil),             // 32: malote.engine.v1.UploadResult
 	(*FetchMedia)(nil),               // 33: malote.engine.v1.FetchMedia
-	(*FetchMediaResult)(nil),         // 34: malote.engine.v1.FetchMediaResult
-	(*Vote)(nil),                     // 35: malote.engine.v1.Vote
-	(*Group)(nil),                    // 36: malote.engine.v1.Group
-	(*Participant)(nil),              // 37: malote.engine.v1.Participant
-	(*Groups)(nil),                   // 38: malote.engine.v1.Groups
-	(*CreateGroup)(nil),              // 39: malote.engine.v1.CreateGroup
-	(*GetGroup)(nil),                 // 40: malote.engine.v1.GetGroup
-	(*GetGroups)(nil),                // 41: malote.engine.v1.GetGroups
-	(*ChangeGroup)(nil),              // 42: malote.engine.v1.ChangeGroup
-	(*ChangeParticipants)(nil),       // 43: malote.engine.v1.ChangeParticipants
-	(*Participants)(nil),             // 44: malote.engine.v1.Participants
-	(*GetJoinRequests)(nil),          // 45: malote.engine.v1.GetJoinRequests
-	(*JoinRequests)(nil),             // 46: malote.engine.v1.JoinRequests
-	(*GetInvite)(nil),                // 47: malote.engine.v1.GetInvite
-	(*InviteResult)(nil),             // 48: malote.engine.v1.InviteResult
-	(*InspectInvite)(nil),            // 49: malote.engine.v1.InspectInvite
-	(*JoinGroup)(nil),                // 50: malote.engine.v1.JoinGroup
-	(*JoinGroupResult)(nil),          // 51: malote.engine.v1.JoinGroupResult
-	(*LeaveGroup)(nil),               // 52: malote.engine.v1.LeaveGroup
-	(*GetPeople)(nil),                // 53: malote.engine.v1.GetPeople
-	(*People)(nil),                   // 54: malote.engine.v1.People
-	(*GetBlocklist)(nil),             // 55: malote.engine.v1.GetBlocklist
-	(*Block)(nil),                    // 56: malote.engine.v1.Block
-	(*Blocklist)(nil),                // 57: malote.engine.v1.Blocklist
-	(*SetPrivacy)(nil),               // 58: malote.engine.v1.SetPrivacy
-	(*SetAbout)(nil),                 // 59: malote.engine.v1.SetAbout
-	(*SetName)(nil),                  // 60: malote.engine.v1.SetName
-	(*SetPicture)(nil),               // 61: malote.engine.v1.SetPicture
-	(*SetPictureResult)(nil),         // 62: malote.engine.v1.SetPictureResult
-	(*RejectCall)(nil),               // 63: malote.engine.v1.RejectCall
-	(*SetDisappearing)(nil),          // 64: malote.engine.v1.SetDisappearing
-	(*SetChat)(nil),                  // 65: malote.engine.v1.SetChat
-	(*Newsletter)(nil),               // 66: malote.engine.v1.Newsletter
-	(*Newsletters)(nil),              // 67: malote.engine.v1.Newsletters
-	(*GetNewsletter)(nil),            // 68: malote.engine.v1.GetNewsletter
-	(*GetNewsletters)(nil),           // 69: malote.engine.v1.GetNewsletters
-	(*CreateNewsletter)(nil),         // 70: malote.engine.v1.CreateNewsletter
-	(*ChangeNewsletter)(nil),         // 71: malote.engine.v1.ChangeNewsletter
-	(*Star)(nil),                     // 72: malote.engine.v1.Star
-	(*Stats)(nil),                    // 73: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 74: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 75: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 76: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 77: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 78: malote.engine.v1.Error
-	(*Event)(nil),                    // 79: malote.engine.v1.Event
-	(*Identity)(nil),                 // 80: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 81: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 82: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 83: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 84: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 85: malote.engine.v1.Other
-	(*Qr)(nil),                       // 86: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 87: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 88: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 89: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 90: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 91: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 92: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 93: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 94: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 95: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 96: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 97: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 98: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 99: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 100: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 101: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 102: malote.engine.v1.GetPrivacyResult.SettingsEntry
-	(*JoinRequests_Entry)(nil),       // 103: malote.engine.v1.JoinRequests.Entry
-	(*People_Entry)(nil),             // 104: malote.engine.v1.People.Entry
+	(*Renewal)(nil),                  // 34: malote.engine.v1.Renewal
+	(*FetchMediaResult)(nil),         // 35: malote.engine.v1.FetchMediaResult
+	(*Vote)(nil),                     // 36: malote.engine.v1.Vote
+	(*Group)(nil),                    // 37: malote.engine.v1.Group
+	(*Participant)(nil),              // 38: malote.engine.v1.Participant
+	(*Groups)(nil),                   // 39: malote.engine.v1.Groups
+	(*CreateGroup)(nil),              // 40: malote.engine.v1.CreateGroup
+	(*GetGroup)(nil),                 // 41: malote.engine.v1.GetGroup
+	(*GetGroups)(nil),                // 42: malote.engine.v1.GetGroups
+	(*ChangeGroup)(nil),              // 43: malote.engine.v1.ChangeGroup
+	(*ChangeParticipants)(nil),       // 44: malote.engine.v1.ChangeParticipants
+	(*Participants)(nil),             // 45: malote.engine.v1.Participants
+	(*GetJoinRequests)(nil),          // 46: malote.engine.v1.GetJoinRequests
+	(*JoinRequests)(nil),             // 47: malote.engine.v1.JoinRequests
+	(*GetInvite)(nil),                // 48: malote.engine.v1.GetInvite
+	(*InviteResult)(nil),             // 49: malote.engine.v1.InviteResult
+	(*InspectInvite)(nil),            // 50: malote.engine.v1.InspectInvite
+	(*JoinGroup)(nil),                // 51: malote.engine.v1.JoinGroup
+	(*JoinGroupResult)(nil),          // 52: malote.engine.v1.JoinGroupResult
+	(*LeaveGroup)(nil),               // 53: malote.engine.v1.LeaveGroup
+	(*GetPeople)(nil),                // 54: malote.engine.v1.GetPeople
+	(*People)(nil),                   // 55: malote.engine.v1.People
+	(*GetBlocklist)(nil),             // 56: malote.engine.v1.GetBlocklist
+	(*Block)(nil),                    // 57: malote.engine.v1.Block
+	(*Blocklist)(nil),                // 58: malote.engine.v1.Blocklist
+	(*SetPrivacy)(nil),               // 59: malote.engine.v1.SetPrivacy
+	(*SetAbout)(nil),                 // 60: malote.engine.v1.SetAbout
+	(*SetName)(nil),                  // 61: malote.engine.v1.SetName
+	(*SetPicture)(nil),               // 62: malote.engine.v1.SetPicture
+	(*SetPictureResult)(nil),         // 63: malote.engine.v1.SetPictureResult
+	(*RejectCall)(nil),               // 64: malote.engine.v1.RejectCall
+	(*SetDisappearing)(nil),          // 65: malote.engine.v1.SetDisappearing
+	(*SetChat)(nil),                  // 66: malote.engine.v1.SetChat
+	(*Newsletter)(nil),               // 67: malote.engine.v1.Newsletter
+	(*Newsletters)(nil),              // 68: malote.engine.v1.Newsletters
+	(*GetNewsletter)(nil),            // 69: malote.engine.v1.GetNewsletter
+	(*GetNewsletters)(nil),           // 70: malote.engine.v1.GetNewsletters
+	(*CreateNewsletter)(nil),         // 71: malote.engine.v1.CreateNewsletter
+	(*ChangeNewsletter)(nil),         // 72: malote.engine.v1.ChangeNewsletter
+	(*Star)(nil),                     // 73: malote.engine.v1.Star
+	(*Stats)(nil),                    // 74: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 75: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 76: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 77: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 78: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 79: malote.engine.v1.Error
+	(*Event)(nil),                    // 80: malote.engine.v1.Event
+	(*Identity)(nil),                 // 81: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 82: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 83: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 84: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 85: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 86: malote.engine.v1.Other
+	(*Qr)(nil),                       // 87: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 88: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 89: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 90: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 91: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 92: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 93: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 94: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 95: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 96: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 97: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 98: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 99: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 100: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 101: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 102: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 103: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 104: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 105: malote.engine.v1.People.Entry
 }
 var file_engine_proto_depIdxs = []int32{
 	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -8659,127 +8743,128 @@ var file_engine_proto_depIdxs = []int32{
 	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	73,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	75,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	74,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	76,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
 	30,  // 14: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
 	31,  // 15: malote.engine.v1.ToEngine.upload:type_name -> malote.engine.v1.Upload
 	33,  // 16: malote.engine.v1.ToEngine.fetch_media:type_name -> malote.engine.v1.FetchMedia
-	35,  // 17: malote.engine.v1.ToEngine.vote:type_name -> malote.engine.v1.Vote
-	39,  // 18: malote.engine.v1.ToEngine.create_group:type_name -> malote.engine.v1.CreateGroup
-	40,  // 19: malote.engine.v1.ToEngine.get_group:type_name -> malote.engine.v1.GetGroup
-	41,  // 20: malote.engine.v1.ToEngine.get_groups:type_name -> malote.engine.v1.GetGroups
-	42,  // 21: malote.engine.v1.ToEngine.change_group:type_name -> malote.engine.v1.ChangeGroup
-	43,  // 22: malote.engine.v1.ToEngine.change_participants:type_name -> malote.engine.v1.ChangeParticipants
-	45,  // 23: malote.engine.v1.ToEngine.get_join_requests:type_name -> malote.engine.v1.GetJoinRequests
-	47,  // 24: malote.engine.v1.ToEngine.get_invite:type_name -> malote.engine.v1.GetInvite
-	49,  // 25: malote.engine.v1.ToEngine.inspect_invite:type_name -> malote.engine.v1.InspectInvite
-	50,  // 26: malote.engine.v1.ToEngine.join_group:type_name -> malote.engine.v1.JoinGroup
-	52,  // 27: malote.engine.v1.ToEngine.leave_group:type_name -> malote.engine.v1.LeaveGroup
-	53,  // 28: malote.engine.v1.ToEngine.get_people:type_name -> malote.engine.v1.GetPeople
-	55,  // 29: malote.engine.v1.ToEngine.get_blocklist:type_name -> malote.engine.v1.GetBlocklist
-	56,  // 30: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
-	58,  // 31: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
-	59,  // 32: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
-	61,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
-	63,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
-	64,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
-	60,  // 36: malote.engine.v1.ToEngine.set_name:type_name -> malote.engine.v1.SetName
+	36,  // 17: malote.engine.v1.ToEngine.vote:type_name -> malote.engine.v1.Vote
+	40,  // 18: malote.engine.v1.ToEngine.create_group:type_name -> malote.engine.v1.CreateGroup
+	41,  // 19: malote.engine.v1.ToEngine.get_group:type_name -> malote.engine.v1.GetGroup
+	42,  // 20: malote.engine.v1.ToEngine.get_groups:type_name -> malote.engine.v1.GetGroups
+	43,  // 21: malote.engine.v1.ToEngine.change_group:type_name -> malote.engine.v1.ChangeGroup
+	44,  // 22: malote.engine.v1.ToEngine.change_participants:type_name -> malote.engine.v1.ChangeParticipants
+	46,  // 23: malote.engine.v1.ToEngine.get_join_requests:type_name -> malote.engine.v1.GetJoinRequests
+	48,  // 24: malote.engine.v1.ToEngine.get_invite:type_name -> malote.engine.v1.GetInvite
+	50,  // 25: malote.engine.v1.ToEngine.inspect_invite:type_name -> malote.engine.v1.InspectInvite
+	51,  // 26: malote.engine.v1.ToEngine.join_group:type_name -> malote.engine.v1.JoinGroup
+	53,  // 27: malote.engine.v1.ToEngine.leave_group:type_name -> malote.engine.v1.LeaveGroup
+	54,  // 28: malote.engine.v1.ToEngine.get_people:type_name -> malote.engine.v1.GetPeople
+	56,  // 29: malote.engine.v1.ToEngine.get_blocklist:type_name -> malote.engine.v1.GetBlocklist
+	57,  // 30: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
+	59,  // 31: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
+	60,  // 32: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
+	62,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
+	64,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
+	65,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
+	61,  // 36: malote.engine.v1.ToEngine.set_name:type_name -> malote.engine.v1.SetName
 	25,  // 37: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
 	28,  // 38: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
 	29,  // 39: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
-	65,  // 40: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
-	68,  // 41: malote.engine.v1.ToEngine.get_newsletter:type_name -> malote.engine.v1.GetNewsletter
-	69,  // 42: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
-	70,  // 43: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
-	71,  // 44: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
+	66,  // 40: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
+	69,  // 41: malote.engine.v1.ToEngine.get_newsletter:type_name -> malote.engine.v1.GetNewsletter
+	70,  // 42: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
+	71,  // 43: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
+	72,  // 44: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
 	6,   // 45: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	76,  // 46: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	79,  // 47: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	77,  // 46: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	80,  // 47: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
 	8,   // 48: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	80,  // 49: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	81,  // 49: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
 	1,   // 50: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	101, // 51: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	102, // 51: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
 	2,   // 52: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	102, // 53: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	103, // 53: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
 	27,  // 54: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
-	82,  // 55: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
-	80,  // 56: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
+	83,  // 55: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
+	81,  // 56: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
 	0,   // 57: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
 	0,   // 58: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
-	80,  // 59: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
-	37,  // 60: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
-	80,  // 61: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
-	36,  // 62: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
-	3,   // 63: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
-	37,  // 64: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
-	103, // 65: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
-	104, // 66: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
-	80,  // 67: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
-	72,  // 68: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
-	66,  // 69: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
-	78,  // 70: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	77,  // 71: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	12,  // 72: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	15,  // 73: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	20,  // 74: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	22,  // 75: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	74,  // 76: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	24,  // 77: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	32,  // 78: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
-	34,  // 79: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
-	36,  // 80: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
-	38,  // 81: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
-	44,  // 82: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
-	46,  // 83: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
-	48,  // 84: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
-	51,  // 85: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
-	54,  // 86: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
-	57,  // 87: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
-	62,  // 88: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
-	26,  // 89: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
-	66,  // 90: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
-	67,  // 91: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
-	82,  // 92: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	83,  // 93: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	84,  // 94: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	85,  // 95: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	86,  // 96: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	87,  // 97: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	88,  // 98: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	89,  // 99: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	90,  // 100: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	91,  // 101: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	92,  // 102: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	93,  // 103: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	94,  // 104: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	95,  // 105: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	97,  // 106: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	98,  // 107: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	99,  // 108: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	96,  // 109: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	100, // 110: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	80,  // 111: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	80,  // 112: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	81,  // 113: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	80,  // 114: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	80,  // 115: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	80,  // 116: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	81,  // 117: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	80,  // 118: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	80,  // 119: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	80,  // 120: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	80,  // 121: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	80,  // 122: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	80,  // 123: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	80,  // 124: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
-	80,  // 125: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
-	126, // [126:126] is the sub-list for method output_type
-	126, // [126:126] is the sub-list for method input_type
-	126, // [126:126] is the sub-list for extension type_name
-	126, // [126:126] is the sub-list for extension extendee
-	0,   // [0:126] is the sub-list for field type_name
+	34,  // 59: malote.engine.v1.FetchMedia.renewal:type_name -> malote.engine.v1.Renewal
+	81,  // 60: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	38,  // 61: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	81,  // 62: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	37,  // 63: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 64: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	38,  // 65: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	104, // 66: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	105, // 67: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	81,  // 68: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	73,  // 69: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
+	67,  // 70: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
+	79,  // 71: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	78,  // 72: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 73: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 74: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 75: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 76: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	75,  // 77: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 78: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	32,  // 79: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	35,  // 80: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	37,  // 81: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	39,  // 82: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	45,  // 83: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	47,  // 84: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	49,  // 85: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	52,  // 86: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	55,  // 87: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	58,  // 88: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	63,  // 89: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	26,  // 90: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
+	67,  // 91: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
+	68,  // 92: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
+	83,  // 93: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	84,  // 94: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	85,  // 95: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	86,  // 96: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	87,  // 97: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	88,  // 98: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	89,  // 99: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	90,  // 100: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	91,  // 101: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	92,  // 102: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	93,  // 103: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	94,  // 104: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	95,  // 105: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	96,  // 106: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	98,  // 107: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	99,  // 108: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	100, // 109: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	97,  // 110: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	101, // 111: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	81,  // 112: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	81,  // 113: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	82,  // 114: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	81,  // 115: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	81,  // 116: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	81,  // 117: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	82,  // 118: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	81,  // 119: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	81,  // 120: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	81,  // 121: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	81,  // 122: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	81,  // 123: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	81,  // 124: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	81,  // 125: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	81,  // 126: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	127, // [127:127] is the sub-list for method output_type
+	127, // [127:127] is the sub-list for method input_type
+	127, // [127:127] is the sub-list for extension type_name
+	127, // [127:127] is the sub-list for extension extendee
+	0,   // [0:127] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -8839,19 +8924,19 @@ func file_engine_proto_init() {
 		(*FromEngine_Reply)(nil),
 		(*FromEngine_Event)(nil),
 	}
-	file_engine_proto_msgTypes[38].OneofWrappers = []any{}
-	file_engine_proto_msgTypes[61].OneofWrappers = []any{
+	file_engine_proto_msgTypes[39].OneofWrappers = []any{}
+	file_engine_proto_msgTypes[62].OneofWrappers = []any{
 		(*SetChat_Archived)(nil),
 		(*SetChat_Pinned)(nil),
 		(*SetChat_MutedUntilMs)(nil),
 		(*SetChat_Read)(nil),
 		(*SetChat_Star)(nil),
 	}
-	file_engine_proto_msgTypes[67].OneofWrappers = []any{
+	file_engine_proto_msgTypes[68].OneofWrappers = []any{
 		(*ChangeNewsletter_Followed)(nil),
 		(*ChangeNewsletter_Muted)(nil),
 	}
-	file_engine_proto_msgTypes[72].OneofWrappers = []any{
+	file_engine_proto_msgTypes[73].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -8874,7 +8959,7 @@ func file_engine_proto_init() {
 		(*Reply_Newsletter)(nil),
 		(*Reply_Newsletters)(nil),
 	}
-	file_engine_proto_msgTypes[75].OneofWrappers = []any{
+	file_engine_proto_msgTypes[76].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -8901,7 +8986,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   101,
+			NumMessages:   102,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,6 +31,10 @@ func (s *Session) onEvent(event any) (stored bool) {
 	if s.onConnectionEvent(event) || s.onPairingEvent(event) || s.onPassingEvent(event) || s.onSharedSettings(event) {
 		return true
 	}
+	if answer, ok := event.(*events.MediaRetry); ok {
+		s.renewals.answered(answer)
+		return true
+	}
 	if message, ok := event.(*events.Message); ok && onlyGroupKey(message.Message) {
 		// It is in the session store, or that has failed and parked. The message that it came with has the same id.
 		return s.desk.IsOpen()

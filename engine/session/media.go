@@ -86,6 +86,18 @@ func (s *Session) upload(
 
 // FetchMedia downloads a file and decrypts it. Only a whole and genuine file ever stands at the path.
 func (s *Session) FetchMedia(ctx context.Context, command *pb.FetchMedia) (*pb.FetchMediaResult, error) {
+	found, err := s.fetchMedia(ctx, command)
+	if err == nil || command.Renewal == nil || Describe(err).Code != "media_gone" {
+		return found, err
+	}
+	path, err := s.renew(ctx, command.Renewal, command.MediaKey)
+	if err != nil {
+		return nil, err
+	}
+	return s.fetchMedia(ctx, afresh(command, path))
+}
+
+func (s *Session) fetchMedia(ctx context.Context, command *pb.FetchMedia) (*pb.FetchMediaResult, error) {
 	if err := checkFetch(command); err != nil {
 		return nil, err
 	}

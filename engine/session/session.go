@@ -44,6 +44,7 @@ type Session struct {
 
 	connection sync.Mutex // held while the connection is opened or closed
 	settings   sync.Mutex // held while a shared setting is sent
+	renewals   renewals
 	pairing    pairing
 	lastError  atomic.Pointer[string] // why WhatsApp is about to close the connection, if it said so
 	explained  atomic.Bool            // the connection's end is, or will be, announced by an event of its own

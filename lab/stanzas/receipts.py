@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from lab.accounts import LabError
 from lab.stanzas.acks import confirm
 from lab.wire import GROUPS, STATUS, USERS, Jid, Node, Value, node
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     from lab.accounts import Device
     from lab.connection import Connection
 
+log = logging.getLogger(__name__)
+
 _CONFIRMING = frozenset({"", "inactive", "sender", "peer_msg", "hist_sync"})
+_FILE_WANTED = "server-error"
+"""A file is no longer there: the account's phone is to upload it again."""
 _SEEN = frozenset({"read", "played"})
 _SEEN_BY_SELF = frozenset({"read-self", "played-self"})
 
@@ -39,7 +45,9 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
         confirm(connection, device, ("message", receipt.text("id"), str(to), receipt.text("participant"), ""))
     if kind == "retry":
         device.counters.retries += 1
-    if to.server == GROUPS or to == STATUS:
+    if kind == _FILE_WANTED:
+        _ask_phone(connection, device, receipt)
+    elif to.server == GROUPS or to == STATUS:
         _pass_to_writer(connection, device, receipt, to)
     elif kind == "retry":
         _pass_to_device(connection, device, receipt, to)
@@ -49,6 +57,14 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
         _pass_to_device(connection, device, receipt, to)
     else:
         _pass_to_user(connection, device, receipt, to)
+
+
+def _ask_phone(connection: Connection, device: Device, receipt: Node) -> None:
+    try:
+        connection.board.phones.files.asked(device, receipt)
+    except LabError as error:
+        # What it cannot read a phone keeps to itself.
+        log.warning("%s: %s", error.code, error.detail)
 
 
 def _pass_to_device(connection: Connection, device: Device, receipt: Node, to: Jid) -> None:

@@ -329,6 +329,36 @@ async def test_files_of_before_are_fetched_when_they_are_asked_for(
         assert problem["code"] == "message_unknown"
 
 
+async def test_a_file_that_only_the_phone_has_is_uploaded_again(
+    own: Own, lab: Lab, friend: Contact, tmp_path: Path
+) -> None:
+    lab.account(PHONE)
+    path = (tmp_path / "old.jpg").absolute()
+    messages, whole = [], b""
+    for number in range(2):
+        path.write_bytes(os.urandom(5_000))
+        uploaded = await friend._engine().upload(path, "image")
+        body = message_with(Attachment("image"), uploaded)
+        messages.append(PastMessage(id=f"OLD{number}", message=base64.b64encode(body)))
+        if number == 0:
+            lab.board.phones.pasts.set(PHONE, [PastChat(chat=FRIEND, messages=messages)])
+            lab.board.phones.files.keep(PHONE)
+            whole = path.read_bytes()
+    lab.board.phones.pasts.set(PHONE, [PastChat(chat=FRIEND, messages=messages)])
+    for blob in lab.board.media.all():
+        lab.board.media.delete(blob.name)
+    one = await paired(own)
+    await last_page(one, "recent")
+    await one.instance.ask("files", "fetch", "OLD0")
+    [ready] = await told(one, EventType.MEDIA_READY)
+    parts = one.instance._files.read(one.id, ready.data["media"]["id"])
+    assert b"".join([part async for part in parts]) == whole
+    await one.instance.ask("files", "fetch", "OLD1")
+    [failed] = await told(one, EventType.MEDIA_FAILED)
+    assert (failed.data["message_id"], failed.data["reason"]) == ("OLD1", "gone")
+    assert "phone" in failed.data["message"]
+
+
 async def test_the_file_of_a_message_that_is_known_is_fetched_again(
     own: Own, friend: Contact, tmp_path: Path, redis_url: str, prefix: str
 ) -> None:

@@ -378,6 +378,7 @@ class Connection(Protocol):
         file_sha256: bytes,
         file_enc_sha256: bytes,
         max_bytes: int = 0,
+        renewal: pb.Renewal | None = None,
     ) -> pb.FetchMediaResult:
         """Download a file that a message describes, decrypted, to ``path``. Minutes may pass.
 
@@ -389,6 +390,7 @@ class Connection(Protocol):
             kind: as in `upload`.
             direct_path: with the keys and hashes, as the message gives them.
             max_bytes: more are not written; 0 for no bound.
+            renewal: the message that brought it, if the phone shall be asked for what WhatsApp has no longer.
         """
         ...
 

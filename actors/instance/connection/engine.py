@@ -297,6 +297,7 @@ class EngineConnection:
         file_sha256: bytes,
         file_enc_sha256: bytes,
         max_bytes: int = 0,
+        renewal: pb.Renewal | None = None,
     ) -> pb.FetchMediaResult:
         """Download a file that a message describes, decrypted, to ``path``."""
         command = pb.FetchMedia(
@@ -307,6 +308,7 @@ class EngineConnection:
             file_sha256=file_sha256,
             file_enc_sha256=file_enc_sha256,
             max_bytes=max_bytes,
+            renewal=renewal,
         )
         return (await self._call(pb.ToEngine(fetch_media=command), MEDIA_TIMEOUT)).fetch_media
 

@@ -437,7 +437,7 @@ class UploadResult(_message.Message):
     def __init__(self, url: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ...) -> None: ...
 
 class FetchMedia(_message.Message):
-    __slots__ = ("path", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "kind", "max_bytes")
+    __slots__ = ("path", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "kind", "max_bytes", "renewal")
     PATH_FIELD_NUMBER: _ClassVar[int]
     DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
     MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -445,6 +445,7 @@ class FetchMedia(_message.Message):
     FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RENEWAL_FIELD_NUMBER: _ClassVar[int]
     path: str
     direct_path: str
     media_key: bytes
@@ -452,7 +453,20 @@ class FetchMedia(_message.Message):
     file_enc_sha256: bytes
     kind: MediaKind
     max_bytes: int
-    def __init__(self, path: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., kind: _Optional[_Union[MediaKind, str]] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+    renewal: Renewal
+    def __init__(self, path: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., kind: _Optional[_Union[MediaKind, str]] = ..., max_bytes: _Optional[int] = ..., renewal: _Optional[_Union[Renewal, _Mapping]] = ...) -> None: ...
+
+class Renewal(_message.Message):
+    __slots__ = ("message_id", "chat", "sender", "from_me")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    chat: str
+    sender: str
+    from_me: bool
+    def __init__(self, message_id: _Optional[str] = ..., chat: _Optional[str] = ..., sender: _Optional[str] = ..., from_me: _Optional[bool] = ...) -> None: ...
 
 class FetchMediaResult(_message.Message):
     __slots__ = ("size",)
