@@ -51,8 +51,8 @@ class FileAsked(BaseModel):
 async def fetch_file(call: Call[None, None]) -> Reply:
     """Of a message of before, whose `media` says `on_demand`, or of any other whose file was not fetched.
 
-    WhatsApp keeps files for some weeks. What it has no longer, the account's phone is asked to upload again; if
-    that does not in time, or the file is too large, `media.failed` says so.
+    WhatsApp keeps files for some weeks. What it has no longer, the account's phone is asked to upload again.
+    If that does not, or the file is too large, `media.failed` says so.
     """
     found = await call.services.calls.ask(call.instance_id, "files", "fetch", call.path("message_id"))
     return Reply(FileAsked.model_validate(found), 202)

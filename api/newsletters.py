@@ -131,7 +131,7 @@ async def show(call: Call[None, None]) -> Newsletter:
     problems=PROBLEMS,
 )
 async def follow(call: Call[None, None]) -> None:
-    """Again is harmless. Its files are described and, unlike those of other chats, not fetched."""
+    """Again is harmless."""
     await call.services.calls.ask(call.instance_id, "newsletters", "follow", newsletter_in_path(call), True)
 
 

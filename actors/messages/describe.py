@@ -93,20 +93,20 @@ def text_of(content: Described) -> str | None:
 
 
 def media_of(message: wa.Message) -> MediaReference | None:
-    """Where the file of an unwrapped message can be fetched, and with which key."""
+    """Where the file of an unwrapped message can be fetched, and with which key; newsletters have none."""
     name = field_of(message)
     kind = _MEDIA_KINDS.get(name or "")
     if name is None or kind is None:
         return None
     media: Media = getattr(message, name)
-    if not media.direct_path or not media.media_key:
+    if not media.direct_path or not (media.media_key or media.file_sha256):
         return None
     return MediaReference(
         kind=kind,
         direct_path=media.direct_path,
         media_key=_base64(media.media_key),
         file_sha256=_base64(media.file_sha256),
-        file_enc_sha256=_base64(media.file_enc_sha256),
+        file_enc_sha256=_base64(media.file_enc_sha256) if media.media_key else "",
         mime_type=media.mimetype or None,
         size=media.file_length if media.HasField("file_length") else None,
         file_name=getattr(media, "file_name", None) or None,

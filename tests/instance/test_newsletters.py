@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from actors.events import EventType
+from actors.instance.connection import whatsapp_pb2 as wa
 from lab.network import Lab
 from tests.engine.device import Device
 from tests.instance.conftest import FRIEND, PHONE
@@ -103,3 +106,27 @@ async def test_what_is_not_there_or_not_theirs(gateway: Gateway, friend: Device)
         assert problem["code"] == "newsletter_forbidden"
     for wrong in ("1@g.us", "5511900000001", "@newsletter"):
         await gateway.refused("invalid", "GET", f"newsletters/{wrong}")
+
+
+@pytest.mark.kinds(receive="messages in newsletters")
+async def test_a_file_in_a_newsletter_is_fetched_although_it_has_no_key(
+    gateway: Gateway, friend: Device, lab: Lab
+) -> None:
+    made = await friend.engine.newsletters.create("Padaria", "")
+    await gateway.good("PUT", f"newsletters/{made.jid}/follow")
+    plain = os.urandom(5_000)
+    with lab.board.media.draft() as draft:
+        draft.write(plain)
+        draft.digest()
+        blob = lab.board.media.keep(draft, "newsletter-image", FRIEND, 1)
+    message = wa.Message()
+    message.image_message.mimetype = "image/jpeg"
+    message.image_message.caption = "fresh"
+    message.image_message.direct_path = blob.direct_path
+    message.image_message.file_sha256 = sha256(plain).digest()
+    message.image_message.file_length = len(plain)
+    await friend.engine.send(made.jid, "N1", message.SerializeToString())
+    [ready] = await until(lambda: gateway.one.events(EventType.MEDIA_READY), what="the file")
+    assert ready.data["message_id"] == "N1"
+    parts = gateway.one.instance._files.read(gateway.one.id, ready.data["media"]["id"])
+    assert b"".join([part async for part in parts]) == plain
