@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from actors.metrics_node import node_folder
 from actors.registry import Registry, new_token
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
@@ -111,6 +112,9 @@ class Local:
                 await child.stop()
         if self._ray is not None:
             shutil.rmtree(ray_local.session_directory(self.settings), ignore_errors=True)
+        if self._ray is not None and self._own_cluster and self.settings.metrics.folder is None:
+            # Nobody is left to be measured; a folder that the user chose stays.
+            shutil.rmtree(node_folder(self.settings), ignore_errors=True)
         self._lock.release()
 
     def kill(self) -> None:
