@@ -24,7 +24,16 @@ from pydantic import ValidationError
 from actors.settings import Settings
 from actors.supervisor.rollout import Plan, Rollout
 from deploy.errors import CommandError, Exit
-from deploy.rollout import add_options, described, read_office, roll_back, roll_out, steer, summary
+from deploy.rollout import (
+    add_options,
+    described,
+    read_office,
+    roll_back,
+    roll_out,
+    shipped,
+    steer,
+    summary,
+)
 
 Command = Callable[[Settings, argparse.Namespace], Exit]
 Raw = argparse.RawDescriptionHelpFormatter
@@ -141,9 +150,15 @@ def main(arguments: Sequence[str]) -> int:
         import ray
         from ray.exceptions import RayError
 
-        # A job finds its own cluster.
-        ray.init(address=settings.ray_address or "auto", namespace=settings.namespace, log_to_driver=False)
         try:
+            with shipped(options.command == "rollout") as runtime_env:
+                # A job finds its own cluster.
+                ray.init(
+                    address=settings.ray_address or "auto",
+                    namespace=settings.namespace,
+                    runtime_env=runtime_env,
+                    log_to_driver=False,
+                )
             return COMMANDS[options.command](settings, options)
         except (RayError, TimeoutError) as error:
             raise CommandError(f"the supervisor did not answer: {error}", "Repeat it.") from error

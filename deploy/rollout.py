@@ -6,9 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import secrets
+import shutil
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from actors import version
@@ -37,6 +41,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=_number, default=plan.budget, help="instances that may fail after the canary"
     )
+
+
+@contextlib.contextmanager
+def shipped(wanted: bool) -> Iterator[dict[str, Any] | None]:
+    """A runtime environment for `ray.init` with the code that runs here; it is uploaded within the block.
+
+    None if it is not wanted, or if this is a submitted job with a working directory: that one has the code.
+    """
+    from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR as SUBMITTED
+
+    job = json.loads(os.environ.get(SUBMITTED, "{}"))
+    if not wanted or "working_dir" in (job.get("runtime_env") or {}):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="malote-code-") as directory:
+        # Nothing but what actors run; and not the tree itself, which may change while they do.
+        shutil.copytree(
+            version.PACKAGE, Path(directory) / "actors", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        yield {"working_dir": directory}
 
 
 def _number(text: str) -> int:

@@ -118,3 +118,91 @@ async def test_everything_gets_the_new_version_and_the_old_supervisor_ends(story
     assert story.all_of("new")
     assert await story.leaving == "deposed"
     assert (await story.office()).standby is None
+
+
+async def test_a_version_whose_instances_do_not_come_up_is_rolled_back(story: Story) -> None:
+    task = await story.begin(Version(story.cluster, "new", broken=frozenset({"prepare"})))
+    rollout = await until(story.ended, timeout=20)
+    assert (rollout.phase, rollout.moved) == (Phase.ROLLED_BACK, {})
+    assert "canary" in rollout.reason
+    assert story.all_of("old")
+    assert await task == "deposed"
+    assert story.old.supervisor is not None
+
+
+async def test_a_version_that_does_not_connect_is_rolled_back(story: Story) -> None:
+    task = await story.begin(Version(story.cluster, "new", broken=frozenset({"activate"})))
+    rollout = await until(story.ended, timeout=30)
+    assert (rollout.phase, list(rollout.moved)) == (Phase.ROLLED_BACK, list(rollout.canaries))
+    await until(lambda: story.all_of("old"), what="all on the old version")
+    assert await task == "deposed"
+
+
+async def test_a_version_whose_couriers_do_not_come_up_is_rolled_back(story: Story) -> None:
+    new = Version(story.cluster, "new")
+    new.broken_couriers = True
+    await story.begin(new)
+    rollout = await until(story.ended, timeout=30)
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert "courier" in rollout.reason
+    await until(lambda: story.all_of("old"), what="all on the old version")
+
+
+async def test_a_version_whose_supervisor_does_not_work_is_rolled_back(story: Story) -> None:
+    # It was made, and died as soon as it was appointed.
+    rollout = Rollout(id="r", old="old", new="new", plan=PLAN, began_at=time.time())
+    await story.offices.change(lambda found: found.begin(rollout))
+    ended = await until(story.ended, timeout=30)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "does not work" in ended.reason
+    assert story.all_of("old")
+
+
+async def test_a_paused_one_moves_nothing_until_it_is_resumed(story: Story) -> None:
+    await story.begin(Version(story.cluster, "new"), PLAN.model_copy(update={"canary_watch": 1.0}))
+
+    async def watched() -> bool:
+        rollout = (await story.office()).rolling
+        return rollout is not None and rollout.watched_since is not None
+
+    await until(watched)
+    await story.change(lambda found: found.change(paused=True))
+    before = story.versions()
+    await asyncio.sleep(1.5)  # longer than the watch
+    assert story.versions() == before
+    assert before.count("new") == 1
+    await story.change(lambda found: found.change(paused=False))
+    assert (await until(story.ended, timeout=20)).phase is Phase.DONE
+
+
+async def test_one_that_is_called_back_half_way_ends_as_it_began(story: Story) -> None:
+    task = await story.begin(Version(story.cluster, "new"), PLAN.model_copy(update={"batch": 1}))
+    await until(lambda: story.versions().count("new") >= 4, timeout=20)
+    await story.change(lambda found: found.turned("it was asked for"))
+    rollout = await until(story.ended, timeout=30)
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert story.all_of("old")
+    assert await task == "deposed"
+
+
+async def test_the_new_supervisor_may_die_at_any_moment(story: Story, serve: Serve) -> None:
+    new = Version(story.cluster, "new")
+    task = await story.begin(new, PLAN.model_copy(update={"batch": 1, "canary_watch": 0.1}))
+    for count in (1, 3, 5):
+        await until(lambda enough=count: story.versions().count("new") >= enough, timeout=20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        _, task = serve(new, "new")  # as Ray starts it again
+    rollout = await until(story.ended, timeout=30)
+    assert rollout.phase is Phase.DONE, rollout
+    assert story.all_of("new")
+
+
+async def test_what_is_made_meanwhile_is_of_the_new_version(story: Story) -> None:
+    plan = PLAN.model_copy(update={"canary_watch": 1.0})
+    await story.begin(Version(story.cluster, "new"), plan)
+    await until(lambda: "new" in story.versions())
+    await story.registry.create(record(INSTANCES), new_token())
+    rollout = await until(story.ended, timeout=20)
+    assert rollout.phase is Phase.DONE
+    assert story.versions() == ["new"] * (INSTANCES + 3)
