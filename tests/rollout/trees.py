@@ -39,7 +39,7 @@ CRASHES_AT_START = Change(
 CANNOT_CONNECT = Change(
     "actors/instance/connection/engine.py",
     "    async def connect(self) -> None:\n",
-    '    async def connect(self) -> None:\n        raise ConnectionError("internal", "this version is broken")\n\n'
+    '    async def connect(self) -> None:\n        raise ConnectionError("internal", "broken")\n\n'
     "    async def _connect(self) -> None:\n",
 )
 
