@@ -16,6 +16,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
     office = read_office(settings)
     rollout = office.rollout if office is not None else None
     nodes = _ask(handle.nodes)
+    versions = Counter(one["version"] for one in _ask(handle.describe)["instances"].values())
     moving = [one for one in _ask(handle.handoffs, None, HANDOFFS_LOOKED_AT) if not one["outcome"]]
     _print_nodes(nodes)
     if rollout is not None:
@@ -80,6 +82,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
                 "draining": [node["id"] for node in nodes if node["draining"]],
                 "handoffs": len(moving),
                 "version": office.appointed if office is not None else None,
+                "versions": {version or "none": count for version, count in versions.items()},
                 "rollout": summary(rollout) if rollout is not None else None,
             }
         )
