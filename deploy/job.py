@@ -22,6 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from actors import version
 from actors.settings import Settings
 from actors.supervisor.rollout import Plan, Rollout
 from deploy.errors import CommandError, Exit
@@ -55,6 +56,9 @@ def up(settings: Settings, options: argparse.Namespace) -> Exit:
     handle = start_supervisor(settings)
     nodes = _ask(handle.nodes)
     print(f"The supervisor {'runs already' if ran else 'is started'}.")
+    office, own = read_office(settings), version.of(settings)
+    if office is not None and own not in (office.appointed, office.standby):
+        print(f"Its version is {office.appointed}, that of this code {own}: `rollout` replaces it.")
     _print_nodes(nodes)
     if not any(node["slots"] for node in nodes):
         print("No node has slots yet: instances wait for one.")
@@ -82,7 +86,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
                 "draining": [node["id"] for node in nodes if node["draining"]],
                 "handoffs": len(moving),
                 "version": office.appointed if office is not None else None,
-                "versions": {version or "none": count for version, count in versions.items()},
+                "versions": {one or "none": count for one, count in versions.items()},
                 "rollout": summary(rollout) if rollout is not None else None,
             }
         )

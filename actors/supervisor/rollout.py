@@ -125,6 +125,10 @@ class Rollout(BaseModel):
         """The same with other values."""
         return self.model_copy(update=changes)
 
+    def over(self, phase: Phase, now: float) -> Rollout:
+        """The same at its end, without what only its way needed."""
+        return self.change(phase=phase, ended_at=now, tries={}, told_at={}, connected=(), away={})
+
     def turned(self, reason: str) -> Rollout:
         """The same, on its way back. Again changes nothing, and neither does it after the end."""
         if self.ended or self.phase is Phase.ROLLING_BACK:
@@ -300,7 +304,7 @@ def _rest(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
     rollout, orders = _order(rollout, seen, sorted(seen.instances), now)
     if orders.move or any(_awaited(rollout, seen, one, now) for one in seen.instances):
         return rollout, orders
-    return rollout.change(phase=Phase.DONE, ended_at=now), Orders()
+    return rollout.over(Phase.DONE, now), Orders()
 
 
 def _back(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
@@ -308,7 +312,7 @@ def _back(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
     if all(version == rollout.old for version in seen.couriers.values()) and not (
         orders.move or any(_awaited(rollout, seen, one, now) for one in seen.instances)
     ):
-        return rollout.change(phase=Phase.ROLLED_BACK, ended_at=now), Orders()
+        return rollout.over(Phase.ROLLED_BACK, now), Orders()
     return rollout, Orders(move=orders.move, courier=_next_courier(seen, rollout.old))
 
 
