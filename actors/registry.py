@@ -68,6 +68,7 @@ class InstanceRecord(BaseModel):
     download: bool | None = Field(None, description="Whether its messages' files are fetched; unset: as set")
     download_bytes: int | None = Field(None, description="Largest of them; unset: as set")
     history: History = Field(History.OFF, description="What is read of what the phone has of before")
+    show_online: bool = Field(False, description="Others see the account as online while it is connected")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 

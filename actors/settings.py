@@ -362,6 +362,8 @@ class HistorySettings(BaseSettings):
         (2, 10, 30, 120, 600, 1800, 3600),
         description="Seconds before each further attempt; after the last one it is `history.failed`",
     )
+    files: Count = Field(10_000, description="Files of one instance's history that can be asked for")
+    files_ttl: Count = Field(30 * 86_400, description="Seconds that they can; WhatsApp keeps files that long")
     pause: Seconds = Field(
         1.0, description="Seconds between two looks whether the mailbox is below its soft bound again"
     )

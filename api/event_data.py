@@ -7,7 +7,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.events import Chat, Party
-from actors.messages.notices import CallNotice, ChatChanges, ContactChanges, GroupChanges, JoinedGroup
+from actors.messages.notices import (
+    CallNotice,
+    ChatChanges,
+    ContactChanges,
+    GroupChanges,
+    JoinedGroup,
+    NewsletterChanges,
+)
 from actors.messages.received import (
     ShownContent,
     ShownDelete,
@@ -298,6 +305,20 @@ class ChatUpdatedData(NoticeData):
 
     changes: ChatChanges | None = None
     initial: bool = Field(False, description="It was so before this device was linked")
+
+
+class StarredData(NoticeData):
+    """A message that was marked for oneself. `sender` wrote it, in groups."""
+
+    message_id: str
+    from_me: bool = Field(description="This account wrote it")
+    starred: bool
+
+
+class NewsletterChangedData(NoticeData):
+    """What this account is to a newsletter."""
+
+    changes: NewsletterChanges | None = None
 
 
 class GroupChangedData(NoticeData):

@@ -15,8 +15,10 @@ from actors.messages.files import MessageFile
 from actors.messages.rules import Unsendable, Windows, about, check, check_destination
 from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState, now
 from api import problems as p
+from api.chats import CALL_PROBLEMS, SETTING_PROBLEMS
 from api.contents import EXAMPLES, SendMessage
 from api.fields import EXAMPLE_JID, Query
+from api.idempotency import KEY, REPLAYED, key_of
 from api.intake import Taken
 from api.middleware import MEDIA_STATUSES, media_problem
 from api.problems import FieldError, Problem
@@ -25,7 +27,6 @@ from api.routing import Answer, Call, Reply, Routes
 
 routes = Routes("Messages", "Send, and see what became of it.")
 
-IDEMPOTENCY_KEY_MAX = 255
 LOOK = 1.0
 """Seconds between two looks for a result, rings or not."""
 
@@ -87,7 +88,7 @@ class Waiting(Query):
     body=SendMessage,
     query=Waiting,
     headers={
-        "Idempotency-Key": "Any text of up to 255 characters that stands for this message. Repeated with the "
+        KEY: "Any text of up to 255 characters that stands for this message. Repeated with the "
         "same body, the message is not sent again: the answer tells what became of the first one"
     },
     examples=EXAMPLES,
@@ -116,7 +117,7 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     """
     services = call.services
     wait = _wait(call)
-    key = _idempotency_key(call)
+    key = key_of(call)
     state = await services.registry.state(call.instance_id)
     _check_paired(state)
     outbox = services.outbox(call.instance_id)
@@ -132,7 +133,7 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
         message = await _result(outbox, message_id, wait, watch, services.closing)
     headers = {"Location": f"/v1/instances/{call.instance_id}/messages/{message_id}"}
     if not fresh:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= REPLAYED
     shown = _shown(message)
     if shown.error is not None:
         raise Problem(
@@ -159,21 +160,58 @@ async def show(call: Call[None, None]) -> Message:
     return _shown(message)
 
 
+@routes.add(
+    "PUT",
+    "/v1/instances/{instance_id}/messages/{message_id}/star",
+    "Star a message",
+    (204, Answer("It has a star, on all devices of the account")),
+    problems=(*SETTING_PROBLEMS, p.NOT_FOUND),
+)
+async def star(call: Call[None, None]) -> None:
+    """Nobody else sees it. Any message that the instance received or sent of late can have one."""
+    await call.services.calls.ask(call.instance_id, "chats", "star", call.path("message_id"), True)
+
+
+@routes.add(
+    "DELETE",
+    "/v1/instances/{instance_id}/messages/{message_id}/star",
+    "Take the star off a message",
+    (204, Answer("It has none")),
+    problems=(*SETTING_PROBLEMS, p.NOT_FOUND),
+)
+async def unstar(call: Call[None, None]) -> None:
+    """Again is harmless."""
+    await call.services.calls.ask(call.instance_id, "chats", "star", call.path("message_id"), False)
+
+
+class FileAsked(BaseModel):
+    """A file is being fetched."""
+
+    media_id: str = Field(description="It is there once `media.ready` says so", examples=["med_0a1b2c3d4e5f"])
+
+
+@routes.add(
+    "POST",
+    "/v1/instances/{instance_id}/messages/{message_id}/media",
+    "Fetch the file of a message",
+    (202, Answer("It is being fetched; `media.ready` or `media.failed` will tell", FileAsked)),
+    problems=(*CALL_PROBLEMS, p.NOT_FOUND, p.RATE_LIMITED),
+)
+async def fetch_file(call: Call[None, None]) -> Reply:
+    """Of a message of before, whose `media` says `on_demand`, or of any other whose file was not fetched.
+
+    WhatsApp keeps files for some weeks. What is too large, or gone, is `media.failed`.
+    """
+    found = await call.services.calls.ask(call.instance_id, "files", "fetch", call.path("message_id"))
+    return Reply(FileAsked.model_validate(found), 202)
+
+
 def _wait(call: Call[SendMessage, Waiting]) -> float:
     longest = call.services.settings.gateway.send_wait
     asked = call.query.wait
     if asked is not None and not (math.isfinite(asked) and asked <= longest):
         raise p.invalid(f"wait for {longest:g} seconds at most", parameter="wait")
     return longest if asked is None else asked
-
-
-def _idempotency_key(call: Call[SendMessage, Waiting]) -> str | None:
-    key = call.request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX:
-        raise p.invalid(f"use 1 to {IDEMPOTENCY_KEY_MAX} characters", parameter="Idempotency-Key")
-    return key
 
 
 def _check_paired(state: InstanceState | None) -> None:

@@ -34,6 +34,6 @@ func queryPeople(ctx context.Context, s *session.Session, command *pb.ToEngine) 
 	case *pb.ToEngine_SetDisappearing:
 		return nil, s.SetDisappearing(ctx, c.SetDisappearing)
 	default:
-		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
+		return queryNewsletters(ctx, s, command)
 	}
 }

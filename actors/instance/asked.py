@@ -14,12 +14,15 @@ from actors.instance.connection.base import Connection
 from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
+from actors.instance.made_groups import MadeGroups
+from actors.instance.newsletters import NewsletterQueries
+from actors.instance.old_files import FileQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account", "history", "chats"]
+Subject = Literal["groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters"]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -33,6 +36,9 @@ class Asked:
         state: of the instance, as it is now.
         contacts: what is known of people.
         chats: changes the account's chats.
+        groups: asks about groups, and changes them.
+        made: creates groups, each once.
+        files: has files fetched.
     """
 
     def __init__(
@@ -41,13 +47,19 @@ class Asked:
         state: Callable[[], InstanceState],
         contacts: Contacts,
         chats: ChatQueries,
+        groups: GroupQueries,
+        made: MadeGroups,
+        files: FileQueries,
     ) -> None:
         self._subjects: dict[str, object] = {
-            "groups": GroupQueries(partial(query, "groups")),
+            "groups": groups,
+            "made_groups": made,
             "people": PeopleQueries(partial(query, "people"), contacts),
             "account": AccountQueries(partial(query, "account"), state),
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
+            "files": files,
+            "newsletters": NewsletterQueries(partial(query, "newsletters")),
         }
         self._state = state
         self._contacts = contacts

@@ -21,6 +21,7 @@ from tests.wait import until
 pytestmark = pytest.mark.engine
 
 
+@pytest.mark.kinds(send="contacts")
 async def test_a_person_is_looked_up(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.engine.profile.set_about("na praia")
     lab.set_picture(FRIEND, JPEG)
@@ -47,6 +48,7 @@ async def test_whoever_wrote_is_known(gateway: Gateway, friend: Device, lab: Lab
     assert {name: one[name] for name in (*identity, "name")} == identity | {"name": "Ana"}
 
 
+@pytest.mark.kinds(send="blocklist")
 async def test_who_is_blocked_is_not_heard(gateway: Gateway, friend: Device, lab: Lab) -> None:
     who = [{"phone": f"+{FRIEND}", "lid": f"{lab.account(FRIEND).lid}@lid", "name": None}]
     for _ in range(2):
@@ -60,6 +62,7 @@ async def test_who_is_blocked_is_not_heard(gateway: Gateway, friend: Device, lab
     assert await gateway.one.received() == ["and now?"]
 
 
+@pytest.mark.kinds(send="profile")
 async def test_the_profile_is_changed_and_seen(gateway: Gateway, friend: Device) -> None:
     await gateway.good("PATCH", "account", {"about": "Open from 9 to 6"})
     await gateway.good("PUT", "account/picture", {"base64": base64.b64encode(JPEG).decode()})
@@ -72,6 +75,7 @@ async def test_the_profile_is_changed_and_seen(gateway: Gateway, friend: Device)
     assert (await gateway.good("GET", "account"))["picture_id"] is None
 
 
+@pytest.mark.kinds(send="privacy")
 async def test_privacy_is_changed_and_takes_effect(gateway: Gateway, friend: Device) -> None:
     before = await gateway.good("GET", "account/privacy")
     assert all(before.values()), before
@@ -81,6 +85,7 @@ async def test_privacy_is_changed_and_takes_effect(gateway: Gateway, friend: Dev
     assert [one.error for one in made.participants if one.identity.phone == PHONE] == [403]
 
 
+@pytest.mark.kinds(receive=("blocklist", "privacy"))
 async def test_what_another_device_changes_is_an_event(
     gateway: Gateway, friend: Device, lab: Lab, tmp_path: Path
 ) -> None:

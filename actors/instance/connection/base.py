@@ -190,6 +190,37 @@ class Chats(Protocol):
         ...
 
 
+class Newsletters(Protocol):
+    """Newsletters, which the app calls channels. They are given by their JIDs.
+
+    Fails with ``rejected`` and WhatsApp's code: 403 if the account may not do that, 404 if there is none.
+    """
+
+    async def all(self) -> list[pb.Newsletter]:
+        """Those that the account follows or owns."""
+        ...
+
+    async def get(self, jid: str) -> pb.Newsletter:
+        """One, followed or not."""
+        ...
+
+    async def behind(self, link: str) -> pb.Newsletter:
+        """The one that a link, or the code at its end, leads to."""
+        ...
+
+    async def create(self, name: str, description: str) -> pb.Newsletter:
+        """Create one."""
+        ...
+
+    async def follow(self, jid: str, *, followed: bool) -> None:
+        """Follow one, or end that."""
+        ...
+
+    async def mute(self, jid: str, *, muted: bool) -> None:
+        """Mute one, or end that."""
+        ...
+
+
 class History(Protocol):
     """The account's history, as its phone offers it in parts."""
 
@@ -226,6 +257,11 @@ class Connection(Protocol):
     @property
     def groups(self) -> Groups:
         """Its account's groups."""
+        ...
+
+    @property
+    def newsletters(self) -> Newsletters:
+        """Newsletters."""
         ...
 
     @property
