@@ -341,6 +341,23 @@ class SupervisorSettings(BaseSettings):
     rebalance: bool = Field(False, description="Move instances to nodes that joined")
 
 
+class ElasticSettings(BaseSettings):
+    """Workers that Ray's autoscaler starts and ends as they are needed."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_ELASTIC_", frozen=True)
+
+    workers: int = Field(0, ge=0, description="Most of them at a time; 0: there is no autoscaler")
+    slots: Count = Field(40, description="Instances that fit on each")
+    headroom: int = Field(
+        10, ge=0, description="Slots kept free: for instances to come, and for those of a node that is lost"
+    )
+    least: int = Field(0, ge=0, description="Slots that are there however few instances there are")
+    look: Seconds = Field(5.0, description="Seconds between two looks at how many slots are needed")
+    shrink_after: Seconds = Field(
+        300.0, description="Seconds for which a worker has to be one too many before it is emptied"
+    )
+
+
 class HistorySettings(BaseSettings):
     """Reading what phones offer of their history, where an instance wants it."""
 
@@ -473,6 +490,7 @@ class Settings(BaseSettings):
     history: HistorySettings = Field(default_factory=HistorySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+    elastic: ElasticSettings = Field(default_factory=ElasticSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     node: NodeSettings = Field(default_factory=NodeSettings)
 
