@@ -7,7 +7,8 @@ container does here, its end above all, is told to moto behind its API.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,20 @@ class Ecs:
         backend = get_backend("ecs")[DEFAULT_ACCOUNT_ID][REGION]
         return list(backend.tasks.get(CLUSTER, {}).values())
 
+    def on_stop(self, heard: Callable[[str], None] | None) -> None:
+        """Have it told which task each StopTask names, before that is carried out."""
+        backend = get_backend("ecs")[DEFAULT_ACCOUNT_ID][REGION]
+        vars(backend).pop("stop_task", None)
+        if heard is None:
+            return
+        stop = backend.stop_task
+
+        def stopping(cluster_str: str, task_str: str, reason: str) -> Any:
+            heard(task_str.rpartition("/")[2])
+            return stop(cluster_str, task_str, reason)
+
+        backend.stop_task = stopping
+
     def end(self, task: Any) -> None:
         """What ECS says of a task whose container has ended by itself."""
         task.desired_status = task.last_status = "STOPPED"
@@ -59,6 +74,7 @@ _KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 def serving() -> Iterator[Ecs]:
     """A server with nothing but a network, a cluster and a task definition in it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
