@@ -59,11 +59,13 @@ class Plan:
     """What is to be done now.
 
     Args:
+        wanted: slots that there are to be in the whole cluster.
         request: slots that the autoscaler's nodes have to have together.
         empty: workers that have been emptied, and are to end.
         surplus: a worker that is not needed; None if all are, or one is on its way out already.
     """
 
+    wanted: int
     request: int
     empty: tuple[str, ...]
     surplus: str | None
@@ -96,4 +98,4 @@ def plan(instances: int, members: Collection[Member], limits: Limits) -> Plan:
     settled = sum(member.used for member in members) >= instances and all(member.serves for member in workers)
     slots = sum(member.slots for member in members if member.serves)
     spare = [worker.id for worker in workers if settled and slots - worker.slots >= wanted]
-    return Plan(request, empty, spare[0] if spare else None)
+    return Plan(wanted, request, empty, spare[0] if spare else None)

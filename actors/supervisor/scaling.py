@@ -67,9 +67,9 @@ class Scaling:
         decided = plan(len(self._instances), await self._members(), self._limits)
         # Again and again: the head keeps it in its memory only.
         await self._cluster.request_slots(decided.request)
-        metrics.SLOTS_REQUESTED.set(decided.request)
+        metrics.SLOTS_WANTED.set(decided.wanted)
         if decided.request != self._requested:
-            log.info("slots requested", extra={"slots": decided.request})
+            log.info("slots requested", extra={"slots": decided.request, "wanted": decided.wanted})
             self._requested = decided.request
         for node in decided.empty:
             await self._end(node)
