@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ def completed(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
     ]
     if missing:
         raise CommandError("the autoscaler lacks settings", f"Set {', '.join(missing)}.", status=Exit.USAGE)
+    if find_spec("boto3") is None:
+        raise CommandError("the autoscaler lacks boto3", "pip install 'malote[ecs]'", status=Exit.USAGE)
     most = settings.elastic.workers
     types = given["available_node_types"] | {
         WORKER: workers | {"max_workers": most, "resources": {INSTANCE_SLOT: settings.elastic.slots}}

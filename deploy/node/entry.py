@@ -95,6 +95,9 @@ class Node:
             await asyncio.to_thread(_kill_everything)
             if self._store is not None:
                 await self._store.close()
+            # Who sees that the node has ended may stop its task now: that must not change the exit status.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     async def _watch(self, ray: asyncio.subprocess.Process, task: ecs.Task) -> int:
         raylet = await self._started(ray)

@@ -31,6 +31,7 @@ class Machine:
     container: Container
     agent: Agent
     status: int | None = None
+    terminated: bool = False
 
 
 class Machines:
@@ -84,7 +85,8 @@ class Machines:
                 if process.returncode is not None:
                     machine.status = process.returncode
                     self._ecs.end(machine.task)
-                elif machine.task.desired_status == "STOPPED":
+                elif machine.task.desired_status == "STOPPED" and not machine.terminated:
+                    machine.terminated = True
                     with contextlib.suppress(ProcessLookupError):
                         process.terminate()
             await asyncio.sleep(0.2)

@@ -6,6 +6,7 @@ supervisor, instances, engines and Redis are real.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,21 @@ async def test_workers_come_with_instances_and_go_drained(
             owner = await registry.owner(moved)
             assert owner is not None
             assert owner.epoch == 2
+
+            # A new head knows nothing of all that. What it finds goes on, and is replaced when it is drained.
+            await head.kill()
+            await head.start()
+            assert machines.running == [kept]
+            deadline = time.time() + 90
+            await store.redis.hset(store.keys.shared("draining"), kept.container.node, deadline)
+            await until(lambda: kept.status is not None, timeout=150, what="the drained worker ends")
+            assert kept.status == 0, kept.container.log
+            await until(lambda: len(machines.running) == 1, what="one is left")
+            (new,) = machines.running
+            assert set((await owners()).values()) == {new.container.node}
+            assert len(await owners()) == len(left)
             assert all(count == 0 for _, count in machines.stops)
+            assert len(machines.all) == 3, "none that was not needed"
 
 
 async def _all_of(owners: object, names: tuple[str, ...]) -> dict[str, str] | None:
