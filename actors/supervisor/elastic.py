@@ -44,12 +44,14 @@ class Limits:
     """What is wanted of the cluster.
 
     Args:
-        most: slots that the autoscaler's nodes can have together.
+        workers: that the autoscaler may run at a time.
+        slots: that one has which it starts now.
         headroom: free ones to be kept.
         least: there are to be so many even without instances.
     """
 
-    most: int
+    workers: int
+    slots: int
     headroom: int
     least: int
 
@@ -94,8 +96,15 @@ def plan(instances: int, members: Collection[Member], limits: Limits) -> Plan:
         for member in members
         if member.group and member.leaving and not member.ending and member.id not in empty
     )
-    request = min(limits.most, max(0, wanted - others) + leaving)
+    request = min(_most(members, limits), max(0, wanted - others) + leaving)
     settled = sum(member.used for member in members) >= instances and all(member.serves for member in workers)
     slots = sum(member.slots for member in members if member.serves)
     spare = [worker.id for worker in workers if settled and slots - worker.slots >= wanted]
     return Plan(wanted, request, empty, spare[0] if spare else None)
+
+
+def _most(members: Collection[Member], limits: Limits) -> int:
+    """Slots that the autoscaler's nodes can have together. Asked for more, it would start nothing."""
+    seen = [member for member in members if member.group and not member.ending]
+    more = limits.workers - sum(member.group == WORKER for member in seen)
+    return sum(member.slots for member in seen) + max(0, more) * limits.slots

@@ -40,7 +40,7 @@ class Scaling:
     ) -> None:
         elastic = settings.elastic
         self._settings = settings
-        self._limits = Limits(elastic.workers * elastic.slots, elastic.headroom, elastic.least)
+        self._limits = Limits(elastic.workers, elastic.slots, elastic.headroom, elastic.least)
         self._cluster = cluster
         self._nodes = nodes
         self._instances = instances
@@ -50,7 +50,7 @@ class Scaling:
 
     async def run(self) -> None:
         """Look until cancelled; return at once if there is no autoscaler."""
-        if not self._limits.most:
+        if not self._limits.workers:
             return
         while True:
             await asyncio.sleep(self._settings.elastic.look)

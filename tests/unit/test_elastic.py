@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.supervisor.elastic import WORKER, Limits, Member, plan
 
-LIMITS = Limits(most=40, headroom=2, least=0)
+LIMITS = Limits(workers=10, slots=4, headroom=2, least=0)
 
 
 def worker(name: str, used: int = 0, **more: object) -> Member:
@@ -36,6 +36,10 @@ def test_a_leaving_worker_is_replaced_before_it_is_empty() -> None:
 def test_more_than_there_can_be_is_not_requested() -> None:
     # Ray would start nothing at all.
     assert plan(400, [], LIMITS).request == 40
+    # Started when they had fewer each.
+    small = [replace(worker(name), slots=3) for name in "abc"]
+    assert plan(400, small, LIMITS).request == 3 * 3 + 7 * 4
+    assert plan(400, [worker("a", ending=True), *small], LIMITS).request == 3 * 3 + 7 * 4
 
 
 def test_an_emptied_worker_ends_and_nothing_else_does() -> None:
@@ -75,7 +79,7 @@ def test_workers_go_one_at_a_time_and_not_while_an_instance_waits() -> None:
 def test_it_settles_at_the_fewest_workers_that_do(
     instances: int, then: int, headroom: int, size: int, most: int
 ) -> None:
-    limits = Limits(most * size, headroom, 0)
+    limits = Limits(most, size, headroom, 0)
     workers: list[Member] = []
     made = 0
     for wanted in (instances, then):
@@ -88,7 +92,7 @@ def test_it_settles_at_the_fewest_workers_that_do(
                     members[index] = replace(one, used=min(left, one.slots))
                     left -= members[index].used
             decided = plan(wanted, members, limits)
-            assert decided.request <= limits.most
+            assert decided.request <= most * size
             if decided.surplus is not None:
                 serving = sum(one.slots for one in members if one.serves and one.id != decided.surplus)
                 assert serving >= wanted + headroom
