@@ -1,4 +1,4 @@
-"""The configuration that a head gives Ray's autoscaler: the file it was told, with Malote's numbers."""
+"""The configuration that a head gives Ray's autoscaler: the file it was told, with slots as they are set."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ def write(settings: Settings) -> Path | None:
 
 
 def completed(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """A configuration with how many workers there may be, and how many slots each has.
+    """A configuration with how many slots a worker has. How many workers may be is the supervisor's to know.
 
-    The supervisor goes by the same numbers: if it asked for more than there may be, Ray would start nothing.
     A configuration of nodes that are there anyway, as of Ray's own provider ``local``, stays as it is.
 
     Raises:
@@ -61,8 +60,7 @@ def completed(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
         raise CommandError("the autoscaler lacks settings", f"Set {', '.join(missing)}.", status=Exit.USAGE)
     if find_spec("boto3") is None:
         raise CommandError("the autoscaler lacks boto3", "pip install 'malote[ecs]'", status=Exit.USAGE)
-    most = settings.elastic.workers
     types = given["available_node_types"] | {
-        WORKER: workers | {"max_workers": most, "resources": {INSTANCE_SLOT: settings.elastic.slots}}
+        WORKER: workers | {"resources": {INSTANCE_SLOT: settings.elastic.slots}}
     }
-    return given | {"max_workers": most, "available_node_types": types}
+    return given | {"available_node_types": types}

@@ -31,7 +31,7 @@ from ray.autoscaler.tags import (
 from actors.settings import Settings
 from actors.store import Store
 from deploy.autoscaler import ownership
-from deploy.autoscaler.tasks import EcsTask, EcsTasks, client
+from deploy.autoscaler.tasks import EcsTask, EcsTasks, TasksNotRun, client
 from deploy.node.plan import INSTANCE_SLOT
 
 # Below Ray's own logger, which is what monitor.log has.
@@ -116,6 +116,10 @@ class EcsNodeProvider(NodeProvider):
         Raises:
             TasksNotRun
         """
+        most = self._settings.elastic.workers
+        # The supervisor asks for no more than the most. Of each of them there may be a successor already.
+        if (there := len(self._tasks.living())) + count > 2 * most:
+            raise TasksNotRun(f"there are {there} tasks already, and MALOTE_ELASTIC_WORKERS is {most}")
         kind = tags[TAG_RAY_USER_NODE_TYPE]
         # The autoscaler reckons with these slots until the node is there: it has to have as many.
         environment = {

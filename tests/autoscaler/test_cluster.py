@@ -115,6 +115,9 @@ async def test_workers_come_with_instances_and_go_drained(
             assert len(await owners()) == len(left)
             assert all(count == 0 for _, count in machines.stops)
             assert len(machines.all) == 3, "none that was not needed"
+            assert await store.redis.hgetall(store.keys.shared("tasks")) == {new.task.id: new.container.node}
+            # ECS would refuse it to tasks of no service.
+            assert not any(machine.agent.asked for machine in machines.all.values())
 
 
 async def _all_of(owners: object, names: tuple[str, ...]) -> dict[str, str] | None:

@@ -38,6 +38,7 @@ def provider(ecs: Ecs, redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPa
     given = ecs.environment | {
         "MALOTE_REDIS_URL": redis_url,
         "MALOTE_PREFIX": prefix,
+        "MALOTE_ELASTIC_WORKERS": "12",
         "RAY_CLOUD_INSTANCE_ID": "head-task",
         "RAY_NODE_TYPE_NAME": "head",
     }
@@ -109,8 +110,11 @@ def test_workers_are_tasks_that_know_their_type_and_their_slots(provider: EcsNod
     assert network["assignPublicIp"] == "DISABLED"
 
 
-def test_many_are_started_and_described(provider: EcsNodeProvider) -> None:
+def test_many_are_started_and_described_and_not_without_end(provider: EcsNodeProvider) -> None:
     assert len(start(provider, 23)) == 23
+    with pytest.raises(TasksNotRun, match="MALOTE_ELASTIC_WORKERS is 12"):
+        start(provider, 2)
+    assert len(start(provider, 1)) == 1
 
 
 def test_tasks_of_others_are_not_seen(provider: EcsNodeProvider, ecs: Ecs) -> None:
