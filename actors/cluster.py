@@ -34,6 +34,9 @@ INSTANCE_SLOT = "instance_slot"
 An actor without any resource would be invisible to the autoscaler, and soft node affinity would not hold.
 """
 
+NODE_GROUP = "ray.io/node-group"
+"""Label of a node: the node type that Ray's autoscaler knows it by. One that it does not know has none."""
+
 
 SUPERVISORS = "supervisor:"
 """What the names of supervisors begin with; the version of their code follows."""
@@ -174,3 +177,49 @@ async def nodes() -> list[Node]:
 def on_node(node: str) -> NodeAffinitySchedulingStrategy:
     """Only on this node: a creation elsewhere would be a placement that nobody decided."""
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _request_slots(count: int) -> None:
+    # Imported here: instances, which import this module, would pay for it. It is public, and "experimental".
+    # Equal bundles are grouped before they are sent.
+    from ray.autoscaler import sdk
+
+    sdk.request_resources(bundles=[{INSTANCE_SLOT: 1}] * count)
+
+
+async def request_slots(count: int) -> None:
+    """Tell Ray's autoscaler how many slots its nodes have to have together, taken ones too.
+
+    It keeps the latest word, until the head dies. A count that it may not reach makes it start nothing.
+
+    Raises:
+        RayError: the head did not take it.
+    """
+    await asyncio.to_thread(_request_slots, count)
+
+
+def _drain_node(node: str, deadline: float, why: str) -> bool:
+    # Private, as Ray's own command for it. The id in hex: of bytes the head would make no node, and accept.
+    from ray.core.generated import autoscaler_pb2
+
+    worker: Any = ray._private.worker.global_worker
+    reason: Any = autoscaler_pb2.DrainNodeReason  # type: ignore[attr-defined]
+    accepted, _ = worker.gcs_client.drain_node(
+        node, reason.Value("DRAIN_NODE_REASON_PREEMPTION"), why, int(deadline * 1000)
+    )
+    return bool(accepted)
+
+
+async def drain_node(node: str, deadline: float, why: str) -> bool:
+    """Have Ray drain a node, which ends once nothing is left on it; that cannot be undone.
+
+    Args:
+        deadline: seconds since 1970. Ray does nothing then, whoever sees the drain may.
+
+    Returns:
+        True if the node took it.
+
+    Raises:
+        RayError: the head did not answer.
+    """
+    return await asyncio.to_thread(_drain_node, node, deadline, why)

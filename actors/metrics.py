@@ -234,6 +234,7 @@ REDIS_LIMIT = _gauge("malote_redis_memory_limit_bytes", "Memory that Redis may u
 REDIS_UP = _gauge("malote_redis_up", "1 if Redis answered the last time", ["role"], merge="max")
 NODES = _gauge("malote_nodes", "Ray nodes, by state", ["state"])
 NODE_SLOTS = _gauge("malote_instance_slots", "Instances that living nodes take")
+SLOTS_WANTED = _gauge("malote_instance_slots_wanted", "Slots that there are to be, 0 without an autoscaler")
 OWNERS_LOST = _counter("malote_owners_lost_total", "Owners of instances that ended unwanted")
 ROLLED_BACK = _gauge(
     "malote_rollout_rolled_back",

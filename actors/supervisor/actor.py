@@ -146,6 +146,14 @@ class RayCluster:
         """Every node that Ray knows."""
         return await cluster.nodes()
 
+    async def request_slots(self, count: int) -> None:
+        """Tell the autoscaler how many slots its nodes have to have together."""
+        await cluster.request_slots(count)
+
+    async def end(self, node: str, deadline: float) -> bool:
+        """Have a node end once nothing is left on it."""
+        return await cluster.drain_node(node, deadline, "emptied by Malote's supervisor")
+
     async def trusts(self, node: str) -> bool:
         """True if the node lives."""
         return any(known.id == node and known.alive for known in await cluster.nodes())

@@ -2,7 +2,8 @@
 
 Each turn compares the registry with what is kept: a new instance gets a keeper (`keeper`), a deleted one is
 drained, and those on nodes that are to be emptied are moved (`nodes`). Couriers are kept apart (`couriers`),
-and actors that nobody needs are ended at a slower pace (`sweep`).
+Ray's autoscaler is told how many slots are needed (`scaling`), and actors that nobody needs are ended at a
+slower pace (`sweep`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from actors.supervisor.moves import Handoffs
 from actors.supervisor.nodes import Nodes, Snapshot
 from actors.supervisor.office import Offices
 from actors.supervisor.rolling import Rolling
+from actors.supervisor.scaling import Scaling
 from actors.supervisor.sweep import Sweep
 from actors.supervisor.workers import Cluster, Ended
 
@@ -52,6 +54,7 @@ class Supervisor:
         self._stopping = False
         self._couriers = Couriers(cluster, settings.courier.count, lambda: self._nodes.places())
         self._nodes = Nodes(settings, store, cluster, self._kept, self._couriers.on, self._wake.set)
+        self._scaling = Scaling(settings, cluster, self._nodes, self._kept, self._couriers.on)
         self._sweeper = Sweep(self._registry, self._handoffs, cluster, self._kept)
         self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose, version)
         self._version = version
@@ -67,6 +70,7 @@ class Supervisor:
         work = (self._listen(), self._sweep(), self._census.run())
         helpers = [asyncio.create_task(one) for one in work]
         self._couriers.keep()
+        scaling = False
         try:
             while not self._deposed.is_set():
                 try:
@@ -79,6 +83,10 @@ class Supervisor:
                     log.warning("deposed", extra={"reason": str(error)})
                     return "deposed"
                 else:
+                    if not scaling:
+                        # Not before it is known how many instances there are.
+                        scaling = True
+                        helpers.append(asyncio.create_task(self._scaling.run()))
                     if seen is not None and self._may_leave(seen):
                         return "leaving"
                 await self._woken(self._settings.supervisor.reconcile)

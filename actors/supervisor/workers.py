@@ -96,6 +96,25 @@ class Cluster(Protocol):
         """Every node that is known, dead ones too."""
         ...
 
+    async def request_slots(self, count: int) -> None:
+        """Tell the autoscaler how many slots its nodes have to have together.
+
+        Raises:
+            Exception: it was not told; to be tried again.
+        """
+        ...
+
+    async def end(self, node: str, deadline: float) -> bool:
+        """Have a node end once nothing is left on it, for good; False if it did not take that.
+
+        Args:
+            deadline: seconds since 1970, when what is left is moved by force.
+
+        Raises:
+            Exception: it was not told; to be tried again.
+        """
+        ...
+
     async def trusts(self, node: str) -> bool:
         """True if the node lives, so that its word about the death of its actors counts."""
         ...

@@ -20,6 +20,9 @@ INSTANCE_SLOT = "instance_slot"
 RAY_MARGIN = 10.0
 """Seconds of the stop time-out that are left for ending processes once Ray has stopped draining."""
 
+START_PATIENCE = 900
+"""Seconds after which the autoscaler gives up a task that has not become a node."""
+
 PORTS = (
     "--node-manager-port",
     "--object-manager-port",
@@ -52,11 +55,14 @@ def slots(role: Role, settings: NodeSettings, memory: int) -> int:
     return max(0, (memory - settings.reserved_memory) // settings.instance_memory)
 
 
-def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[str]:
+def arguments(
+    role: Role, settings: Settings, task: Task, memory: int, autoscaling: Path | None = None
+) -> list[str]:
     """What follows ``ray start``.
 
     Args:
         memory: bytes that the node has.
+        autoscaling: what a head's autoscaler is to read, if it is to run one.
 
     Raises:
         CommandError: a worker does not know where its head is.
@@ -90,6 +96,8 @@ def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[s
             "--dashboard-host": node.dashboard_host,
             "--dashboard-port": str(node.dashboard_port),
         }
+        if autoscaling is not None:
+            options["--autoscaling-config"] = str(autoscaling)
         if redis := _gcs_redis(node):
             if redis.username:
                 options["--redis-username"] = unquote(redis.username)
@@ -141,6 +149,27 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         if redis.password:
             found["RAY_REDIS_PASSWORD"] = unquote(redis.password)
     return found
+
+
+def identity(role: Role, settings: Settings, task: Task, given: Mapping[str, str]) -> dict[str, str]:
+    """What the node's environment has to tell the autoscaler: who it is, of which type.
+
+    A worker that the autoscaler did not start says nothing, and is left alone by it.
+    """
+    if role is Role.HEAD and settings.node.autoscaling is not None:
+        found = {
+            # Its first version has Ray end a node that is too many without draining it.
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_AUTOSCALER_RECONCILE_ALLOCATE_STATUS_TIMEOUT_S": str(START_PATIENCE),
+            "RAY_CLOUD_INSTANCE_ID": task.id or "head",
+            "RAY_NODE_TYPE_NAME": Role.HEAD.value,
+        }
+    elif task.id and "RAY_NODE_TYPE_NAME" in given:
+        found = {"RAY_CLOUD_INSTANCE_ID": task.id}
+    else:
+        return {}
+    # Who starts nodes by Ray's own means has said it already.
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def _gcs_redis(node: NodeSettings) -> SplitResult | None:

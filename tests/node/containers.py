@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -42,13 +43,19 @@ class Container:
         return (self.directory / "log").read_text()
 
     @property
+    def node(self) -> str:
+        """Ray's id of it, "" before it has one."""
+        found = re.search(r"node ([0-9a-f]{56}) is up", self.log)
+        return found[1] if found else ""
+
+    @property
     def raylet(self) -> Process:
         return Process(**json.loads((self.directory / "node.json").read_text())["raylet"])
 
     async def start(self) -> None:
         """Start it and wait until it is healthy. A start that took Ray too long is repeated."""
         for attempt in range(1, START_ATTEMPTS + 1):
-            await self._launch()
+            await self.launch()
             while self.process.returncode is None:
                 if (self.directory / "node.json").exists() and await self.health() == 0:
                     return
@@ -56,7 +63,8 @@ class Container:
             if TOO_SLOW not in self.log or attempt == START_ATTEMPTS:
                 raise AssertionError(f"{self.name} ended with {self.process.returncode}: {self.log}")
 
-    async def _launch(self) -> None:
+    async def launch(self) -> None:
+        """Start it, and do not wait."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "log").open("wb") as log:
             self.process = await self._run(self.role, out=log)
