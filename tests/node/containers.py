@@ -12,13 +12,16 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO, Any
 
+from deploy.children import LEASH
 from deploy.processes import Process, alive, descendants, end
 from tests.cli.command import environment
 from tests.cluster.nodes import ROOT, START_ATTEMPTS, TOO_SLOW, _free_port
 
-WORKER_PORTS = 40
+WORKER_PORTS = 80
 """Ports that each node has for its actors."""
+JOB_PATIENCE = 240.0
 
 
 class Container:
@@ -49,6 +52,7 @@ class Container:
         """Start it and wait until it is healthy. A start that took Ray too long is repeated."""
         for attempt in range(1, START_ATTEMPTS + 1):
             await self._launch()
+            assert self.process is not None
             while self.process.returncode is None:
                 if (self.directory / "node.json").exists() and await self.health() == 0:
                     return
@@ -86,8 +90,9 @@ class Container:
         await self.process.wait()
         await asyncio.to_thread(end, self._family, patience=1.0)
 
-    async def _run(self, argument: str, *, out: object) -> asyncio.subprocess.Process:
+    async def _run(self, argument: str, *, out: int | IO[Any]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid())),
             *(sys.executable, "-m", "deploy.node", argument),
             env=environment(**self.settings),
             cwd=ROOT,
@@ -126,20 +131,29 @@ class Containers:
         """Of the head."""
         return f"127.0.0.2:{self._head_settings['MALOTE_NODE_GCS_PORT']}"
 
-    async def job(self, command: str) -> tuple[int, str]:
-        """Submit a job through the dashboard; its exit status, and what it and the submission printed."""
+    async def job(
+        self, *command: str, tree: Path = ROOT, token: bool = True, patience: float = JOB_PATIENCE
+    ) -> tuple[int, str]:
+        """Submit a job through the dashboard; its exit status, and what it and the submission printed.
+
+        Args:
+            command: of ``deploy.job``.
+            tree: the version of the code.
+            token: False for somebody who does not have it.
+            patience: seconds.
+        """
         url = f"http://127.0.0.1:{self._head_settings['MALOTE_NODE_DASHBOARD_PORT']}"
         submit = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--address", url),
-            *("--working-dir", str(ROOT), "--", sys.executable, "-m", "deploy.job", command),
-            env=environment(**self.access),
-            cwd=ROOT,
+            *("--working-dir", str(tree), "--", sys.executable, "-m", "deploy.job", *command),
+            env=environment(**(self.access if token else {"RAY_AUTH_MODE": "disabled"})),
+            cwd=tree,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            said, _ = await asyncio.wait_for(submit.communicate(), 240)
+            said, _ = await asyncio.wait_for(submit.communicate(), patience)
         finally:
             if submit.returncode is None:
                 submit.kill()
@@ -175,6 +189,10 @@ class Containers:
         return self
 
     async def __aexit__(self, *ended: object) -> None:
-        for container in self._all:
+        for number, container in enumerate(self._all):
             await container.kill()
+            # What actors said, for whoever has to find out what happened.
+            for logs in (self._temporary / str(number)).glob("malote-node/session_2*/logs"):
+                with contextlib.suppress(OSError, shutil.Error):
+                    shutil.copytree(logs, container.directory / "ray-logs" / logs.parent.name)
         shutil.rmtree(self._temporary, ignore_errors=True)
