@@ -14,7 +14,7 @@ from deploy.engine import BUILT
 from deploy.errors import CommandError
 from tests.engine.postgres import Postgres
 from tests.node.containers import Container, Containers
-from tests.valkey import Valkey, free_port
+from tests.valkey import Valkey
 
 STOP_TIMEOUT = 120.0
 """Seconds between SIGTERM and SIGKILL, the most that ECS gives."""
@@ -29,12 +29,10 @@ class Worker:
 
     Args:
         address: its own.
-        url: of its gateway.
     """
 
     container: Container
     address: str
-    url: str
 
 
 class Cluster:
@@ -71,7 +69,7 @@ class Cluster:
 
     def doors(self) -> list[str]:
         """URLs of the gateways."""
-        return [worker.url for worker in self.workers]
+        return [worker.container.gateway for worker in self.workers]
 
     async def start(self) -> None:
         """Start everything but Malote's actors.
@@ -119,17 +117,16 @@ class Cluster:
     async def add_worker(self) -> Worker:
         """One more worker, which has started when this returns; its gateway may not yet serve."""
         self._count += 1
-        address, port = f"127.0.0.{self._count + 2}", free_port()
+        address = f"127.0.0.{self._count + 2}"
         container = self.containers.worker(
             f"worker-{self._count}",
             MALOTE_NODE_ADDRESS=address,
             # Any node may have to take all of them while the others are replaced.
             MALOTE_NODE_SLOTS=str(self._options.instances),
             MALOTE_NODE_GATEWAY="true",
-            MALOTE_GATEWAY_PORT=str(port),
         )
         await _started(container)
-        worker = Worker(container, address, f"http://127.0.0.1:{port}")
+        worker = Worker(container, address)
         self.workers.append(worker)
         return worker
 

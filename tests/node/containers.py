@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import IO, Any
 from deploy.children import LEASH
 from deploy.processes import Process, alive, descendants, end
 from tests.cli.command import environment
-from tests.cluster.nodes import ROOT, START_ATTEMPTS, TOO_SLOW, _free_port
+from tests.cluster.nodes import PORTS, ROOT, START_ATTEMPTS, TOO_SLOW
 
 WORKER_PORTS = 80
 """Ports that each node has for its actors."""
+BLOCK = 100
+"""Ports of a node in all. Nodes of one machine share its ports; containers would not."""
 JOB_PATIENCE = 240.0
 
 
@@ -39,6 +42,11 @@ class Container:
         self.settings = settings
         self.process: asyncio.subprocess.Process | None = None
         self._family: list[Process] = []
+
+    @property
+    def gateway(self) -> str:
+        """URL of the node's gateway, if it has one."""
+        return f"http://127.0.0.1:{self.settings['MALOTE_GATEWAY_PORT']}"
 
     @property
     def log(self) -> str:
@@ -115,10 +123,12 @@ class Containers:
         self._temporary = Path(tempfile.mkdtemp(prefix="mlt-"))
         self._all: list[Container] = []
         self._settings = settings
+        self._reservations: list[socket.socket] = []
+        first = self._reserve()
         self._head_settings = {
             "MALOTE_NODE_GCS_REDIS_URL": gcs_redis,
-            "MALOTE_NODE_GCS_PORT": str(_free_port()),
-            "MALOTE_NODE_DASHBOARD_PORT": str(_free_port()),
+            "MALOTE_NODE_GCS_PORT": str(first),
+            "MALOTE_NODE_DASHBOARD_PORT": str(first + 1),
         }
         directory.mkdir(parents=True)
         token = directory / "ray-token"
@@ -168,8 +178,7 @@ class Containers:
         return self._add(name, "worker", None, settings | {"MALOTE_NODE_HEAD": self.address})
 
     def _add(self, name: str, role: str, address: str | None, settings: dict[str, str]) -> Container:
-        # Nodes of one machine share its ports; containers would not.
-        first = 32_000 - (len(self._all) + 1) * 100 - os.getpid() % 90 * 100
+        first = self._reserve()
         directory = self._directory / name
         temporary = self._temporary / str(len(self._all))
         temporary.mkdir()
@@ -177,13 +186,27 @@ class Containers:
             "MALOTE_DATA_DIR": str(directory),
             "MALOTE_TEMP_DIR": str(temporary),
             "MALOTE_NODE_FIRST_PORT": str(first),
-            "MALOTE_NODE_WORKER_PORTS": f"{first + 10}-{first + 10 + WORKER_PORTS}",
+            "MALOTE_NODE_WORKER_PORTS": f"{first + 10}-{first + 9 + WORKER_PORTS}",
+            "MALOTE_GATEWAY_PORT": str(first + 9),
         }
         if address is not None:
             own["MALOTE_NODE_ADDRESS"] = address
         found = Container(name, role, directory, self.access | self._settings | own | settings)
         self._all.append(found)
         return found
+
+    def _reserve(self) -> int:
+        """The first port of a block that no other cluster of such nodes has, in whichever process."""
+        for first in range(PORTS.stop - BLOCK, PORTS.start, -BLOCK):
+            mark = socket.socket()
+            try:
+                mark.bind(("127.0.0.1", first + BLOCK - 1))
+            except OSError:
+                mark.close()
+                continue
+            self._reservations.append(mark)
+            return first
+        raise AssertionError("there are no ports left")
 
     async def __aenter__(self) -> Containers:
         return self
@@ -196,3 +219,5 @@ class Containers:
                 with contextlib.suppress(OSError, shutil.Error):
                     shutil.copytree(logs, container.directory / "ray-logs" / logs.parent.name)
         shutil.rmtree(self._temporary, ignore_errors=True)
+        for mark in self._reservations:
+            mark.close()
