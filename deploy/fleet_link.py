@@ -20,7 +20,6 @@ from deploy.lock import running
 if TYPE_CHECKING:
     from actors import cluster
 
-SUPERVISOR = "supervisor"
 REACH_TIMEOUT = 3.0
 CALL_TIMEOUT = 20.0
 MOVE_TIMEOUT = 300.0
@@ -109,7 +108,7 @@ class Fleet:
     async def _supervisor(self) -> cluster.Handle:
         from actors import cluster
 
-        handle = await cluster.find(SUPERVISOR, self._namespace)
+        handle = await cluster.find_supervisor(self._namespace)
         if handle is None:
             raise SupervisorAway(
                 f"no supervisor runs in the Ray cluster at {self._address}, namespace {self._namespace}",
