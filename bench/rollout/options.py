@@ -26,6 +26,7 @@ class Options:
         instances: accounts that are paired.
         workers: nodes that take instances and have a gateway; the head is one more and takes none.
         stages: what happens once everything is up and messages flow, in this order.
+        canary_watch: seconds for which the roll-out watches its canary.
         absence: seconds for which the killed head is away.
         contacts: real clients that write to every instance.
         write_interval: seconds between two messages of one contact.
@@ -37,6 +38,7 @@ class Options:
     instances: int
     workers: int
     stages: tuple[Stage, ...]
+    canary_watch: float
     absence: float
     contacts: int
     write_interval: float
@@ -58,6 +60,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--instances", type=count, default=20, help="accounts that are paired")
     add("--workers", type=count, default=2, help="nodes that take instances; the head is one more")
     add("--stages", type=_stages, default=tuple(Stage), help="what happens, in this order")
+    add("--canary-watch", type=positive, default=20.0, help="seconds that a canary is watched")
     add("--absence", type=positive, default=20.0, help="seconds for which the killed head is away")
     add("--contacts", type=count, default=4, help="real clients that write to every instance")
     add("--write-interval", type=positive, default=0.4, help="seconds between two messages of a contact")

@@ -72,8 +72,10 @@ class Run:
 
     async def _play(self, stage: Stage, traffic: Traffic) -> None:
         match stage:
+            case Stage.ROLLOUT:
+                await self._stages.rollout()
             case Stage.NODES:
-                await self._stages.nodes(traffic)
+                await self._stages.nodes()
             case Stage.HEAD:
                 await self._stages.head(traffic)
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bench.handoff.books import Death
 from bench.handoff.traffic import Traffic
@@ -15,9 +16,12 @@ from bench.rollout.report import Absence, Drain
 from bench.rollout.watch import compare
 from bench.rollout.world import World
 from deploy.errors import CommandError
+from tests.cluster.nodes import ROOT
 from tests.node.containers import Container
+from tests.rollout.trees import GOOD, tree
 
 HEAD = "127.0.0.2"
+JOB_PATIENCE = 600.0
 AFTERWARDS = 15.0
 """Seconds after the head's return in which its return can still do harm."""
 GRACE = 2.0
@@ -71,7 +75,24 @@ class Stages:
         await world.pair()
         self.paired_s = time.monotonic() - began
 
-    async def nodes(self, traffic: Traffic) -> None:
+    async def rollout(self) -> None:
+        """Roll out a changed version of the code by a second job.
+
+        Raises:
+            CommandError: the job failed.
+        """
+        version = await asyncio.to_thread(tree, self._directory / "changed", GOOD)
+        self._say("Submitting the job that rolls a changed version out.")
+        began = time.monotonic()
+        watch = f"{self._options.canary_watch:g}"
+        told = await self._job("rollout", "--canary-watch", watch, code=version)
+        self.rollout_s = round(time.monotonic() - began, 1)
+        self._say(f"  It ended after {self.rollout_s:.1f} s: {told}.")
+        registry = self._world.registry
+        owners = await asyncio.gather(*map(registry.owner, self._world.instances))
+        self.rolled = sum(owner is not None and owner.version == told["version"] for owner in owners)
+
+    async def nodes(self) -> None:
         """End every node by SIGTERM: workers when their successor is there, the head before its own."""
         world, cluster = self._world, self._world.cluster
         for worker in list(cluster.workers):
@@ -149,18 +170,20 @@ class Stages:
 
     async def ending(self) -> None:
         """Jobs are taken by the head that there is now, and it knows everything."""
-        told = json.loads((await self._job("status")).splitlines()[-1])
+        told = await self._job("status")
         nodes, instances = self._options.workers + 1, self._options.instances
         if (told["nodes"], told["instances"], told["draining"]) != (nodes, instances, []):
             self.problems.append(f"at last the cluster is told to be {told}")
 
-    async def _job(self, *command: str) -> str:
-        """What the job printed.
+    async def _job(self, *command: str, code: Path = ROOT) -> dict[str, Any]:
+        """The last JSON object that the job printed, empty if it printed none.
 
         Raises:
             CommandError: it failed.
         """
-        status, said = await self._world.cluster.containers.job(*command)
+        containers = self._world.cluster.containers
+        status, said = await containers.job(*command, tree=code, patience=JOB_PATIENCE)
         if status != 0:
             raise CommandError(f"the job {' '.join(command)} ended with {status}: {said}")
-        return "\n".join(line for line in said.splitlines() if line.startswith(("{", "}")))
+        told: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        return told[-1] if told else {}

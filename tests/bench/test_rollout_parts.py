@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +12,8 @@ from bench.rollout.doors import Doors
 from bench.rollout.options import Stage
 from bench.rollout.options import read as read_options
 from bench.rollout.report import Absence, Drain, Result
-from bench.rollout.tree import CHANGED, changed
 from bench.rollout.watch import Sight, compare
 from deploy.demo.clients import Refused
-from tests.cluster.nodes import ROOT
 from tests.valkey import free_port
 
 CLEAN_ABSENCE = Absence(
@@ -171,15 +168,3 @@ async def test_a_gateway_that_does_not_answer_is_passed_over_and_an_error_is_an_
     finally:
         await doors.close()
         await runner.cleanup()
-
-
-def test_another_version_is_whole_and_another(tmp_path: Path) -> None:
-    copy = changed(ROOT, tmp_path / "changed")
-    sources = {
-        path.relative_to(ROOT) for path in (ROOT / "actors").rglob("*") if path.suffix in (".py", ".lua")
-    }
-    differ = {path for path in sources if (copy / path).read_bytes() != (ROOT / path).read_bytes()}
-    assert differ == {CHANGED}
-    compile((copy / CHANGED).read_text(), str(CHANGED), "exec")
-    assert (copy / "deploy" / "job.py").exists()
-    assert not (copy / "engine").exists()

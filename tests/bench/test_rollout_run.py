@@ -20,6 +20,7 @@ async def test_a_day_of_deploys_loses_nothing_and_no_connection_with_the_head(tm
     result, _ = await bench(
         "bench.rollout",
         *("--instances", str(INSTANCES), "--contacts", "2", "--couriers", "2", "--absence", "8"),
+        *("--canary-watch", "3"),
         *("--write-interval", "0.3", "--send-interval", "1", "--keep", str(tmp_path / "kept")),
     )
     assert {name: result[name] for name in NOTHING} == dict.fromkeys(NOTHING, 0)
@@ -29,6 +30,7 @@ async def test_a_day_of_deploys_loses_nothing_and_no_connection_with_the_head(tm
     assert result["connected"] == INSTANCES
     assert [drain["status"] for drain in result["drains"]] == [0, 0, 0], "two workers and the head"
     assert sum(drain["instances"] for drain in result["drains"]) >= INSTANCES
-    assert result["handoffs"] >= sum(drain["instances"] for drain in result["drains"])
+    assert result["handoffs"] >= INSTANCES + sum(drain["instances"] for drain in result["drains"])
+    assert result["rolled"] == INSTANCES
     assert result["connections_survived"]
     assert left_behind(tmp_path) == []
