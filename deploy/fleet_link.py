@@ -125,7 +125,7 @@ async def linked(settings: Settings) -> AsyncIterator[Fleet]:
         CommandError: nothing runs here, or the cluster is not reached.
     """
     data_dir = settings.data_dir.expanduser().absolute()
-    address = settings.ray_address or _address(data_dir)
+    address = settings.ray_address or address_of(data_dir)
     if settings.ray_address is None:
         # Ray reads these once, when it is imported.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(data_dir / "ray-token")}
@@ -152,7 +152,7 @@ async def linked(settings: Settings) -> AsyncIterator[Fleet]:
         ray.shutdown()
 
 
-def _address(data_dir: Path) -> str:
+def address_of(data_dir: Path) -> str:
     """Of the cluster that runs on a data directory."""
     if running(data_dir) is None:
         missing = not_running(data_dir)
