@@ -11,6 +11,7 @@ from bench.command import run_within, workplace
 from bench.rollout.options import Options, read
 from bench.rollout.report import show
 from bench.rollout.run import Run
+from deploy.demo.clients import Refused
 from deploy.errors import CommandError
 
 LONGEST = 3600.0
@@ -22,7 +23,7 @@ def main() -> int:
     try:
         with workplace(options.keep) as directory:
             return 0 if _run(options, directory) else 1
-    except CommandError as error:
+    except (CommandError, Refused) as error:
         print(f"bench.rollout: {error}", file=sys.stderr)
         return 1
 

@@ -109,6 +109,8 @@ class Stages:
 
     async def _drain(self, container: Container, address: str) -> None:
         world = self._world
+        # The supervisor may have moved with the node before.
+        await world.complete()
         node = (await world.nodes())[address]
         self._say(f"SIGTERM for {container.name}, which has {node['instances']} instances.")
         began = time.monotonic()
@@ -133,6 +135,7 @@ class Stages:
     async def head(self, traffic: Traffic) -> None:
         """Kill the head, have none for a while, start it again; connections and messages go on."""
         options, world, cluster = self._options, self._world, self._world.cluster
+        await world.complete()
         couriers = (await world.nodes())[HEAD]["couriers"]
         async with world.watch.watching() as sights:
             refused = len(traffic.send_errors)
