@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from actors import version
 from actors.settings import Settings
-from actors.supervisor.rollout import Plan, Rollout
+from actors.supervisor.rollout_record import Plan, Rollout
 from deploy.errors import CommandError, Exit
 from deploy.rollout import (
     add_options,
@@ -50,7 +50,7 @@ def up(settings: Settings, options: argparse.Namespace) -> Exit:
 
     One that runs already keeps its code.
     """
-    from actors.supervisor.actor import start_supervisor, supervisors
+    from actors.supervisor.lifecycle import start_supervisor, supervisors
 
     ran = bool(supervisors(settings))
     handle = start_supervisor(settings)
@@ -96,7 +96,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
 
 def down(settings: Settings, options: argparse.Namespace) -> Exit:
     """End all actors in order. Again is harmless."""
-    from actors.supervisor.actor import stop_everything
+    from actors.supervisor.lifecycle import stop_everything
 
     stop_everything(settings)
     print("Nothing of Malote runs in this cluster any more; all data stays.")
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _supervisor(settings: Settings) -> Any:
     from actors import cluster
-    from actors.supervisor.actor import supervisors
+    from actors.supervisor.lifecycle import supervisors
 
     if not supervisors(settings):
         raise CommandError("no supervisor runs", "`up` starts one.", status=Exit.NOT_RUNNING)

@@ -19,7 +19,7 @@ from actors import version
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from actors.supervisor.office import Office, Offices
-from actors.supervisor.rollout import Phase, Plan, Rollout
+from actors.supervisor.rollout_record import Phase, Plan, Rollout
 from deploy.errors import CommandError, Exit
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ def _start(settings: Settings) -> str:
     from ray.exceptions import RayError
 
     from actors import cluster
-    from actors.supervisor.actor import create
+    from actors.supervisor.lifecycle import create
 
     handle = create(settings)
     try:
@@ -143,7 +143,7 @@ def _start(settings: Settings) -> str:
 
 def follow(settings: Settings, rollout_id: str, wanted: Phase) -> Exit:
     """Print how a roll-out goes until it has ended; the exit status says whether it ended as wanted."""
-    from actors.supervisor.actor import create
+    from actors.supervisor.lifecycle import create
 
     said = ""
     rollout = _wait_for(settings, rollout_id)

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from actors.store import Store
-from actors.supervisor.rollout import Phase, Rollout
+from actors.supervisor.rollout_record import Phase, Rollout
 
 WRITE = Path(__file__).parents[1] / "lua" / "office_write.lua"
 

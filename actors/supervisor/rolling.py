@@ -16,7 +16,8 @@ from actors.supervisor.couriers import Couriers
 from actors.supervisor.handoff_record import Handoff, Outcome, Reason
 from actors.supervisor.kept import Kept
 from actors.supervisor.office import Conflict, Offices
-from actors.supervisor.rollout import Orders, Phase, Rollout, Seen, Sight, decide
+from actors.supervisor.rollout import decide
+from actors.supervisor.rollout_record import Orders, Phase, Rollout, Seen, Sight
 
 log = logging.getLogger(__name__)
 

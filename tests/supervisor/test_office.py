@@ -6,7 +6,7 @@ import pytest
 
 from actors.store import Store
 from actors.supervisor.office import Conflict, Office, Offices
-from actors.supervisor.rollout import Phase, Rollout
+from actors.supervisor.rollout_record import Phase, Rollout
 
 ROLLOUT = Rollout(id="r", old="old", new="new", began_at=1.0)
 

@@ -15,7 +15,7 @@ from actors.supervisor import rollout as rules
 from actors.supervisor.handoff_record import Outcome
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.office import Office, Offices
-from actors.supervisor.rollout import Phase, Plan, Rollout
+from actors.supervisor.rollout_record import Phase, Plan, Rollout
 from actors.supervisor.service import Service
 from tests.supervisor.fakes import MemoryCluster
 from tests.supervisor.test_supervisor import record
