@@ -366,10 +366,11 @@ class AccountChanges(Data):
     """What changed of the account."""
 
     privacy: list[str] = Field(description="Settings that changed, by their names; read them to know how")
+    name: str | None = Field(None, description="The name that the account shows from now on, if it changed")
 
 
 class AccountChangedData(NoticeData):
-    """A change of the account, made on the phone or by another device."""
+    """A change of the account; one of its name comes also when this device made it."""
 
     changes: AccountChanges | None = None
 

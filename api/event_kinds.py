@@ -220,7 +220,7 @@ KINDS: dict[EventType, EventKind] = {
         _notice("push_name", DIRECT, changes={"name": "Ana Souza"}),
     ),
     EventType.ACCOUNT_CHANGED: EventKind(
-        "Privacy settings of this account were changed, on the phone or by another device.",
+        "The name or privacy settings of this account were changed, on the phone or by another device.",
         d.AccountChangedData,
         {"kind": "privacy_settings", "event": {}, "changes": {"privacy": ["last_seen"]}},
     ),

@@ -49,6 +49,7 @@ CALL_CODES = {
     "invite_invalid": p.INVITE_INVALID,
     "idempotency_mismatch": p.IDEMPOTENCY_KEY_REUSED,
     "message_unknown": p.NOT_FOUND,
+    "limit_reached": p.LIMIT_REACHED,
     "newsletter_unknown": p.NOT_FOUND,
     "newsletter_forbidden": p.NEWSLETTER_FORBIDDEN,
     "unsupported": p.UNSUPPORTED,

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from lab.state import State
     from lab.switchboard import Switchboard
 
+_NAME = "setting_pushName"
 _COLLECTIONS = {"mute": "regular_high", "pin_v1": "regular_low", "archive": "regular_low"}
-_COLLECTIONS |= {"markChatAsRead": "regular_low", "star": "regular_high"}
-_VERSIONS = {"mute": 2, "pin_v1": 5, "archive": 3, "markChatAsRead": 3, "star": 2}
+_COLLECTIONS |= {"markChatAsRead": "regular_low", "star": "regular_high", _NAME: "critical_block"}
+_VERSIONS = {"mute": 2, "pin_v1": 5, "archive": 3, "markChatAsRead": 3, "star": 2, _NAME: 1}
 MAX_PATCH = 1 << 20
 """Bytes of a patch."""
 
@@ -66,7 +67,10 @@ class AppStates:
         patch = wa.SyncPatch.FromString(body)
         # No network could check this. The phone does, and here that is the same moment.
         keys = self._keys(account)
-        read(self._standing(account, collection), keys, patch)
+        for action in read(self._standing(account, collection), keys, patch):
+            if json.loads(action.index)[0] == _NAME:
+                account.record.push_name = action.value.push_name.name
+                self._board.directory.save(account)
         self._keep(account, collection, patch)
         for device in account.devices.values():
             if device is not maker:
@@ -196,9 +200,10 @@ class AppStates:
 
 
 def _show(shown: dict[str, ChatSettings], action: wa.SyncAction) -> None:
-    kind, chat, *_ = json.loads(action.index)
-    if kind not in _COLLECTIONS or kind == "star":
+    kind, *rest = json.loads(action.index)
+    if kind not in _COLLECTIONS or kind in ("star", _NAME):
         return
+    chat = rest[0]
     settings, value = shown.setdefault(chat, ChatSettings()), action.value
     if kind == "archive":
         settings.archived = value.archive.archived

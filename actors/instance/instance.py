@@ -105,6 +105,8 @@ class Instance:
             logged_in=lambda: self._presence.logged_in(),
         )
         self._presence = Presence(
+            self._mailbox,
+            epoch,
             wanted=lambda: self.record.show_online,
             online=self._connector.online,
             query=partial(self._query, "presence"),
@@ -192,6 +194,8 @@ class Instance:
             files=FileQueries(
                 record.id, old=old_files, known=self._known, waiting=waiting, downloads=self._downloads
             ),
+            watched=self._presence.watched,
+            renamed=self._renamed,
         )
         self._calls = CallKeeper(
             epoch=epoch,
@@ -338,6 +342,10 @@ class Instance:
         if record.show_online != before.show_online:
             self._presence.changed()
         self._connector.want(record.desired is Desired.CONNECTED)
+
+    def _renamed(self, name: str) -> None:
+        self._announcer.learn(push_name=name)
+        self._presence.renamed()
 
     # ---- events ----
 

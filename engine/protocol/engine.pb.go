@@ -302,6 +302,7 @@ type ToEngine struct {
 	//	*ToEngine_SetPicture
 	//	*ToEngine_RejectCall
 	//	*ToEngine_SetDisappearing
+	//	*ToEngine_SetName
 	//	*ToEngine_ReadHistory
 	//	*ToEngine_FinishHistory
 	//	*ToEngine_AskHistory
@@ -683,6 +684,15 @@ func (x *ToEngine) GetSetDisappearing() *SetDisappearing {
 	return nil
 }
 
+func (x *ToEngine) GetSetName() *SetName {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetName); ok {
+			return x.SetName
+		}
+	}
+	return nil
+}
+
 func (x *ToEngine) GetReadHistory() *ReadHistory {
 	if x != nil {
 		if x, ok := x.Command.(*ToEngine_ReadHistory); ok {
@@ -903,6 +913,10 @@ type ToEngine_SetDisappearing struct {
 	SetDisappearing *SetDisappearing `protobuf:"bytes,38,opt,name=set_disappearing,json=setDisappearing,proto3,oneof"`
 }
 
+type ToEngine_SetName struct {
+	SetName *SetName `protobuf:"bytes,39,opt,name=set_name,json=setName,proto3,oneof"`
+}
+
 type ToEngine_ReadHistory struct {
 	ReadHistory *ReadHistory `protobuf:"bytes,60,opt,name=read_history,json=readHistory,proto3,oneof"`
 }
@@ -1006,6 +1020,8 @@ func (*ToEngine_SetPicture) isToEngine_Command() {}
 func (*ToEngine_RejectCall) isToEngine_Command() {}
 
 func (*ToEngine_SetDisappearing) isToEngine_Command() {}
+
+func (*ToEngine_SetName) isToEngine_Command() {}
 
 func (*ToEngine_ReadHistory) isToEngine_Command() {}
 
@@ -4244,6 +4260,50 @@ func (x *SetAbout) GetText() string {
 	return ""
 }
 
+type SetName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetName) Reset() {
+	*x = SetName{}
+	mi := &file_engine_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetName) ProtoMessage() {}
+
+func (x *SetName) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetName.ProtoReflect.Descriptor instead.
+func (*SetName) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SetName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 type SetPicture struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jpeg          []byte                 `protobuf:"bytes,1,opt,name=jpeg,proto3" json:"jpeg,omitempty"`
@@ -4253,7 +4313,7 @@ type SetPicture struct {
 
 func (x *SetPicture) Reset() {
 	*x = SetPicture{}
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4265,7 +4325,7 @@ func (x *SetPicture) String() string {
 func (*SetPicture) ProtoMessage() {}
 
 func (x *SetPicture) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4278,7 +4338,7 @@ func (x *SetPicture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPicture.ProtoReflect.Descriptor instead.
 func (*SetPicture) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{56}
+	return file_engine_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetPicture) GetJpeg() []byte {
@@ -4297,7 +4357,7 @@ type SetPictureResult struct {
 
 func (x *SetPictureResult) Reset() {
 	*x = SetPictureResult{}
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4309,7 +4369,7 @@ func (x *SetPictureResult) String() string {
 func (*SetPictureResult) ProtoMessage() {}
 
 func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4322,7 +4382,7 @@ func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPictureResult.ProtoReflect.Descriptor instead.
 func (*SetPictureResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{57}
+	return file_engine_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SetPictureResult) GetId() string {
@@ -4342,7 +4402,7 @@ type RejectCall struct {
 
 func (x *RejectCall) Reset() {
 	*x = RejectCall{}
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4414,7 @@ func (x *RejectCall) String() string {
 func (*RejectCall) ProtoMessage() {}
 
 func (x *RejectCall) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4427,7 @@ func (x *RejectCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectCall.ProtoReflect.Descriptor instead.
 func (*RejectCall) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{58}
+	return file_engine_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RejectCall) GetFrom() string {
@@ -4394,7 +4454,7 @@ type SetDisappearing struct {
 
 func (x *SetDisappearing) Reset() {
 	*x = SetDisappearing{}
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4406,7 +4466,7 @@ func (x *SetDisappearing) String() string {
 func (*SetDisappearing) ProtoMessage() {}
 
 func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4419,7 +4479,7 @@ func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDisappearing.ProtoReflect.Descriptor instead.
 func (*SetDisappearing) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{59}
+	return file_engine_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SetDisappearing) GetChat() string {
@@ -4460,7 +4520,7 @@ type SetChat struct {
 
 func (x *SetChat) Reset() {
 	*x = SetChat{}
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4472,7 +4532,7 @@ func (x *SetChat) String() string {
 func (*SetChat) ProtoMessage() {}
 
 func (x *SetChat) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4485,7 +4545,7 @@ func (x *SetChat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetChat.ProtoReflect.Descriptor instead.
 func (*SetChat) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{60}
+	return file_engine_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetChat) GetChat() string {
@@ -4627,7 +4687,7 @@ type Newsletter struct {
 
 func (x *Newsletter) Reset() {
 	*x = Newsletter{}
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4639,7 +4699,7 @@ func (x *Newsletter) String() string {
 func (*Newsletter) ProtoMessage() {}
 
 func (x *Newsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4652,7 +4712,7 @@ func (x *Newsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newsletter.ProtoReflect.Descriptor instead.
 func (*Newsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{61}
+	return file_engine_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Newsletter) GetJid() string {
@@ -4734,7 +4794,7 @@ type Newsletters struct {
 
 func (x *Newsletters) Reset() {
 	*x = Newsletters{}
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4746,7 +4806,7 @@ func (x *Newsletters) String() string {
 func (*Newsletters) ProtoMessage() {}
 
 func (x *Newsletters) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4759,7 +4819,7 @@ func (x *Newsletters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newsletters.ProtoReflect.Descriptor instead.
 func (*Newsletters) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{62}
+	return file_engine_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Newsletters) GetNewsletters() []*Newsletter {
@@ -4779,7 +4839,7 @@ type GetNewsletter struct {
 
 func (x *GetNewsletter) Reset() {
 	*x = GetNewsletter{}
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4791,7 +4851,7 @@ func (x *GetNewsletter) String() string {
 func (*GetNewsletter) ProtoMessage() {}
 
 func (x *GetNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4804,7 +4864,7 @@ func (x *GetNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNewsletter.ProtoReflect.Descriptor instead.
 func (*GetNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{63}
+	return file_engine_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *GetNewsletter) GetJid() string {
@@ -4829,7 +4889,7 @@ type GetNewsletters struct {
 
 func (x *GetNewsletters) Reset() {
 	*x = GetNewsletters{}
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4841,7 +4901,7 @@ func (x *GetNewsletters) String() string {
 func (*GetNewsletters) ProtoMessage() {}
 
 func (x *GetNewsletters) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4854,7 +4914,7 @@ func (x *GetNewsletters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNewsletters.ProtoReflect.Descriptor instead.
 func (*GetNewsletters) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{64}
+	return file_engine_proto_rawDescGZIP(), []int{65}
 }
 
 type CreateNewsletter struct {
@@ -4867,7 +4927,7 @@ type CreateNewsletter struct {
 
 func (x *CreateNewsletter) Reset() {
 	*x = CreateNewsletter{}
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4879,7 +4939,7 @@ func (x *CreateNewsletter) String() string {
 func (*CreateNewsletter) ProtoMessage() {}
 
 func (x *CreateNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4892,7 +4952,7 @@ func (x *CreateNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateNewsletter.ProtoReflect.Descriptor instead.
 func (*CreateNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{65}
+	return file_engine_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CreateNewsletter) GetName() string {
@@ -4923,7 +4983,7 @@ type ChangeNewsletter struct {
 
 func (x *ChangeNewsletter) Reset() {
 	*x = ChangeNewsletter{}
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4935,7 +4995,7 @@ func (x *ChangeNewsletter) String() string {
 func (*ChangeNewsletter) ProtoMessage() {}
 
 func (x *ChangeNewsletter) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4948,7 +5008,7 @@ func (x *ChangeNewsletter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeNewsletter.ProtoReflect.Descriptor instead.
 func (*ChangeNewsletter) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{66}
+	return file_engine_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ChangeNewsletter) GetJid() string {
@@ -5011,7 +5071,7 @@ type Star struct {
 
 func (x *Star) Reset() {
 	*x = Star{}
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5023,7 +5083,7 @@ func (x *Star) String() string {
 func (*Star) ProtoMessage() {}
 
 func (x *Star) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5036,7 +5096,7 @@ func (x *Star) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Star.ProtoReflect.Descriptor instead.
 func (*Star) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{67}
+	return file_engine_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Star) GetMessageId() string {
@@ -5075,7 +5135,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5087,7 +5147,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5100,7 +5160,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{68}
+	return file_engine_proto_rawDescGZIP(), []int{69}
 }
 
 type StatsResult struct {
@@ -5120,7 +5180,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5132,7 +5192,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5145,7 +5205,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{69}
+	return file_engine_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -5222,7 +5282,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5234,7 +5294,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5247,7 +5307,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{70}
+	return file_engine_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -5305,7 +5365,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5317,7 +5377,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5330,7 +5390,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{71}
+	return file_engine_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -5684,7 +5744,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5696,7 +5756,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5709,7 +5769,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{72}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -5747,7 +5807,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5759,7 +5819,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5772,7 +5832,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{73}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Error) GetCode() string {
@@ -5828,7 +5888,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5840,7 +5900,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5853,7 +5913,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{74}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -6180,7 +6240,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6192,7 +6252,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6205,7 +6265,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{75}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Identity) GetJid() string {
@@ -6249,7 +6309,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6261,7 +6321,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6274,7 +6334,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{76}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -6389,7 +6449,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6401,7 +6461,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6414,7 +6474,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{77}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -6565,7 +6625,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6577,7 +6637,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6590,7 +6650,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{78}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -6654,7 +6714,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6666,7 +6726,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6679,7 +6739,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{79}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -6724,7 +6784,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6736,7 +6796,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6749,7 +6809,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{80}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Other) GetKind() string {
@@ -6805,7 +6865,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6817,7 +6877,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6830,7 +6890,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{81}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Qr) GetCode() string {
@@ -6866,7 +6926,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6878,7 +6938,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6891,7 +6951,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{82}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Paired) GetDevice() string {
@@ -6932,7 +6992,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6944,7 +7004,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6957,7 +7017,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{83}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -6985,7 +7045,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6997,7 +7057,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7010,7 +7070,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{84}
+	return file_engine_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Connected) GetDevice() string {
@@ -7043,7 +7103,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7055,7 +7115,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7068,7 +7128,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{85}
+	return file_engine_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -7086,7 +7146,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7098,7 +7158,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7111,7 +7171,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{86}
+	return file_engine_proto_rawDescGZIP(), []int{87}
 }
 
 type LoggedOut struct {
@@ -7125,7 +7185,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7137,7 +7197,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7150,7 +7210,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{87}
+	return file_engine_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -7186,7 +7246,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7198,7 +7258,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7211,7 +7271,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{88}
+	return file_engine_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -7252,7 +7312,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7264,7 +7324,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7277,7 +7337,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{89}
+	return file_engine_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Parked) GetCause() string {
@@ -7305,7 +7365,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7317,7 +7377,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7330,7 +7390,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{90}
+	return file_engine_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -7366,7 +7426,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7378,7 +7438,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7391,7 +7451,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{91}
+	return file_engine_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -7431,7 +7491,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7443,7 +7503,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7456,7 +7516,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{92}
+	return file_engine_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -7478,7 +7538,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7490,7 +7550,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7503,7 +7563,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{93}
+	return file_engine_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -7545,7 +7605,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7557,7 +7617,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7570,7 +7630,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{94}
+	return file_engine_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -7603,7 +7663,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7615,7 +7675,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7628,7 +7688,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{95}
+	return file_engine_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -7650,7 +7710,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7662,7 +7722,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7716,7 +7776,7 @@ type JoinRequests_Entry struct {
 
 func (x *JoinRequests_Entry) Reset() {
 	*x = JoinRequests_Entry{}
-	mi := &file_engine_proto_msgTypes[98]
+	mi := &file_engine_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7728,7 +7788,7 @@ func (x *JoinRequests_Entry) String() string {
 func (*JoinRequests_Entry) ProtoMessage() {}
 
 func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[98]
+	mi := &file_engine_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7771,7 +7831,7 @@ type People_Entry struct {
 
 func (x *People_Entry) Reset() {
 	*x = People_Entry{}
-	mi := &file_engine_proto_msgTypes[99]
+	mi := &file_engine_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7783,7 +7843,7 @@ func (x *People_Entry) String() string {
 func (*People_Entry) ProtoMessage() {}
 
 func (x *People_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[99]
+	mi := &file_engine_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7838,7 +7898,7 @@ var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\xa5\x16\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\xdd\x16\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -7891,7 +7951,8 @@ const file_engine_proto_rawDesc = "" +
 	"setPicture\x12?\n" +
 	"\vreject_call\x18% \x01(\v2\x1c.malote.engine.v1.RejectCallH\x00R\n" +
 	"rejectCall\x12N\n" +
-	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearing\x12B\n" +
+	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearing\x126\n" +
+	"\bset_name\x18' \x01(\v2\x19.malote.engine.v1.SetNameH\x00R\asetName\x12B\n" +
 	"\fread_history\x18< \x01(\v2\x1d.malote.engine.v1.ReadHistoryH\x00R\vreadHistory\x12H\n" +
 	"\x0efinish_history\x18= \x01(\v2\x1f.malote.engine.v1.FinishHistoryH\x00R\rfinishHistory\x12?\n" +
 	"\vask_history\x18> \x01(\v2\x1c.malote.engine.v1.AskHistoryH\x00R\n" +
@@ -8182,7 +8243,9 @@ const file_engine_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\x1e\n" +
 	"\bSetAbout\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\" \n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x1d\n" +
+	"\aSetName\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\" \n" +
 	"\n" +
 	"SetPicture\x12\x12\n" +
 	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\"\"\n" +
@@ -8477,7 +8540,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 100)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
 var file_engine_proto_goTypes = []any{
 	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
 	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
@@ -8539,50 +8602,51 @@ var file_engine_proto_goTypes = []any{
 	(*Blocklist)(nil),                // 57: malote.engine.v1.Blocklist
 	(*SetPrivacy)(nil),               // 58: malote.engine.v1.SetPrivacy
 	(*SetAbout)(nil),                 // 59: malote.engine.v1.SetAbout
-	(*SetPicture)(nil),               // 60: malote.engine.v1.SetPicture
-	(*SetPictureResult)(nil),         // 61: malote.engine.v1.SetPictureResult
-	(*RejectCall)(nil),               // 62: malote.engine.v1.RejectCall
-	(*SetDisappearing)(nil),          // 63: malote.engine.v1.SetDisappearing
-	(*SetChat)(nil),                  // 64: malote.engine.v1.SetChat
-	(*Newsletter)(nil),               // 65: malote.engine.v1.Newsletter
-	(*Newsletters)(nil),              // 66: malote.engine.v1.Newsletters
-	(*GetNewsletter)(nil),            // 67: malote.engine.v1.GetNewsletter
-	(*GetNewsletters)(nil),           // 68: malote.engine.v1.GetNewsletters
-	(*CreateNewsletter)(nil),         // 69: malote.engine.v1.CreateNewsletter
-	(*ChangeNewsletter)(nil),         // 70: malote.engine.v1.ChangeNewsletter
-	(*Star)(nil),                     // 71: malote.engine.v1.Star
-	(*Stats)(nil),                    // 72: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 73: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 74: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 75: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 76: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 77: malote.engine.v1.Error
-	(*Event)(nil),                    // 78: malote.engine.v1.Event
-	(*Identity)(nil),                 // 79: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 80: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 81: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 82: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 83: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 84: malote.engine.v1.Other
-	(*Qr)(nil),                       // 85: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 86: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 87: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 88: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 89: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 90: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 91: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 92: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 93: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 94: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 95: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 96: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 97: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 98: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 99: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 100: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 101: malote.engine.v1.GetPrivacyResult.SettingsEntry
-	(*JoinRequests_Entry)(nil),       // 102: malote.engine.v1.JoinRequests.Entry
-	(*People_Entry)(nil),             // 103: malote.engine.v1.People.Entry
+	(*SetName)(nil),                  // 60: malote.engine.v1.SetName
+	(*SetPicture)(nil),               // 61: malote.engine.v1.SetPicture
+	(*SetPictureResult)(nil),         // 62: malote.engine.v1.SetPictureResult
+	(*RejectCall)(nil),               // 63: malote.engine.v1.RejectCall
+	(*SetDisappearing)(nil),          // 64: malote.engine.v1.SetDisappearing
+	(*SetChat)(nil),                  // 65: malote.engine.v1.SetChat
+	(*Newsletter)(nil),               // 66: malote.engine.v1.Newsletter
+	(*Newsletters)(nil),              // 67: malote.engine.v1.Newsletters
+	(*GetNewsletter)(nil),            // 68: malote.engine.v1.GetNewsletter
+	(*GetNewsletters)(nil),           // 69: malote.engine.v1.GetNewsletters
+	(*CreateNewsletter)(nil),         // 70: malote.engine.v1.CreateNewsletter
+	(*ChangeNewsletter)(nil),         // 71: malote.engine.v1.ChangeNewsletter
+	(*Star)(nil),                     // 72: malote.engine.v1.Star
+	(*Stats)(nil),                    // 73: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 74: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 75: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 76: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 77: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 78: malote.engine.v1.Error
+	(*Event)(nil),                    // 79: malote.engine.v1.Event
+	(*Identity)(nil),                 // 80: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 81: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 82: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 83: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 84: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 85: malote.engine.v1.Other
+	(*Qr)(nil),                       // 86: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 87: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 88: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 89: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 90: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 91: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 92: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 93: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 94: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 95: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 96: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 97: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 98: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 99: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 100: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 101: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 102: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 103: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 104: malote.engine.v1.People.Entry
 }
 var file_engine_proto_depIdxs = []int32{
 	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -8595,8 +8659,8 @@ var file_engine_proto_depIdxs = []int32{
 	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	72,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	74,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	73,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	75,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
 	30,  // 14: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
@@ -8618,103 +8682,104 @@ var file_engine_proto_depIdxs = []int32{
 	56,  // 30: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
 	58,  // 31: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
 	59,  // 32: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
-	60,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
-	62,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
-	63,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
-	25,  // 36: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
-	28,  // 37: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
-	29,  // 38: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
-	64,  // 39: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
-	67,  // 40: malote.engine.v1.ToEngine.get_newsletter:type_name -> malote.engine.v1.GetNewsletter
-	68,  // 41: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
-	69,  // 42: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
-	70,  // 43: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
-	6,   // 44: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	75,  // 45: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	78,  // 46: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	8,   // 47: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	79,  // 48: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	1,   // 49: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	100, // 50: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	2,   // 51: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	101, // 52: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	27,  // 53: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
-	81,  // 54: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
-	79,  // 55: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
-	0,   // 56: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
-	0,   // 57: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
-	79,  // 58: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
-	37,  // 59: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
-	79,  // 60: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
-	36,  // 61: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
-	3,   // 62: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
-	37,  // 63: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
-	102, // 64: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
-	103, // 65: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
-	79,  // 66: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
-	71,  // 67: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
-	65,  // 68: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
-	77,  // 69: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	76,  // 70: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	12,  // 71: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	15,  // 72: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	20,  // 73: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	22,  // 74: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	73,  // 75: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	24,  // 76: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	32,  // 77: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
-	34,  // 78: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
-	36,  // 79: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
-	38,  // 80: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
-	44,  // 81: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
-	46,  // 82: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
-	48,  // 83: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
-	51,  // 84: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
-	54,  // 85: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
-	57,  // 86: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
-	61,  // 87: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
-	26,  // 88: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
-	65,  // 89: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
-	66,  // 90: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
-	81,  // 91: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	82,  // 92: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	83,  // 93: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	84,  // 94: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	85,  // 95: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	86,  // 96: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	87,  // 97: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	88,  // 98: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	89,  // 99: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	90,  // 100: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	91,  // 101: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	92,  // 102: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	93,  // 103: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	94,  // 104: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	96,  // 105: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	97,  // 106: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	98,  // 107: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	95,  // 108: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	99,  // 109: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	79,  // 110: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	79,  // 111: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	80,  // 112: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	79,  // 113: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	79,  // 114: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	79,  // 115: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	80,  // 116: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	79,  // 117: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	79,  // 118: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	79,  // 119: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	79,  // 120: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	79,  // 121: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	79,  // 122: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	79,  // 123: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
-	79,  // 124: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
-	125, // [125:125] is the sub-list for method output_type
-	125, // [125:125] is the sub-list for method input_type
-	125, // [125:125] is the sub-list for extension type_name
-	125, // [125:125] is the sub-list for extension extendee
-	0,   // [0:125] is the sub-list for field type_name
+	61,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
+	63,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
+	64,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
+	60,  // 36: malote.engine.v1.ToEngine.set_name:type_name -> malote.engine.v1.SetName
+	25,  // 37: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
+	28,  // 38: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
+	29,  // 39: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
+	65,  // 40: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
+	68,  // 41: malote.engine.v1.ToEngine.get_newsletter:type_name -> malote.engine.v1.GetNewsletter
+	69,  // 42: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
+	70,  // 43: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
+	71,  // 44: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
+	6,   // 45: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	76,  // 46: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	79,  // 47: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	8,   // 48: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	80,  // 49: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	1,   // 50: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	101, // 51: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	2,   // 52: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	102, // 53: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	27,  // 54: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
+	82,  // 55: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
+	80,  // 56: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
+	0,   // 57: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
+	0,   // 58: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
+	80,  // 59: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	37,  // 60: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	80,  // 61: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	36,  // 62: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 63: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	37,  // 64: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	103, // 65: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	104, // 66: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	80,  // 67: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	72,  // 68: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
+	66,  // 69: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
+	78,  // 70: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	77,  // 71: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 72: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 73: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 74: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 75: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	74,  // 76: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 77: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	32,  // 78: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	34,  // 79: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	36,  // 80: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	38,  // 81: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	44,  // 82: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	46,  // 83: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	48,  // 84: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	51,  // 85: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	54,  // 86: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	57,  // 87: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	62,  // 88: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	26,  // 89: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
+	66,  // 90: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
+	67,  // 91: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
+	82,  // 92: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	83,  // 93: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	84,  // 94: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	85,  // 95: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	86,  // 96: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	87,  // 97: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	88,  // 98: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	89,  // 99: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	90,  // 100: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	91,  // 101: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	92,  // 102: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	93,  // 103: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	94,  // 104: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	95,  // 105: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	97,  // 106: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	98,  // 107: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	99,  // 108: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	96,  // 109: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	100, // 110: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	80,  // 111: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	80,  // 112: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	81,  // 113: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	80,  // 114: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	80,  // 115: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	80,  // 116: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	81,  // 117: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	80,  // 118: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	80,  // 119: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	80,  // 120: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	80,  // 121: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	80,  // 122: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	80,  // 123: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	80,  // 124: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	80,  // 125: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	126, // [126:126] is the sub-list for method output_type
+	126, // [126:126] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -8759,6 +8824,7 @@ func file_engine_proto_init() {
 		(*ToEngine_SetPicture)(nil),
 		(*ToEngine_RejectCall)(nil),
 		(*ToEngine_SetDisappearing)(nil),
+		(*ToEngine_SetName)(nil),
 		(*ToEngine_ReadHistory)(nil),
 		(*ToEngine_FinishHistory)(nil),
 		(*ToEngine_AskHistory)(nil),
@@ -8774,18 +8840,18 @@ func file_engine_proto_init() {
 		(*FromEngine_Event)(nil),
 	}
 	file_engine_proto_msgTypes[38].OneofWrappers = []any{}
-	file_engine_proto_msgTypes[60].OneofWrappers = []any{
+	file_engine_proto_msgTypes[61].OneofWrappers = []any{
 		(*SetChat_Archived)(nil),
 		(*SetChat_Pinned)(nil),
 		(*SetChat_MutedUntilMs)(nil),
 		(*SetChat_Read)(nil),
 		(*SetChat_Star)(nil),
 	}
-	file_engine_proto_msgTypes[66].OneofWrappers = []any{
+	file_engine_proto_msgTypes[67].OneofWrappers = []any{
 		(*ChangeNewsletter_Followed)(nil),
 		(*ChangeNewsletter_Muted)(nil),
 	}
-	file_engine_proto_msgTypes[71].OneofWrappers = []any{
+	file_engine_proto_msgTypes[72].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -8808,7 +8874,7 @@ func file_engine_proto_init() {
 		(*Reply_Newsletter)(nil),
 		(*Reply_Newsletters)(nil),
 	}
-	file_engine_proto_msgTypes[74].OneofWrappers = []any{
+	file_engine_proto_msgTypes[75].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -8835,7 +8901,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   100,
+			NumMessages:   101,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

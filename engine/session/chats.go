@@ -31,6 +31,11 @@ func (s *Session) SetChat(ctx context.Context, command *pb.SetChat) error {
 	if err != nil {
 		return err
 	}
+	return s.share(ctx, patch)
+}
+
+// share changes something on all devices of the account.
+func (s *Session) share(ctx context.Context, patch appstate.PatchInfo) error {
 	if err := s.ready(); err != nil {
 		return err
 	}

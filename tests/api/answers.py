@@ -74,6 +74,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("chats", "change"): None,
     ("newsletters", "all"): [],
     **{("newsletters", method): NEWSLETTER for method in ("get", "inspect", "create")},
+    ("presence", "watch"): None,
+    ("account", "set_name"): None,
     ("files", "fetch"): {"media_id": "med_0a1b2c3d4e5f"},
     ("account", "set_privacy"): {"last_seen": "none"},
 }

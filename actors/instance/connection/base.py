@@ -161,6 +161,13 @@ class Profile(Protocol):
         """Change one privacy setting, by a name that reading them gives; all of them as they are then."""
         ...
 
+    async def set_name(self, name: str) -> None:
+        """Change the name that the account shows, on all its devices.
+
+        Fails with ``no_app_state_key`` while the phone has not shared the key of these settings.
+        """
+        ...
+
     async def set_about(self, text: str) -> None:
         """Change the text about the account."""
         ...
@@ -330,6 +337,10 @@ class Connection(Protocol):
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
+        ...
+
+    async def subscribe_presence(self, jid: str) -> None:
+        """Ask to be told, on this connection, when a person comes online or leaves."""
         ...
 
     async def presence(self, *, available: bool) -> None:

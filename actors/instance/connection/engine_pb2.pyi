@@ -25,7 +25,7 @@ STICKER: MediaKind
 LINK_THUMBNAIL: MediaKind
 
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "read_history", "finish_history", "ask_history", "set_chat", "get_newsletter", "get_newsletters", "create_newsletter", "change_newsletter")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "set_name", "read_history", "finish_history", "ask_history", "set_chat", "get_newsletter", "get_newsletters", "create_newsletter", "change_newsletter")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class ToEngine(_message.Message):
     SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
     REJECT_CALL_FIELD_NUMBER: _ClassVar[int]
     SET_DISAPPEARING_FIELD_NUMBER: _ClassVar[int]
+    SET_NAME_FIELD_NUMBER: _ClassVar[int]
     READ_HISTORY_FIELD_NUMBER: _ClassVar[int]
     FINISH_HISTORY_FIELD_NUMBER: _ClassVar[int]
     ASK_HISTORY_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +109,7 @@ class ToEngine(_message.Message):
     set_picture: SetPicture
     reject_call: RejectCall
     set_disappearing: SetDisappearing
+    set_name: SetName
     read_history: ReadHistory
     finish_history: FinishHistory
     ask_history: AskHistory
@@ -116,7 +118,7 @@ class ToEngine(_message.Message):
     get_newsletters: GetNewsletters
     create_newsletter: CreateNewsletter
     change_newsletter: ChangeNewsletter
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ..., get_newsletter: _Optional[_Union[GetNewsletter, _Mapping]] = ..., get_newsletters: _Optional[_Union[GetNewsletters, _Mapping]] = ..., create_newsletter: _Optional[_Union[CreateNewsletter, _Mapping]] = ..., change_newsletter: _Optional[_Union[ChangeNewsletter, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., set_name: _Optional[_Union[SetName, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ..., get_newsletter: _Optional[_Union[GetNewsletter, _Mapping]] = ..., get_newsletters: _Optional[_Union[GetNewsletters, _Mapping]] = ..., create_newsletter: _Optional[_Union[CreateNewsletter, _Mapping]] = ..., change_newsletter: _Optional[_Union[ChangeNewsletter, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -705,6 +707,12 @@ class SetAbout(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class SetName(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class SetPicture(_message.Message):
     __slots__ = ("jpeg",)

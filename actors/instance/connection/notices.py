@@ -76,7 +76,7 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.CONTACT_CHANGED
     if kind in _CALLS:
         return _CALLS[kind][0]
-    if kind == "privacy_settings":
+    if kind in ("privacy_settings", "push_name_setting"):
         return EventType.ACCOUNT_CHANGED
     if kind == "blocklist":
         return EventType.BLOCKLIST_CHANGED
@@ -108,7 +108,8 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
         if kind is EventType.GROUP_JOINED:
             return {"group": _joined(body).model_dump()}
         if kind is EventType.ACCOUNT_CHANGED:
-            return {"changes": {"privacy": privacy_changes(body)}}
+            named = {"name": body["Action"]["name"]} if event.kind == "push_name_setting" else {}
+            return {"changes": {"privacy": privacy_changes(body), **named}}
         if kind is EventType.BLOCKLIST_CHANGED:
             return {"changes": blocklist_changes(body)}
         if kind is EventType.CHAT_UPDATED:
