@@ -175,6 +175,21 @@ async def test_nothing_is_stopped_while_redis_is_away(
     assert node in provider.non_terminated_nodes({})
 
 
+def test_a_task_that_comes_is_there_and_one_that_goes_is_not(provider: EcsNodeProvider, ecs: Ecs) -> None:
+    (node,) = start(provider, 1)
+    for status, there, running in (
+        ("PROVISIONING", True, False),
+        ("PENDING", True, False),
+        ("RUNNING", True, True),
+        ("DEACTIVATING", False, False),
+        ("DEPROVISIONING", False, False),
+    ):
+        ecs.tasks()[-1].last_status = status
+        assert (node in provider.non_terminated_nodes({})) is there, status
+        assert provider.is_running(node) is running, status
+        assert provider.is_terminated(node) is not there
+
+
 def test_what_ended_by_itself_is_gone(provider: EcsNodeProvider, ecs: Ecs) -> None:
     (node,) = start(provider, 1)
     ecs.end(ecs.tasks()[-1])
