@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from actors.settings import Settings
-from actors.supervisor.rollout import Plan
+from actors.supervisor.rollout_record import Plan
 from deploy.errors import CommandError, Exit
 from deploy.rollout_command import Action, run_rollout
 

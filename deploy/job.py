@@ -16,13 +16,15 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from actors import version
 from actors.settings import Settings
-from actors.supervisor.rollout import Plan, Rollout
+from actors.supervisor.rollout_record import Plan, Rollout
 from deploy.errors import CommandError, Exit
 from deploy.rollout import (
     add_options,
@@ -48,12 +50,15 @@ def up(settings: Settings, options: argparse.Namespace) -> Exit:
 
     One that runs already keeps its code.
     """
-    from actors.supervisor.actor import start_supervisor, supervisors
+    from actors.supervisor.lifecycle import start_supervisor, supervisors
 
     ran = bool(supervisors(settings))
     handle = start_supervisor(settings)
     nodes = _ask(handle.nodes)
     print(f"The supervisor {'runs already' if ran else 'is started'}.")
+    office, own = read_office(settings), version.of(settings)
+    if office is not None and own not in (office.appointed, office.standby):
+        print(f"Its version is {office.appointed}, that of this code {own}: `rollout` replaces it.")
     _print_nodes(nodes)
     if not any(node["slots"] for node in nodes):
         print("No node has slots yet: instances wait for one.")
@@ -66,6 +71,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
     office = read_office(settings)
     rollout = office.rollout if office is not None else None
     nodes = _ask(handle.nodes)
+    versions = Counter(one["version"] for one in _ask(handle.describe)["instances"].values())
     moving = [one for one in _ask(handle.handoffs, None, HANDOFFS_LOOKED_AT) if not one["outcome"]]
     _print_nodes(nodes)
     if rollout is not None:
@@ -80,6 +86,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
                 "draining": [node["id"] for node in nodes if node["draining"]],
                 "handoffs": len(moving),
                 "version": office.appointed if office is not None else None,
+                "versions": {one or "none": count for one, count in versions.items()},
                 "rollout": summary(rollout) if rollout is not None else None,
             }
         )
@@ -89,7 +96,7 @@ def status(settings: Settings, options: argparse.Namespace) -> Exit:
 
 def down(settings: Settings, options: argparse.Namespace) -> Exit:
     """End all actors in order. Again is harmless."""
-    from actors.supervisor.actor import stop_everything
+    from actors.supervisor.lifecycle import stop_everything
 
     stop_everything(settings)
     print("Nothing of Malote runs in this cluster any more; all data stays.")
@@ -174,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _supervisor(settings: Settings) -> Any:
     from actors import cluster
-    from actors.supervisor.actor import supervisors
+    from actors.supervisor.lifecycle import supervisors
 
     if not supervisors(settings):
         raise CommandError("no supervisor runs", "`up` starts one.", status=Exit.NOT_RUNNING)

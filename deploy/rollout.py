@@ -19,7 +19,7 @@ from actors import version
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from actors.supervisor.office import Office, Offices
-from actors.supervisor.rollout import Phase, Plan, Rollout
+from actors.supervisor.rollout_record import Phase, Plan, Rollout
 from deploy.errors import CommandError, Exit
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ def roll_out(settings: Settings, plan: Plan) -> Exit:
         if rolling.new != new or rolling.phase is Phase.ROLLING_BACK:
             raise CommandError(f"{described(rolling)}", "`status` tells of it, `rollback` ends it.")
         print(f"Version {new} is being rolled out already.")
-        return follow(settings, rolling.id)
+        return follow(settings, rolling.id, Phase.DONE)
     if office.appointed == new:
         print(f"Version {new} is what runs.")
         print(json.dumps({"outcome": "done", "version": new, "moved": 0, "failed": 0, "seconds": 0.0}))
@@ -121,7 +121,7 @@ def roll_out(settings: Settings, plan: Plan) -> Exit:
         return found.begin(rollout)
 
     asyncio.run(_with(settings, lambda offices: offices.change(begin)))
-    return follow(settings, rollout.id)
+    return follow(settings, rollout.id, Phase.DONE)
 
 
 def _start(settings: Settings) -> str:
@@ -130,7 +130,7 @@ def _start(settings: Settings) -> str:
     from ray.exceptions import RayError
 
     from actors import cluster
-    from actors.supervisor.actor import create
+    from actors.supervisor.lifecycle import create
 
     handle = create(settings)
     try:
@@ -141,8 +141,10 @@ def _start(settings: Settings) -> str:
     return ""
 
 
-def follow(settings: Settings, rollout_id: str, *, wanted: Phase = Phase.DONE) -> Exit:
+def follow(settings: Settings, rollout_id: str, wanted: Phase) -> Exit:
     """Print how a roll-out goes until it has ended; the exit status says whether it ended as wanted."""
+    from actors.supervisor.lifecycle import create
+
     said = ""
     rollout = _wait_for(settings, rollout_id)
     while True:
@@ -151,6 +153,9 @@ def follow(settings: Settings, rollout_id: str, *, wanted: Phase = Phase.DONE) -
             said = line
         if rollout.ended:
             break
+        if wanted is Phase.DONE and rollout.goal == version.of(settings):
+            # One of an earlier attempt may have been about to end when it was found.
+            create(settings)
         time.sleep(LOOK)
         rollout = _wait_for(settings, rollout_id)
     for one, why in sorted(rollout.failed.items()):
@@ -175,7 +180,7 @@ def _wait_for(settings: Settings, rollout_id: str) -> Rollout:
 def roll_back(settings: Settings, options: argparse.Namespace) -> Exit:
     """Turn the roll-out that goes on round, and follow it to its end."""
     turned = steer(settings, lambda found: found.turned("it was asked for"))
-    return follow(settings, turned.id, wanted=Phase.ROLLED_BACK)
+    return follow(settings, turned.id, Phase.ROLLED_BACK)
 
 
 def steer(settings: Settings, make: Callable[[Rollout], Rollout]) -> Rollout:

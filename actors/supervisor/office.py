@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from actors.store import Store
-from actors.supervisor.rollout import Phase, Rollout
+from actors.supervisor.rollout_record import Phase, Rollout
 
 WRITE = Path(__file__).parents[1] / "lua" / "office_write.lua"
 
@@ -45,7 +45,7 @@ class Office(BaseModel):
         """The same, led by a supervisor that is the only one."""
         rollout = self.rollout
         if rollout is not None and not rollout.ended:
-            rollout = rollout.change(phase=Phase.LOST, ended_at=time.time())
+            rollout = rollout.over(Phase.LOST, time.time())
         return self.model_copy(
             update={"appointed": version, "standby": None, "term": self.term + 1, "rollout": rollout}
         )

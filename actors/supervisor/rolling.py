@@ -9,15 +9,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from actors import metrics
 from actors.registry import ConnectionState, Desired, InstanceState, Owner
 from actors.store import Store
 from actors.supervisor.couriers import Couriers
 from actors.supervisor.handoff_record import Handoff, Outcome, Reason
 from actors.supervisor.kept import Kept
 from actors.supervisor.office import Conflict, Offices
-from actors.supervisor.rollout import Orders, Phase, Rollout, Seen, Sight, decide
+from actors.supervisor.rollout import decide
+from actors.supervisor.rollout_record import Orders, Phase, Rollout, Seen, Sight
 
 log = logging.getLogger(__name__)
+
+TOLD_FOR = 3600.0
+"""Seconds for which it is told that a roll-out was rolled back."""
 
 
 class Rolling:
@@ -49,6 +54,7 @@ class Rolling:
         office = await self._offices.read()
         if office is None or office.appointed != self._version:
             return office is None
+        metrics.ROLLED_BACK.set(_was_turned(office.rollout, time.time()))
         rollout = office.rolling
         if rollout is None:
             return True
@@ -123,6 +129,13 @@ def _sight(kept: Kept, raw_owner: dict[str, str], raw_state: str | None, trouble
         up=up,
         trouble=trouble,
     )
+
+
+def _was_turned(rollout: Rollout | None, now: float) -> bool:
+    """True while one is brought back, and for a while after it was."""
+    if rollout is None or rollout.phase not in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
+        return False
+    return rollout.ended_at is None or now - rollout.ended_at < TOLD_FOR
 
 
 def _tell(before: Rollout, after: Rollout) -> None:

@@ -15,12 +15,9 @@ from whatever it finds, and an order that was written down but never given is gi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from actors.supervisor.rollout_record import Orders, Phase, Rollout, Seen
 
 SETTLE = 15.0
 """Seconds without a connection that an instance may have after its move before it counts as failed."""
@@ -30,159 +27,6 @@ TRIES = 2
 
 RETRY = 10.0
 """Seconds between two attempts to bring an instance back."""
-
-
-class Phase(StrEnum):
-    """Where a roll-out stands."""
-
-    CANARY = "canary"
-    """The first few instances are moved, and watched."""
-
-    COURIERS = "couriers"
-    """The couriers are made anew, one at a time."""
-
-    MOVING = "moving"
-    """The other instances are moved."""
-
-    ROLLING_BACK = "rolling_back"
-    """Everything is brought back to the old version."""
-
-    DONE = "done"
-    ROLLED_BACK = "rolled_back"
-    """It is as it was before."""
-
-    LOST = "lost"
-    """All supervisors were ended in the middle of it."""
-
-
-ENDED = frozenset({Phase.DONE, Phase.ROLLED_BACK, Phase.LOST})
-
-
-class Plan(BaseModel):
-    """How it goes.
-
-    Args:
-        canary: instances that go first, 0 for none.
-        canary_watch: seconds for which they are watched once they have moved.
-        batch: instances that are moved at a time.
-        budget: instances that may fail after the canary.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    canary: int = 1
-    canary_watch: float = 60.0
-    batch: int = 4
-    budget: int = 0
-
-
-class Rollout(BaseModel):
-    """The record of one roll-out: all that a leader has to know to go on with it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    old: str
-    new: str
-    plan: Plan = Plan()
-    began_at: float
-    phase: Phase = Phase.CANARY
-    paused: bool = False
-    canaries: tuple[str, ...] = ()
-    tries: dict[str, int] = {}
-    """How often each instance was told to move, in this direction."""
-
-    told_at: dict[str, float] = {}
-    moved: dict[str, int] = {}
-    """Epoch in which each instance was first seen on the new version."""
-
-    connected: tuple[str, ...] = ()
-    """Those that were connected when they were told to move."""
-
-    away: dict[str, float] = {}
-    """Since when each of these has no living owner, or no connection."""
-
-    failed: dict[str, str] = {}
-    """Why each of these failed."""
-
-    watched_since: float | None = None
-    reason: str = ""
-    """Why it was turned round."""
-
-    ended_at: float | None = None
-
-    @property
-    def ended(self) -> bool:
-        """True if nothing is left to do."""
-        return self.phase in ENDED
-
-    @property
-    def goal(self) -> str:
-        """The version that everything is to get."""
-        return self.old if self.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) else self.new
-
-    def change(self, **changes: Any) -> Rollout:
-        """The same with other values."""
-        return self.model_copy(update=changes)
-
-    def turned(self, reason: str) -> Rollout:
-        """The same, on its way back. Again changes nothing, and neither does it after the end."""
-        if self.ended or self.phase is Phase.ROLLING_BACK:
-            return self
-        # Whoever wants it back does not want it to stand still.
-        return self.change(
-            phase=Phase.ROLLING_BACK, reason=reason, paused=False, tries={}, told_at={}, away={}
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One instance as it stands.
-
-    Args:
-        version: of the code that its owner was made with; None if it never had one.
-        epoch: of the owner.
-        recovered: the owner took over from one that had ended, and not by a handoff.
-        moving: a handoff of it runs, or waits for its turn.
-        ready: the owner lives, and can be told to move.
-        up: it is connected; None if it need not be.
-        trouble: how its last handoff failed.
-    """
-
-    version: str | None
-    epoch: int = 1
-    recovered: bool = False
-    moving: bool = False
-    ready: bool = True
-    up: bool | None = None
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything as it stands.
-
-    Args:
-        couriers: version of each courier that works; None while it is being made.
-        courier_trouble: why couriers do not come up.
-    """
-
-    instances: Mapping[str, Sight]
-    couriers: Mapping[int, str | None] = field(default_factory=dict)
-    courier_trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What to do once the record is written down.
-
-    Args:
-        move: instances to hand over.
-        courier: one to make anew.
-    """
-
-    move: tuple[str, ...] = ()
-    courier: int | None = None
 
 
 def decide(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
@@ -300,7 +144,7 @@ def _rest(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
     rollout, orders = _order(rollout, seen, sorted(seen.instances), now)
     if orders.move or any(_awaited(rollout, seen, one, now) for one in seen.instances):
         return rollout, orders
-    return rollout.change(phase=Phase.DONE, ended_at=now), Orders()
+    return rollout.over(Phase.DONE, now), Orders()
 
 
 def _back(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
@@ -308,7 +152,7 @@ def _back(rollout: Rollout, seen: Seen, now: float) -> tuple[Rollout, Orders]:
     if all(version == rollout.old for version in seen.couriers.values()) and not (
         orders.move or any(_awaited(rollout, seen, one, now) for one in seen.instances)
     ):
-        return rollout.change(phase=Phase.ROLLED_BACK, ended_at=now), Orders()
+        return rollout.over(Phase.ROLLED_BACK, now), Orders()
     return rollout, Orders(move=orders.move, courier=_next_courier(seen, rollout.old))
 
 

@@ -36,8 +36,8 @@ class Service:
         self._offices = Offices(store)
         self._began = 0.0
         self._seated = False
-        self._led = 0
-        """The latest term in which it led."""
+        self._deposed = 0
+        """The latest term in which it was deposed."""
         self._silent_since: float | None = None
         """Since when nothing was heard of who is appointed."""
 
@@ -55,10 +55,13 @@ class Service:
     async def _turn(self) -> End | None:
         office = await self._look()
         if office.appointed == self.version:
-            if office.term == self._led:
-                return "deposed"  # by another incarnation of its own
-            self._seated, self._led = True, office.term
-            return "leaving" if await self._lead() == "leaving" else None
+            if office.term == self._deposed:
+                return "deposed"  # in the same term: by another incarnation of its own
+            self._seated = True
+            if await self._lead(office) == "leaving":
+                return "leaving"
+            self._deposed = office.term
+            return None
         if office.standby == self.version:
             self._seated = True
             await self._stand_by(office)
@@ -73,8 +76,8 @@ class Service:
             return await self._offices.change(lambda found: found or Office(appointed=self.version))
         return office
 
-    async def _lead(self) -> str:
-        log.info("leading", extra={"version": self.version, "term": self._led})
+    async def _lead(self, office: Office) -> str:
+        log.info("leading", extra={"version": self.version, "term": office.term})
         self.supervisor = Supervisor(self._settings, self._store, self._cluster, self.version)
         try:
             return await self.supervisor.run()

@@ -85,6 +85,7 @@ class Supervisor:
             return "deposed"
         finally:
             metrics.SAMPLERS.remove(self._census.sample)
+            metrics.no_leader()
             await self._couriers.let_go()
             tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:

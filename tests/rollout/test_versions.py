@@ -10,6 +10,7 @@ from actors import version
 from tests.handoff.fleet import Fleet
 from tests.rollout import trees
 from tests.rollout.trees import Change, job, tree
+from tests.wait import until
 
 INSTANCES = 3
 
@@ -37,6 +38,9 @@ async def test_a_bad_version_is_rolled_back_by_itself_and_a_good_one_arrives_eve
         async def versions() -> set[str]:
             return {owner.version for owner in (await fleet.owners()).values()}
 
+        def alone() -> bool:
+            return len(fleet.supervisors()) == 1
+
         async with fleet.flowing():
             for name, change in (
                 ("leaderless", trees.NOBODY_LEADS),
@@ -46,7 +50,7 @@ async def test_a_bad_version_is_rolled_back_by_itself_and_a_good_one_arrives_eve
                 status, said, told = await roll_out(name, change)
                 assert (status, told.get("outcome")) == (1, "rolled_back"), said
                 assert await versions() == {old}, said
-                assert len(fleet.supervisors()) == 1, said
+                await until(alone, what=f"no supervisor of {name} any more")
             status, said, told = await roll_out("good", trees.GOOD)
             assert (status, told.get("outcome")) == (0, "done"), said
             new = version.digest(tmp_path / "good" / "actors")
@@ -54,6 +58,7 @@ async def test_a_bad_version_is_rolled_back_by_itself_and_a_good_one_arrives_eve
             assert await versions() == {new}
             status, said, told = await job(tmp_path / "good", environment, "status")
             assert (status, told["version"], told["rollout"]["outcome"]) == (0, new, "done"), said
+        await until(alone, what="no supervisor of the old version any more")
         await fleet.recover()
         for seen in (await fleet.check(calm, [])).values():
             assert seen.state["connection"] == "connected"

@@ -12,8 +12,10 @@ from actors.registry import Registry, new_token
 from actors.settings import CourierSettings, InstanceSettings, Settings, SupervisorSettings
 from actors.store import Store
 from actors.supervisor import rollout as rules
+from actors.supervisor.handoff_record import Outcome
+from actors.supervisor.moves import Handoffs
 from actors.supervisor.office import Office, Offices
-from actors.supervisor.rollout import Phase, Plan, Rollout
+from actors.supervisor.rollout_record import Phase, Plan, Rollout
 from actors.supervisor.service import Service
 from tests.supervisor.fakes import MemoryCluster
 from tests.supervisor.test_supervisor import record
@@ -206,3 +208,18 @@ async def test_what_is_made_meanwhile_is_of_the_new_version(story: Story) -> Non
     rollout = await until(story.ended, timeout=20)
     assert rollout.phase is Phase.DONE
     assert story.versions() == ["new"] * (INSTANCES + 3)
+
+
+async def test_a_handoff_that_is_turned_round_under_way_is_given_up(story: Story, store: Store) -> None:
+    new = Version(story.cluster, "new")
+    new.deaf = frozenset({"prepare"})
+    await story.begin(new)
+    warming = await until(lambda: [w for w in story.cluster.instances.values() if w.code == "new"])
+    await story.change(lambda found: found.turned("it was asked for"))
+    rollout = await until(story.ended, timeout=30)
+    assert (rollout.phase, rollout.moved) == (Phase.ROLLED_BACK, {})
+    assert story.all_of("old")
+    assert not any(worker.alive for worker in warming)
+    (canary,) = rollout.canaries
+    (past,) = await Handoffs(store, kept=1).past(canary, 9)
+    assert (past.outcome, past.successor.version) == (Outcome.KEPT, "new")

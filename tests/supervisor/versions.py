@@ -32,6 +32,7 @@ class Version:
         self._cluster = cluster
         self._code = code
         self.broken = broken
+        self.deaf: frozenset[str] = frozenset()
         self.broken_couriers = False
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +41,14 @@ class Version:
     async def create_instance(self, record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
         await self._cluster.create_instance(record, epoch, node=node, name=name)
         worker = Telling(
-            name, node, epoch, self._cluster, record.id, code=self._code, broken=set(self.broken)
+            name,
+            node,
+            epoch,
+            self._cluster,
+            record.id,
+            code=self._code,
+            broken=set(self.broken),
+            deaf=set(self.deaf),
         )
         self._cluster.instances[name] = worker
         return worker

@@ -9,18 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from actors.supervisor.rollout import (
-    RETRY,
-    SETTLE,
-    TRIES,
-    Orders,
-    Phase,
-    Plan,
-    Rollout,
-    Seen,
-    Sight,
-    decide,
-)
+from actors.supervisor.rollout import RETRY, SETTLE, TRIES, decide
+from actors.supervisor.rollout_record import Orders, Phase, Plan, Rollout, Seen, Sight
 
 ENOUGH_LOOKS = 400
 OLD = Sight("old", up=True)
