@@ -163,7 +163,10 @@ class Local:
             await self._valkey.child.start()
             self.settings = self.settings.model_copy(update={"redis_url": self._valkey.url})
             self._keep(self._valkey.child)
-        self._lock.note(redis_url=self.settings.redis_url, prefix=self.settings.prefix)
+        settings = self.settings
+        self._lock.note(
+            redis_url=settings.redis_url, prefix=settings.prefix, allow_hosts=settings.allow_hosts
+        )
 
     async def _set_admin_key(self) -> None:
         assert self.settings.redis_url is not None
