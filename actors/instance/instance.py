@@ -419,11 +419,11 @@ class Instance:
     # ---- calls ----
 
     async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
-        """Ask or change something about groups, people, the account or its history.
+        """Ask or change something about groups, people, chats, newsletters, the account or its history.
 
         Args:
-            subject: ``groups``, ``people``, ``account`` or ``history``.
-            method: of `GroupQueries`, `PeopleQueries`, `AccountQueries` or `HistoryQueries`.
+            subject: as `Asked` knows them.
+            method: of the object that answers for the subject.
 
         Raises:
             CallFailed
