@@ -6,6 +6,7 @@ What Ray offers only privately is wrapped here and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,15 @@ INSTANCE_SLOT = "instance_slot"
 
 An actor without any resource would be invisible to the autoscaler, and soft node affinity would not hold.
 """
+
+NODE_GROUP = "ray.io/node-group"
+"""Label of a node: the node type that Ray's autoscaler knows it by. One that it does not know has none."""
+
+
+SUPERVISORS = "supervisor:"
+"""What the names of supervisors begin with; the version of their code follows."""
+
+PING_TIMEOUT = 3.0
 
 
 class ActorGone(Exception):
@@ -61,14 +71,37 @@ async def find(name: str, namespace: str) -> Handle | None:
     return await asyncio.to_thread(look)
 
 
+def _names(namespace: str) -> list[str]:
+    found: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in found if actor["namespace"] == namespace]
+
+
 async def actor_names(namespace: str) -> list[str]:
     """The names of all actors of a namespace that live, or are coming to be."""
+    return await asyncio.to_thread(_names, namespace)
 
-    def look() -> list[str]:
-        found: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
-        return [actor["name"] for actor in found if actor["namespace"] == namespace]
 
-    return await asyncio.to_thread(look)
+def all_of(beginning: str, namespace: str) -> list[Handle]:
+    """The living actors whose names begin like this. Blocks."""
+    found = []
+    for name in sorted(name for name in _names(namespace) if name.startswith(beginning)):
+        # One may have ended just now.
+        with contextlib.suppress(ValueError):
+            found.append(ray.get_actor(name, namespace=namespace))
+    return found
+
+
+async def find_supervisor(namespace: str) -> Handle | None:
+    """The supervisor that leads, None if there is none.
+
+    In a roll-out there are two; between two terms, for a moment, neither says that it leads.
+    """
+    handles = await asyncio.to_thread(all_of, SUPERVISORS, namespace)
+    if len(handles) == 1:
+        return handles[0]
+    asked = [call(handle, "ping", timeout=PING_TIMEOUT) for handle in handles]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    return next((handle for handle, said in zip(handles, answers, strict=True) if said == "running"), None)
 
 
 async def call(handle: Handle, method: str, *args: Any, timeout: float | None = None) -> Any:
@@ -144,3 +177,49 @@ async def nodes() -> list[Node]:
 def on_node(node: str) -> NodeAffinitySchedulingStrategy:
     """Only on this node: a creation elsewhere would be a placement that nobody decided."""
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _request_slots(count: int) -> None:
+    # Imported here: instances, which import this module, would pay for it. It is public, and "experimental".
+    # Equal bundles are grouped before they are sent.
+    from ray.autoscaler import sdk
+
+    sdk.request_resources(bundles=[{INSTANCE_SLOT: 1}] * count)
+
+
+async def request_slots(count: int) -> None:
+    """Tell Ray's autoscaler how many slots its nodes have to have together, taken ones too.
+
+    It keeps the latest word, until the head dies. A count that it may not reach makes it start nothing.
+
+    Raises:
+        RayError: the head did not take it.
+    """
+    await asyncio.to_thread(_request_slots, count)
+
+
+def _drain_node(node: str, deadline: float, why: str) -> bool:
+    # Private, as Ray's own command for it. The id in hex: of bytes the head would make no node, and accept.
+    from ray.core.generated import autoscaler_pb2
+
+    worker: Any = ray._private.worker.global_worker
+    reason: Any = autoscaler_pb2.DrainNodeReason  # type: ignore[attr-defined]
+    accepted, _ = worker.gcs_client.drain_node(
+        node, reason.Value("DRAIN_NODE_REASON_PREEMPTION"), why, int(deadline * 1000)
+    )
+    return bool(accepted)
+
+
+async def drain_node(node: str, deadline: float, why: str) -> bool:
+    """Have Ray drain a node, which ends once nothing is left on it; that cannot be undone.
+
+    Args:
+        deadline: seconds since 1970. Ray does nothing then, whoever sees the drain may.
+
+    Returns:
+        True if the node took it.
+
+    Raises:
+        RayError: the head did not answer.
+    """
+    return await asyncio.to_thread(_drain_node, node, deadline, why)

@@ -109,6 +109,7 @@ class Owner(BaseModel):
     actor: str
     node: str
     leader: int
+    version: str = Field("", description="Of the code that the actor was made with")
 
 
 class InstanceExists(Exception):
@@ -311,13 +312,22 @@ class Registry:
         return Owner.model_validate(raw) if raw else None
 
     async def fence(
-        self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool
+        self,
+        instance_id: str,
+        *,
+        after: int,
+        leader: int,
+        actor: str,
+        node: str,
+        known_dead: bool,
+        version: str = "",
     ) -> tuple[int, float]:
         """Make a successor the owner, whatever its predecessor's lease.
 
         Args:
             actor: its name, which no other actor ever had.
             known_dead: the predecessor has disconnected or ended, so that its lease means nothing.
+            version: of the code that it runs.
 
         Returns:
             The new epoch, and for how many seconds somebody before it, who can neither write nor renew from
@@ -330,7 +340,7 @@ class Registry:
         answer, value, more = await self.store.script(
             LUA / "owner_fence.lua",
             keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
-            args=[after, leader, actor, node, int(known_dead)],
+            args=[after, leader, actor, node, int(known_dead), version],
         )
         if answer == "deposed":
             raise Deposed(f"supervisor {leader}, {value} leads")

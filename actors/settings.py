@@ -6,12 +6,22 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+# As users write lists into an environment: separated by commas, not as JSON.
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 def _check_proxy(proxy: SecretStr | None) -> SecretStr | None:
@@ -339,6 +349,42 @@ class SupervisorSettings(BaseSettings):
         90.0, description="After which a drain goes on without predecessors' help"
     )
     rebalance: bool = Field(False, description="Move instances to nodes that joined")
+    standby_patience: Seconds = Field(
+        60.0,
+        description="A new version's supervisor that does not work for so long in a roll-out is replaced by "
+        "the old one's",
+    )
+
+
+class ElasticSettings(BaseSettings):
+    """Workers that Ray's autoscaler starts and ends as they are needed."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_ELASTIC_", frozen=True)
+
+    workers: int = Field(0, ge=0, description="Most of them at a time; 0: there is no autoscaler")
+    slots: Count = Field(40, description="Instances that fit on each")
+    headroom: int = Field(
+        10, ge=0, description="Slots kept free: for instances to come, and for those of a node that is lost"
+    )
+    least: int = Field(0, ge=0, description="Slots that are there however few instances there are")
+    look: Seconds = Field(5.0, description="Seconds between two looks at how many slots are needed")
+    shrink_after: Seconds = Field(
+        300.0, description="Seconds for which a worker has to be one too many before it is emptied"
+    )
+
+
+class EcsSettings(BaseSettings):
+    """Where on ECS the autoscaler of a head runs workers."""
+
+    model_config = SettingsConfigDict(env_prefix="MALOTE_ECS_", frozen=True)
+
+    cluster: str | None = Field(None, description="Name or ARN of the ECS cluster")
+    task: str | None = Field(
+        None, description="Family of the workers' task definition; its latest revision is run"
+    )
+    container: str = Field("node", description="The container in it that is the node")
+    subnets: Names = Field((), description="Comma-separated ids of the subnets they are put in")
+    security_groups: Names = Field((), description="Comma-separated ids of their security groups")
 
 
 class HistorySettings(BaseSettings):
@@ -417,6 +463,9 @@ class NodeSettings(BaseSettings):
         description="redis(s)://… where the head keeps the cluster's state, so that it can die; another "
         "server than MALOTE_REDIS_URL",
     )
+    autoscaling: Path | None = Field(
+        None, description="Cluster configuration of Ray's autoscaler, to run it on the head: ray-cluster.yaml"
+    )
     gcs_patience: Count = Field(180, description="Seconds for which a node lives on without the head")
     stop_timeout: Seconds = Field(
         120.0, gt=20, description="Seconds from SIGTERM to SIGKILL, as the container's platform is told"
@@ -452,6 +501,11 @@ class Settings(BaseSettings):
     ray_address: str | None = Field(None, description="A running cluster; unset: one of our own")
     admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
+    version: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="Name of this version of the code and its settings; unset: a digest of the code",
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_events: bool = Field(
         False, description="A line in the log for every event and every delivery; failed ones have one always"
@@ -461,7 +515,7 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s]+$",
         description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs malote[otel]",
     )
-    allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allow_hosts: Names = Field(
         (), description="Comma-separated hosts or networks endpoints may have although they are private"
     )
 
@@ -475,12 +529,7 @@ class Settings(BaseSettings):
     history: HistorySettings = Field(default_factory=HistorySettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     supervisor: SupervisorSettings = Field(default_factory=SupervisorSettings)
+    ecs: EcsSettings = Field(default_factory=EcsSettings)
+    elastic: ElasticSettings = Field(default_factory=ElasticSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     node: NodeSettings = Field(default_factory=NodeSettings)
-
-    @field_validator("allow_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value

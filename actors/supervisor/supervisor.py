@@ -2,7 +2,8 @@
 
 Each turn compares the registry with what is kept: a new instance gets a keeper (`keeper`), a deleted one is
 drained, and those on nodes that are to be emptied are moved (`nodes`). Couriers are kept apart (`couriers`),
-and actors that nobody needs are ended at a slower pace (`sweep`).
+Ray's autoscaler is told how many slots are needed (`scaling`), and actors that nobody needs are ended at a
+slower pace (`sweep`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from actors.supervisor.keeper import Keeper
 from actors.supervisor.kept import Kept
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.nodes import Nodes, Snapshot
+from actors.supervisor.office import Offices
+from actors.supervisor.rolling import Rolling
+from actors.supervisor.scaling import Scaling
 from actors.supervisor.sweep import Sweep
 from actors.supervisor.workers import Cluster, Ended
 
@@ -30,9 +34,13 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps every desired actor alive, exactly one owner per instance."""
+    """Keeps every desired actor alive, exactly one owner per instance.
 
-    def __init__(self, settings: Settings, store: Store, cluster: Cluster) -> None:
+    Args:
+        version: of the code that runs here; without one it has no part in roll-outs.
+    """
+
+    def __init__(self, settings: Settings, store: Store, cluster: Cluster, version: str = "") -> None:
         self._settings = settings
         self._store = store
         self._cluster = cluster
@@ -46,8 +54,12 @@ class Supervisor:
         self._stopping = False
         self._couriers = Couriers(cluster, settings.courier.count, lambda: self._nodes.places())
         self._nodes = Nodes(settings, store, cluster, self._kept, self._couriers.on, self._wake.set)
+        self._scaling = Scaling(settings, cluster, self._nodes, self._kept, self._couriers.on)
         self._sweeper = Sweep(self._registry, self._handoffs, cluster, self._kept)
-        self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose)
+        self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose, version)
+        self._version = version
+        self._offices = Offices(store)
+        self._rolling = Rolling(store, version, self._kept, self._couriers) if version else None
 
     # ---- life ----
 
@@ -58,22 +70,30 @@ class Supervisor:
         work = (self._listen(), self._sweep(), self._census.run())
         helpers = [asyncio.create_task(one) for one in work]
         self._couriers.keep()
+        scaling = False
         try:
             while not self._deposed.is_set():
                 try:
                     seen = await self.reconcile()
+                    if not await self._roll():
+                        return "deposed"
                 except StoreUnavailable as error:
                     log.warning("cannot reconcile", extra={"error": str(error)})
                 except Deposed as error:
                     log.warning("deposed", extra={"reason": str(error)})
                     return "deposed"
                 else:
+                    if not scaling:
+                        # Not before it is known how many instances there are.
+                        scaling = True
+                        helpers.append(asyncio.create_task(self._scaling.run()))
                     if seen is not None and self._may_leave(seen):
                         return "leaving"
                 await self._woken(self._settings.supervisor.reconcile)
             return "deposed"
         finally:
             metrics.SAMPLERS.remove(self._census.sample)
+            metrics.no_leader()
             await self._couriers.let_go()
             tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:
@@ -82,6 +102,22 @@ class Supervisor:
             for kept in self._kept.values():
                 # An actor ends only when none of its calls is pending any more.
                 kept.refuse("this supervisor ends")
+
+    async def _roll(self) -> bool:
+        """Do its part in a roll-out, and say that it works; False if another supervisor is to lead."""
+        if self._rolling is None or self._stopping:
+            return True
+        try:
+            if not await self._rolling.turn():
+                return False
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # Instances are kept nonetheless. Who stands by hears no beat any more.
+            log.exception("the roll-out cannot go on")
+            return True
+        await self._offices.beat(self._version, self._settings.supervisor.standby_patience / 2)
+        return True
 
     async def _lead(self) -> None:
         while not self._leader:
@@ -265,11 +301,13 @@ class Supervisor:
         """What is supervised, for people and tests."""
         return {
             "leader": self._leader,
+            "version": self._version,
             "instances": {
                 instance_id: {
                     "owned": kept.worker is not None,
                     "restarts": kept.restarts,
                     "node": kept.owner.node if kept.owner else None,
+                    "version": kept.owner.version if kept.owner else None,
                 }
                 for instance_id, kept in self._kept.items()
             },

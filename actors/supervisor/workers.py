@@ -13,6 +13,10 @@ class Ended(Exception):
     """An actor ended, or could not be reached any more."""
 
 
+class NotLeading(Ended):
+    """It is no supervisor that leads: ask the one that does."""
+
+
 class LockStands(Exception):
     """The lock of a session could not be broken, or may not be."""
 
@@ -26,6 +30,10 @@ class Worker(Protocol):
 
     async def where(self) -> str:
         """The node it lives on."""
+        ...
+
+    async def version(self) -> str:
+        """Of the code that it runs."""
         ...
 
     async def start(self) -> None:
@@ -86,6 +94,25 @@ class Cluster(Protocol):
 
     async def nodes(self) -> Sequence[Node]:
         """Every node that is known, dead ones too."""
+        ...
+
+    async def request_slots(self, count: int) -> None:
+        """Tell the autoscaler how many slots its nodes have to have together.
+
+        Raises:
+            Exception: it was not told; to be tried again.
+        """
+        ...
+
+    async def end(self, node: str, deadline: float) -> bool:
+        """Have a node end once nothing is left on it, for good; False if it did not take that.
+
+        Args:
+            deadline: seconds since 1970, when what is left is moved by force.
+
+        Raises:
+            Exception: it was not told; to be tried again.
+        """
         ...
 
     async def trusts(self, node: str) -> bool:

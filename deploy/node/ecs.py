@@ -26,11 +26,13 @@ class Task:
     """A task, as far as a node has to know it.
 
     Args:
+        id: the last part of its ARN; "" if it is none of ECS.
         address: its own in the VPC; None if it has none.
         memory: bytes that the task may take; None if it has no bound of its own.
         labels: for the Ray node.
     """
 
+    id: str = ""
     address: str | None = None
     memory: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -50,8 +52,9 @@ async def task(environment: Mapping[str, str]) -> Task | None:
 
 def described(answer: Mapping[str, Any]) -> Task:
     """The task that a metadata endpoint (version 4) describes."""
+    identity = str(answer.get("TaskARN", "")).rpartition("/")[2]
     labels = {
-        "ecs-task": str(answer.get("TaskARN", "")).rpartition("/")[2],
+        "ecs-task": identity,
         "ecs-family": answer.get("Family"),
         "ecs-revision": answer.get("Revision"),
         "zone": answer.get("AvailabilityZone"),
@@ -64,6 +67,7 @@ def described(answer: Mapping[str, Any]) -> Task:
     ]
     limit = answer.get("Limits", {}).get("Memory")
     return Task(
+        id=identity,
         address=addresses[0] if addresses else None,
         memory=int(limit) * MIB if limit else None,
         labels={name: str(value) for name, value in labels.items() if value},

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from actors.registry import Registry
 from actors.settings import Settings
-from actors.store import Store
+from actors.store import Store, StoreUnavailable
+from deploy.autoscaler import config, ownership
 from deploy.node import door, ecs, health, machine, plan, protection
 from deploy.node.plan import Role
 from deploy.processes import Process, alive, command_line, descendants, end
@@ -75,8 +76,10 @@ class Node:
         (plan.directory(self._settings) / "ray_current_cluster").unlink(missing_ok=True)
         task = await ecs.task(os.environ) or ecs.Task()
         memory = min(task.memory or sys.maxsize, machine.memory())
-        arguments = plan.arguments(self._role, self._settings, task, memory)
+        autoscaling = config.write(self._settings) if self._role is Role.HEAD else None
+        arguments = plan.arguments(self._role, self._settings, task, memory, autoscaling)
         environment = plan.environment(self._role, self._settings, os.environ)
+        environment |= plan.identity(self._role, self._settings, task, os.environ)
         if self._role is Role.HEAD and self._settings.node.gcs_redis_url is None:
             log.warning("MALOTE_NODE_GCS_REDIS_URL is not set: the cluster will not survive its head")
         ray = await asyncio.create_subprocess_exec(
@@ -86,14 +89,17 @@ class Node:
             stdin=asyncio.subprocess.DEVNULL,
         )
         try:
-            return await self._watch(ray)
+            return await self._watch(ray, task)
         finally:
             noted.unlink(missing_ok=True)
             await asyncio.to_thread(_kill_everything)
             if self._store is not None:
                 await self._store.close()
+            # Who sees that the node has ended may stop its task now: that must not change the exit status.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    async def _watch(self, ray: asyncio.subprocess.Process) -> int:
+    async def _watch(self, ray: asyncio.subprocess.Process, task: ecs.Task) -> int:
         raylet = await self._started(ray)
         if raylet is None:
             return await ray.wait() or 1
@@ -102,12 +108,14 @@ class Node:
         if self._role is Role.HEAD:
             services["gcs"] = f"{raylet.address}:{self._settings.node.gcs_port}"
         health.write(self._settings.data_dir / "node.json", self._role, raylet.process, services)
-        beside = [asyncio.create_task(self._protect(raylet.node)), asyncio.create_task(self._gateway(raylet))]
+        elastic = bool(task.id) and self._role is Role.WORKER and "RAY_NODE_TYPE_NAME" in os.environ
+        keep = self._noted(task.id, raylet.node) if elastic else self._protect(raylet.node)
+        beside = [asyncio.create_task(keep), asyncio.create_task(self._gateway(raylet))]
         try:
             drained = await self._ended(ray, raylet)
         finally:
-            for task in beside:
-                task.cancel()
+            for one in beside:
+                one.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
         if not drained:
             return 1
@@ -171,6 +179,24 @@ class Node:
         finally:
             door_open.cancel()
             await asyncio.gather(door_open, return_exceptions=True)
+
+    async def _noted(self, task: str, node: str) -> None:
+        """Have it noted which node this task is, for the autoscaler to know what it owns."""
+        if self._store is None:
+            log.warning("MALOTE_REDIS_URL is not set: the autoscaler cannot know what the node owns")
+            return
+        while True:
+            try:
+                await ownership.note(self._store, task, node)
+                break
+            except StoreUnavailable as error:
+                log.warning("not noted which node this task is: %s", error)
+                await asyncio.sleep(self._settings.node.protection_look)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with contextlib.suppress(StoreUnavailable):
+                await ownership.forget(self._store, task)
 
     async def _protect(self, node: str) -> None:
         agent = os.environ.get(ecs.AGENT)

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from actors.settings import NodeSettings, Settings
+from deploy.engine import BUILT
 from deploy.errors import CommandError, Exit
 from deploy.node.ecs import Task
 from deploy.ray_local import OBJECT_STORE_BYTES
@@ -18,6 +19,9 @@ INSTANCE_SLOT = "instance_slot"
 
 RAY_MARGIN = 10.0
 """Seconds of the stop time-out that are left for ending processes once Ray has stopped draining."""
+
+START_PATIENCE = 900
+"""Seconds after which the autoscaler gives up a task that has not become a node."""
 
 PORTS = (
     "--node-manager-port",
@@ -51,11 +55,14 @@ def slots(role: Role, settings: NodeSettings, memory: int) -> int:
     return max(0, (memory - settings.reserved_memory) // settings.instance_memory)
 
 
-def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[str]:
+def arguments(
+    role: Role, settings: Settings, task: Task, memory: int, autoscaling: Path | None = None
+) -> list[str]:
     """What follows ``ray start``.
 
     Args:
         memory: bytes that the node has.
+        autoscaling: what a head's autoscaler is to read, if it is to run one.
 
     Raises:
         CommandError: a worker does not know where its head is.
@@ -89,6 +96,8 @@ def arguments(role: Role, settings: Settings, task: Task, memory: int) -> list[s
             "--dashboard-host": node.dashboard_host,
             "--dashboard-port": str(node.dashboard_port),
         }
+        if autoscaling is not None:
+            options["--autoscaling-config"] = str(autoscaling)
         if redis := _gcs_redis(node):
             if redis.username:
                 options["--redis-username"] = unquote(redis.username)
@@ -109,6 +118,7 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         CommandError: there is no token that lets nodes and jobs into the cluster.
     """
     node = settings.node
+    engine = BUILT / ("malote-engine-lab" if settings.lab.directory else "malote-engine")
     if not given.get("RAY_AUTH_TOKEN") and not given.get("RAY_AUTH_TOKEN_PATH"):
         raise CommandError(
             "the cluster needs a token",
@@ -122,6 +132,9 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(node.gcs_patience),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(node.stop_timeout - RAY_MARGIN),
     }
+    if settings.engine is None and engine.is_file():
+        # A job brings its code, but no engine: that is the node's.
+        found["MALOTE_ENGINE"] = str(engine)
     if node.tls_cert is not None:
         found |= {
             "RAY_USE_TLS": "1",
@@ -136,6 +149,27 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         if redis.password:
             found["RAY_REDIS_PASSWORD"] = unquote(redis.password)
     return found
+
+
+def identity(role: Role, settings: Settings, task: Task, given: Mapping[str, str]) -> dict[str, str]:
+    """What the node's environment has to tell the autoscaler: who it is, of which type.
+
+    A worker that the autoscaler did not start says nothing, and is left alone by it.
+    """
+    if role is Role.HEAD and settings.node.autoscaling is not None:
+        found = {
+            # Its first version has Ray end a node that is too many without draining it.
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_AUTOSCALER_RECONCILE_ALLOCATE_STATUS_TIMEOUT_S": str(START_PATIENCE),
+            "RAY_CLOUD_INSTANCE_ID": task.id or "head",
+            "RAY_NODE_TYPE_NAME": Role.HEAD.value,
+        }
+    elif task.id and "RAY_NODE_TYPE_NAME" in given:
+        found = {"RAY_CLOUD_INSTANCE_ID": task.id}
+    else:
+        return {}
+    # Who starts nodes by Ray's own means has said it already.
+    return {name: value for name, value in found.items() if name not in given}
 
 
 def _gcs_redis(node: NodeSettings) -> SplitResult | None:

@@ -1,7 +1,8 @@
 """Scale-in protection: held while the node owns instances, let go when it is empty.
 
 ECS spares a protected task when it scales in and when it deploys. It does not spare it from Spot reclaims,
-retirement or StopTask: those come as SIGTERM, which has the node drained.
+retirement or StopTask: those come as SIGTERM, which has the node drained. Tasks of no service, as the
+autoscaler runs them, cannot be protected: nobody but the autoscaler ends those (`deploy.autoscaler`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
@@ -45,18 +47,24 @@ def decide(owned: int | None, held_since: float | None, lifetime: float, now: fl
     return Step.NOTHING
 
 
-async def owned(registry: Registry, node: str) -> int | None:
-    """How many instances a node owns by the registry; None while Redis is away."""
+async def owners(registry: Registry) -> Counter[str] | None:
+    """How many instances each node owns by the registry; None while Redis is away."""
     try:
         ids = [record.id for record in await registry.list()]
-        count = 0
+        count: Counter[str] = Counter()
         for first in range(0, len(ids), AT_A_TIME):
-            owners = await asyncio.gather(*map(registry.owner, ids[first : first + AT_A_TIME]))
-            count += sum(owner is not None and owner.node == node for owner in owners)
+            found = await asyncio.gather(*map(registry.owner, ids[first : first + AT_A_TIME]))
+            count.update(owner.node for owner in found if owner is not None)
     except StoreUnavailable as error:
-        log.warning("what this node owns is not known now: %s", error)
+        log.warning("what nodes own is not known now: %s", error)
         return None
     return count
+
+
+async def owned(registry: Registry, node: str) -> int | None:
+    """How many instances a node owns by the registry; None while Redis is away."""
+    found = await owners(registry)
+    return None if found is None else found[node]
 
 
 async def keep(

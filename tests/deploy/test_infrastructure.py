@@ -17,7 +17,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from actors.settings import Settings
+from actors.supervisor.elastic import WORKER
+from deploy.autoscaler.config import completed
+from deploy.autoscaler.tasks import NODE_TYPE_TAG
+from deploy.errors import CommandError
 from deploy.reference import settings_of
+from tests.autoscaler.files import CLUSTER_FILE
 from tests.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +103,44 @@ def test_secrets_are_given_by_reference_only(compose: dict[str, Any]) -> None:
         assert not set(service.get("environment", {})) & SECRET
 
 
+def statements(role: str) -> list[dict[str, Any]]:
+    policies = resources("cluster", "AWS::IAM::Role")[role].get("Policies", [])
+    return [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+
+
+def test_the_head_alone_may_run_tasks_and_stops_only_those_that_it_ran() -> None:
+    (task,) = resources("node", "AWS::ECS::TaskDefinition").values()
+    assert [str(one).count("HeadRole") for one in task["TaskRoleArn"]["If"]] == [0, 1, 0]
+    assert not statements("NodeRole")
+    allowed = {action: one for one in statements("HeadRole") for action in listed(one["Action"])}
+    assert set(allowed) == {
+        *("ecs:RunTask", "ecs:TagResource", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask"),
+        "iam:PassRole",
+    }
+    tag = {f"aws:ResourceTag/{NODE_TYPE_TAG}": WORKER}
+    assert allowed["ecs:StopTask"]["Condition"]["StringEquals"] == tag
+    assert all("Condition" in one for action, one in allowed.items() if action != "ecs:DescribeTasks")
+    assert "${Workers}:*" in allowed["ecs:RunTask"]["Resource"]["Sub"]
+    assert len(allowed["iam:PassRole"]["Resource"]) == 2
+
+
+def listed(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+def test_the_head_is_told_all_that_its_autoscaler_needs() -> None:
+    told = names(next(one for one in containers() if one["Name"] == "node")["Environment"])
+    with pytest.raises(CommandError) as lacking:
+        completed(CLUSTER_FILE, Settings())
+    needed = set(re.findall(r"MALOTE_(?:ELASTIC|ECS)_[A-Z_]+", lacking.value.remedy))
+    assert len(needed) == 5
+    assert needed <= told
+    copied = re.search(r"^COPY ray-cluster.yaml (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    assert copied is not None
+    assert copied[1] in (ROOT / "deploy" / "ecs" / "node.yaml").read_text()
+    assert "!ray-cluster.yaml" in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+
+
 def test_there_are_never_two_heads() -> None:
     service = resources("node", "AWS::ECS::Service")["Service"]
     assert service["DesiredCount"]["If"][:2] == ["IsHead", 1]
@@ -158,7 +201,7 @@ def test_the_image_has_versions_that_malote_allows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (DOCKER / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    for text in project["dependencies"]:
+    for text in [*project["dependencies"], *project["optional-dependencies"]["ecs"]]:
         needed = Requirement(text)
         version = pinned[canonicalize_name(needed.name)]
         assert needed.specifier.contains(version), f"{text}: the image has {version}"

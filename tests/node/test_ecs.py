@@ -22,6 +22,7 @@ async def test_a_task_knows_its_address_memory_and_labels() -> None:
     async with Agent() as agent:
         found = await ecs.task(agent.environment)
     assert found == ecs.Task(
+        id="158d1c8083dd49d6b527399fd6414f5c",
         address="127.0.0.3",
         memory=4 * 1024**3,
         labels={

@@ -93,6 +93,11 @@ CASES = {
         {'malote_instances{state="connected"}': "91x300", "malote_instance_slots": "100x300"},
         {'malote_instances{state="connected"}': "89x300", "malote_instance_slots": "100x300"},
     ),
+    "MaloteSlotsMissing": Case(
+        660,
+        {"malote_instance_slots_wanted": "41x300", "malote_instance_slots": "40x300"},
+        {"malote_instance_slots_wanted": "40x300", "malote_instance_slots": "40x300"},
+    ),
     "MaloteQueryTimeouts": growing('malote_timeouts_total{place="query"}', 150, "0x8 4x200", ONCE),
     "MaloteContactsNotAsked": gauge("malote_contact_breakers_open", 90, 1, 0),
     "MaloteQueriesPileUp": gauge("malote_queries_open", 90, 51, 49),
@@ -118,6 +123,7 @@ CASES = {
         },
     ),
     "MaloteHandoffFailed": growing('malote_handoffs_total{outcome="lost"}', 150, ONCE, NEVER),
+    "MaloteRolloutRolledBack": gauge("malote_rollout_rolled_back", 15, 1, 0),
     "MaloteHandoffsSlow": Case(
         300,
         histogram("malote_handoff_seconds", below=150, grows=1),

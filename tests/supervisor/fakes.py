@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from actors.cluster import Node, Order
+from actors.cluster import NODE_GROUP, Node, Order
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceRecord, Registry
 from actors.store import StaleEpoch, Store
@@ -25,6 +25,7 @@ class MemoryWorker:
     epoch: int
     cluster: MemoryCluster
     instance_id: str = ""
+    code: str = ""
     records: list[InstanceRecord] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     started: int = 0
@@ -58,6 +59,9 @@ class MemoryWorker:
 
     async def where(self) -> str:
         return self.node
+
+    async def version(self) -> str:
+        return self.code
 
     async def start(self) -> None:
         await self._called("start")
@@ -143,6 +147,8 @@ class MemoryCluster:
         self.forgotten: list[str] = []
         self.slots = {"node-1": 100}
         self.ray_drains: set[str] = set()
+        self.groups: dict[str, str] = {}
+        self.requested: list[int] = []
         self.broken_nodes: set[str] = set()
         self.trusted = {"node-1", "node-2", "node-3"}
         self.deaf: set[str] = set()
@@ -163,9 +169,20 @@ class MemoryCluster:
     async def nodes(self) -> list[Node]:
         self.looks += 1
         return [
-            Node(node, "127.0.0.1", True, slots, {}, draining=node in self.ray_drains)
+            Node(
+                *(node, "127.0.0.1", True, slots),
+                {NODE_GROUP: self.groups[node]} if node in self.groups else {},
+                draining=node in self.ray_drains,
+            )
             for node, slots in self.slots.items()
         ]
+
+    async def request_slots(self, count: int) -> None:
+        self.requested.append(count)
+
+    async def end(self, node: str, deadline: float) -> bool:
+        self.ray_drains.add(node)
+        return True
 
     async def trusts(self, node: str) -> bool:
         return node in self.trusted
