@@ -28,7 +28,8 @@ class MediaServer:
 
     def add_to(self, app: web.Application) -> None:
         """Add its routes."""
-        app.router.add_post("/mms/{kind}/{token}", self._upload)
+        for prefix in ("mms", "newsletter"):
+            app.router.add_post(f"/{prefix}/{{kind}}/{{token}}", self._upload)
         app.router.add_delete("/mms/{kind}/{token}", self._remove)
         app.router.add_get(f"{PATH}/{{name}}", self._download, allow_head=False)
 
@@ -50,7 +51,10 @@ class MediaServer:
                 raise web.HTTPBadRequest(text="the file is not what its token says")
             blob = media.keep(draft, request.match_info["kind"], phone, number)
         url = f"https://{self._board.address}{blob.direct_path}"
-        return web.json_response({"url": url, "direct_path": blob.direct_path})
+        told = {"url": url, "direct_path": blob.direct_path}
+        if blob.kind.startswith("newsletter-"):
+            told["handle"] = f"handle-{blob.name}"
+        return web.json_response(told)
 
     async def _remove(self, request: web.Request) -> web.Response:
         # A device may remove what its own account has uploaded: a part of the history that it has read.

@@ -35,6 +35,7 @@ class Composed:
     message: wa.Message
     target: KnownMessage | None
     media_id: str | None = None
+    media_handle: str = ""
 
     def shown(self) -> dict[str, Any]:
         """What events tell of it."""
@@ -113,4 +114,6 @@ class Composer:
             target=target,
             media=media,
         )
-        return Composed(content, compose(content, facts), target, message.file.id if message.file else None)
+        composed = compose(content, facts)
+        media_id = message.file.id if message.file else None
+        return Composed(content, composed, target, media_id, media.handle if media else "")

@@ -217,7 +217,8 @@ class Sender:
             return await self._connection().vote(
                 to, content.message_id, content.options, message.id, sender=author
             )
-        return await self._connection().send(to, message.id, composed.message.SerializeToString())
+        body = composed.message.SerializeToString()
+        return await self._connection().send(to, message.id, body, media_handle=composed.media_handle)
 
     # ---- before it is sent ----
 

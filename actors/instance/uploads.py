@@ -14,6 +14,7 @@ from actors.media.errors import Code, MediaError
 from actors.media.store import MediaStore
 from actors.messages.compose_media import Uploaded
 from actors.messages.files import MessageFile, Upload
+from actors.messages.recipients import is_newsletter
 from actors.messages.rules import Unsendable
 from actors.settings import MediaSettings
 
@@ -106,13 +107,13 @@ class Uploads:
         return upload
 
     async def _upload(self, message: QueuedMessage, file: MessageFile) -> Upload:
-        kind = KINDS[message.request.content.type]
+        kind, plain = KINDS[message.request.content.type], is_newsletter(message.request.to)
         try:
             async with (
                 self._files.local(self._outbox.mailbox.instance_id, file.id) as path,
                 asyncio.timeout(self._settings.upload_timeout),
             ):
-                result = await self._connection().upload(path.absolute(), kind)
+                result = await self._connection().upload(path.absolute(), kind, plain=plain)
         except MediaError as error:
             if error.code is not Code.NOT_FOUND:
                 raise

@@ -18,6 +18,7 @@ class Uploaded:
         seconds: of sound and videos.
         waveform: of a voice note: 64 loudnesses, 0 to 100.
         thumbnail: a small JPEG; of a sticker, a PNG.
+        handle: of one that is not encrypted, as in newsletters: it goes with the message, not in it.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Uploaded:
     file_name: str | None = None
     pages: int | None = None
     animated: bool = False
+    handle: str = ""
 
 
 class NoMedia(Exception):
@@ -54,10 +56,10 @@ def compose_media(
     place: dict[str, Any] = {
         "url": file.url,
         "direct_path": file.direct_path,
-        "media_key": file.media_key,
-        "media_key_timestamp": made_at_ms // 1000,
+        "media_key": file.media_key or None,
+        "media_key_timestamp": made_at_ms // 1000 if file.media_key else None,
         "file_sha256": file.file_sha256,
-        "file_enc_sha256": file.file_enc_sha256,
+        "file_enc_sha256": file.file_enc_sha256 or None,
         "file_length": file.file_length,
         "mimetype": file.mime_type,
         "context_info": context,

@@ -161,6 +161,7 @@ class Image(Captioned):
     """A picture."""
 
     fits_status = True
+    fits_newsletter = True
     type: Literal["image"] = "image"
     view_once: bool = Field(False, description="It can be opened once")
 
@@ -169,6 +170,7 @@ class Video(Captioned):
     """A video."""
 
     fits_status = True
+    fits_newsletter = True
     type: Literal["video"] = "video"
     view_once: bool = Field(False, description="It can be opened once")
 
@@ -177,6 +179,7 @@ class Gif(Captioned):
     """A short video without sound that plays over and over."""
 
     fits_status = True
+    fits_newsletter = True
     type: Literal["gif"] = "gif"
 
 
@@ -190,6 +193,7 @@ class Voice(MediaMessage):
     """A voice note."""
 
     fits_status = True
+    fits_newsletter = True
     type: Literal["voice"] = "voice"
     view_once: bool = Field(False, description="It can be played once")
 
@@ -204,6 +208,7 @@ class Document(Captioned):
 class Sticker(MediaMessage):
     """A sticker."""
 
+    fits_newsletter = True
     type: Literal["sticker"] = "sticker"
 
 

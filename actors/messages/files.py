@@ -50,6 +50,7 @@ class Upload(_Kept):
 
     Args:
         at: when it was uploaded, seconds since 1970.
+        handle: of one that is not encrypted, and has no key.
     """
 
     url: str
@@ -59,6 +60,7 @@ class Upload(_Kept):
     file_enc_sha256: bytes
     file_length: int
     at: float
+    handle: str = ""
 
     @classmethod
     def of(cls, result: pb.UploadResult, at: float) -> Upload:
@@ -71,6 +73,7 @@ class Upload(_Kept):
             file_enc_sha256=result.file_enc_sha256,
             file_length=result.file_length,
             at=at,
+            handle=result.handle,
         )
 
     def described(self, file: MessageFile) -> Uploaded:
@@ -90,4 +93,5 @@ class Upload(_Kept):
             thumbnail=file.thumbnail,
             file_name=file.file_name,
             animated=file.animated,
+            handle=self.handle,
         )

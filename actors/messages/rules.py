@@ -76,8 +76,16 @@ def check_destination(content: Content, to: str) -> None:
         raise Unsendable(
             "not_for_status", "A status is a text, an image, a video, a gif or a voice note.", "type"
         )
-    if is_newsletter(to) and not content.fits_newsletter:
-        raise Unsendable("not_for_newsletter", "Only texts can be sent to a newsletter.", "type")
+    if not is_newsletter(to):
+        return
+    if not content.fits_newsletter:
+        raise Unsendable(
+            "not_for_newsletter",
+            "In a newsletter stand texts, images, videos, gifs, voice notes and stickers.",
+            "type",
+        )
+    if getattr(content, "view_once", False):
+        raise Unsendable("not_for_newsletter", "Nothing in a newsletter can be seen once only.", "view_once")
 
 
 def check(

@@ -1585,9 +1585,10 @@ func (*Logout) Descriptor() ([]byte, []int) {
 
 type Send struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	To            string                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`                                // JID (user, group, LID) without device part
-	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"` // the caller's; sending again under the same id is safe
-	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`                      // a serialized waE2E.Message
+	To            string                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`                                      // JID (user, group, LID) without device part
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`       // the caller's; sending again under the same id is safe
+	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`                            // a serialized waE2E.Message
+	MediaHandle   string                 `protobuf:"bytes,4,opt,name=media_handle,json=mediaHandle,proto3" json:"media_handle,omitempty"` // of a file in a newsletter: as the upload gave it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1641,6 +1642,13 @@ func (x *Send) GetMessage() []byte {
 		return x.Message
 	}
 	return nil
+}
+
+func (x *Send) GetMediaHandle() string {
+	if x != nil {
+		return x.MediaHandle
+	}
+	return ""
 }
 
 type SendResult struct {
@@ -2640,6 +2648,7 @@ type Upload struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // of a file on this machine, not encrypted
 	Kind          MediaKind              `protobuf:"varint,2,opt,name=kind,proto3,enum=malote.engine.v1.MediaKind" json:"kind,omitempty"`
+	Plain         bool                   `protobuf:"varint,3,opt,name=plain,proto3" json:"plain,omitempty"` // without encrypting it, as newsletters want it: no key, and a handle for the send
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2688,6 +2697,13 @@ func (x *Upload) GetKind() MediaKind {
 	return MediaKind_MEDIA_UNKNOWN
 }
 
+func (x *Upload) GetPlain() bool {
+	if x != nil {
+		return x.Plain
+	}
+	return false
+}
+
 type UploadResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
@@ -2696,6 +2712,7 @@ type UploadResult struct {
 	FileSha256    []byte                 `protobuf:"bytes,4,opt,name=file_sha256,json=fileSha256,proto3" json:"file_sha256,omitempty"` // of the plain file
 	FileEncSha256 []byte                 `protobuf:"bytes,5,opt,name=file_enc_sha256,json=fileEncSha256,proto3" json:"file_enc_sha256,omitempty"`
 	FileLength    uint64                 `protobuf:"varint,6,opt,name=file_length,json=fileLength,proto3" json:"file_length,omitempty"` // of the plain file, in bytes
+	Handle        string                 `protobuf:"bytes,7,opt,name=handle,proto3" json:"handle,omitempty"`                            // of one that is not encrypted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2770,6 +2787,13 @@ func (x *UploadResult) GetFileLength() uint64 {
 		return x.FileLength
 	}
 	return 0
+}
+
+func (x *UploadResult) GetHandle() string {
+	if x != nil {
+		return x.Handle
+	}
+	return ""
 }
 
 // Download a file and decrypt it into `path`, which is created, and is removed again if this fails.
@@ -8075,12 +8099,13 @@ const file_engine_proto_rawDesc = "" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\"%\n" +
 	"\x0fPairPhoneResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\"\b\n" +
-	"\x06Logout\"O\n" +
+	"\x06Logout\"r\n" +
 	"\x04Send\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\fR\amessage\"w\n" +
+	"\amessage\x18\x03 \x01(\fR\amessage\x12!\n" +
+	"\fmedia_handle\x18\x04 \x01(\tR\vmediaHandle\"w\n" +
 	"\n" +
 	"SendResult\x12!\n" +
 	"\ftimestamp_ms\x18\x01 \x01(\x03R\vtimestampMs\x12\x16\n" +
@@ -8177,10 +8202,11 @@ const file_engine_proto_rawDesc = "" +
 	"\x05count\x18\x05 \x01(\rR\x05count\"%\n" +
 	"\x04Ping\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"M\n" +
+	"timeout_ms\x18\x01 \x01(\rR\ttimeoutMs\"c\n" +
 	"\x06Upload\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12/\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x1b.malote.engine.v1.MediaKindR\x04kind\"\xc8\x01\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1b.malote.engine.v1.MediaKindR\x04kind\x12\x14\n" +
+	"\x05plain\x18\x03 \x01(\bR\x05plain\"\xe0\x01\n" +
 	"\fUploadResult\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1f\n" +
 	"\vdirect_path\x18\x02 \x01(\tR\n" +
@@ -8190,7 +8216,8 @@ const file_engine_proto_rawDesc = "" +
 	"fileSha256\x12&\n" +
 	"\x0ffile_enc_sha256\x18\x05 \x01(\fR\rfileEncSha256\x12\x1f\n" +
 	"\vfile_length\x18\x06 \x01(\x04R\n" +
-	"fileLength\"\xaa\x02\n" +
+	"fileLength\x12\x16\n" +
+	"\x06handle\x18\a \x01(\tR\x06handle\"\xaa\x02\n" +
 	"\n" +
 	"FetchMedia\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1f\n" +

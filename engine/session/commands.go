@@ -60,11 +60,13 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
-	return s.deliver(ctx, to, &message, command.MessageId)
+	return s.deliver(ctx, to, &message, whatsmeow.SendRequestExtra{ID: command.MessageId, MediaHandle: command.MediaHandle})
 }
 
-func (s *Session) deliver(ctx context.Context, to types.JID, message *waE2E.Message, id string) (*pb.SendResult, error) {
-	sent, err := s.encryptAndSend(ctx, to, message, whatsmeow.SendRequestExtra{ID: id})
+func (s *Session) deliver(
+	ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra,
+) (*pb.SendResult, error) {
+	sent, err := s.encryptAndSend(ctx, to, message, extra)
 	if err != nil {
 		return nil, err
 	}

@@ -46,12 +46,16 @@ func (s *Session) Upload(ctx context.Context, command *pb.Upload) (*pb.UploadRes
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	sent, err := s.upload(ctx, plain, kind)
+	upload := s.upload
+	if command.Plain {
+		upload = s.uploadPlain
+	}
+	sent, err := upload(ctx, plain, kind)
 	if code := uploadCode(err); code == http.StatusUnauthorized || code == http.StatusForbidden {
 		// whatsmeow keeps the permission to upload for as long as WhatsApp said; it may be taken back before that.
 		//lint:ignore SA1019 there is no other way to ask for a new permission
 		if _, err = s.client.DangerousInternals().RefreshMediaConn(ctx, true); err == nil {
-			sent, err = s.upload(ctx, plain, kind)
+			sent, err = upload(ctx, plain, kind)
 		}
 	}
 	if err != nil {
@@ -63,7 +67,17 @@ func (s *Session) Upload(ctx context.Context, command *pb.Upload) (*pb.UploadRes
 	return &pb.UploadResult{
 		Url: sent.URL, DirectPath: sent.DirectPath, MediaKey: sent.MediaKey,
 		FileSha256: sent.FileSHA256, FileEncSha256: sent.FileEncSHA256, FileLength: sent.FileLength,
+		Handle: sent.Handle,
 	}, nil
+}
+
+func (s *Session) uploadPlain(
+	ctx context.Context, plain *os.File, kind whatsmeow.MediaType,
+) (sent whatsmeow.UploadResponse, err error) {
+	if _, err := plain.Seek(0, io.SeekStart); err != nil {
+		return sent, err
+	}
+	return s.client.UploadNewsletterReader(ctx, plain, kind)
 }
 
 func (s *Session) upload(

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 
 	pb "malote.dev/engine/protocol"
@@ -40,7 +41,7 @@ func (s *Session) vote(command *pb.Vote) (*pb.SendResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.deliver(ctx, chat, message, command.MessageId)
+	return s.deliver(ctx, chat, message, whatsmeow.SendRequestExtra{ID: command.MessageId})
 }
 
 // poll says where a poll is and who sent it, under the identity whose key it was encrypted for: a vote under the other

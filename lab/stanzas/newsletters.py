@@ -165,6 +165,13 @@ def _described(one: Newsletter, viewer: Account | None) -> dict[str, Any]:
 # ---- what is written ------------------------------------------------------------------------------------
 
 
+def _has_file(board: Switchboard, message: Node, body: Node) -> bool:
+    """A file is named by the handle that its upload gave; what is no file needs none."""
+    if not body.text("mediatype") or body.text("mediatype") == "url":
+        return True
+    return board.media.find(message.text("media_id").removeprefix("handle-")) is not None
+
+
 def handle(connection: Connection, device: Device, message: Node) -> None:
     """Put a message of the owner's into the queues of all who read the newsletter, then acknowledge it."""
     board, to, id_ = connection.board, message.jid("to"), message.text("id")
@@ -177,7 +184,7 @@ def handle(connection: Connection, device: Device, message: Node) -> None:
         error = _NOT_FOUND
     elif found.role(device.account) != "OWNER":
         error = _FORBIDDEN
-    elif not id_ or body is None:
+    elif not id_ or body is None or not _has_file(board, message, body):
         error = _BAD_REQUEST
     if error or found is None:
         connection.post(node("ack", {**ack, "error": error}))

@@ -40,7 +40,7 @@ class Desk:
         """What a POST with this file does."""
         media = await self.files.put(self.one.id, source, mime_type="application/octet-stream")
         request = SendRequest.model_validate(
-            {"to": f"{FRIEND}@s.whatsapp.net", "type": kind, "media": {"id": media.id}, **members}
+            {"to": f"{FRIEND}@s.whatsapp.net", "type": kind, "media": {"id": media.id}} | members
         )
         taken = await self.intake.take(self.one.id, request.content)  # type: ignore[arg-type]
         message_id, _ = await self.one.outbox.enqueue(request, file=taken.file)

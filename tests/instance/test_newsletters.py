@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.events import EventType
+from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection import whatsapp_pb2 as wa
+from actors.settings import Settings
+from lab.attachments import file_in
 from lab.network import Lab
-from tests.engine.device import Device
+from tests.engine.device import Device, refused
 from tests.instance.conftest import FRIEND, PHONE
 from tests.instance.http import Gateway
 from tests.instance.test_groups import friend as friend
 from tests.instance.test_groups import gateway as gateway
+from tests.instance.test_media_sent import Desk, source
 from tests.wait import until
 
 pytestmark = pytest.mark.engine
@@ -110,23 +115,53 @@ async def test_what_is_not_there_or_not_theirs(gateway: Gateway, friend: Device)
 
 @pytest.mark.kinds(receive="messages in newsletters")
 async def test_a_file_in_a_newsletter_is_fetched_although_it_has_no_key(
-    gateway: Gateway, friend: Device, lab: Lab
+    gateway: Gateway, friend: Device, tmp_path: Path
 ) -> None:
     made = await friend.engine.newsletters.create("Padaria", "")
     await gateway.good("PUT", f"newsletters/{made.jid}/follow")
-    plain = os.urandom(5_000)
-    with lab.board.media.draft() as draft:
-        draft.write(plain)
-        draft.digest()
-        blob = lab.board.media.keep(draft, "newsletter-image", FRIEND, 1)
+    plain, path = os.urandom(5_000), (tmp_path / "plain.jpg").absolute()
+    path.write_bytes(plain)
+    uploaded = await friend.engine.upload(path, "image", plain=True)
+    assert (uploaded.media_key, uploaded.file_sha256) == (b"", sha256(plain).digest())
     message = wa.Message()
     message.image_message.mimetype = "image/jpeg"
     message.image_message.caption = "fresh"
-    message.image_message.direct_path = blob.direct_path
-    message.image_message.file_sha256 = sha256(plain).digest()
+    message.image_message.direct_path = uploaded.direct_path
+    message.image_message.file_sha256 = uploaded.file_sha256
     message.image_message.file_length = len(plain)
-    await friend.engine.send(made.jid, "N1", message.SerializeToString())
+    body = message.SerializeToString()
+    assert (await refused(friend.engine.send(made.jid, "N0", body))).server_code == 400
+    await friend.engine.send(made.jid, "N1", body, media_handle=uploaded.handle)
     [ready] = await until(lambda: gateway.one.events(EventType.MEDIA_READY), what="the file")
     assert ready.data["message_id"] == "N1"
     parts = gateway.one.instance._files.read(gateway.one.id, ready.data["media"]["id"])
     assert b"".join([part async for part in parts]) == plain
+
+
+@pytest.mark.kinds(send="messages in newsletters")
+@pytest.mark.parametrize("kind", ["image", "voice", "sticker"])
+async def test_a_file_is_sent_to_a_newsletter_as_it_is(
+    gateway: Gateway, friend: Device, lab: Lab, settings: Settings, tmp_path: Path, kind: str
+) -> None:
+    made = await gateway.good("POST", "newsletters", {"name": "News"})
+    await friend.engine.newsletters.follow(made["id"], followed=True)
+    desk = Desk(gateway.one, settings, lab)
+    await gateway.one.instance.quiesce()
+    message_id = await desk.queue(kind, source(kind, tmp_path), to=made["id"])
+    whole = await desk.file(message_id)
+    gateway.one.instance.resume()
+    result = await desk.result(message_id)
+    await desk.intake.close()
+    assert result.status != "failed", result.result
+
+    def arrived() -> pb.Message | None:
+        found = (event for event in friend.raw if isinstance(event, pb.Message))
+        return next((event for event in found if event.info.id == message_id), None)
+
+    message = await until(arrived, what="the message")
+    path = tmp_path / "fetched"
+    await friend.engine.fetch_media(path, **file_in(message.message))
+    assert path.read_bytes() == whole
+    body = {"to": made["id"], "type": "image", "media": {"id": "med_1"}, "view_once": True}
+    problem = await gateway.refused("invalid", "POST", "messages", body)
+    assert problem["code"] == "not_for_newsletter"

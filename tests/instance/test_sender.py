@@ -41,7 +41,9 @@ class Engine:
         self.upload_error: ConnectionError | None = None
         self.held: asyncio.Event | None = None
 
-    async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
+    async def send(
+        self, to: str, message_id: str, message: bytes, *, media_handle: str = ""
+    ) -> pb.SendResult:
         if self.error is not None:
             raise self.error
         self.done.append(("send", to, message_id, wa.Message.FromString(message)))
@@ -49,7 +51,7 @@ class Engine:
         identity = pb.Identity(jid=to, phone=number if server == "s.whatsapp.net" else "")
         return pb.SendResult(timestamp_ms=1_700_000_000_000, sender="999999:4@lid", chat=identity)
 
-    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
+    async def upload(self, path: Path, kind: str, *, plain: bool = False) -> pb.UploadResult:
         self.done.append(("upload", kind, await asyncio.to_thread(path.read_bytes)))
         if self.held is not None:
             await self.held.wait()

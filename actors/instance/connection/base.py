@@ -325,8 +325,14 @@ class Connection(Protocol):
         """Unlink the device and forget its session."""
         ...
 
-    async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
-        """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe."""
+    async def send(
+        self, to: str, message_id: str, message: bytes, *, media_handle: str = ""
+    ) -> pb.SendResult:
+        """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe.
+
+        Args:
+            media_handle: of its file, if that was uploaded plain.
+        """
         ...
 
     async def mark_read(
@@ -359,12 +365,13 @@ class Connection(Protocol):
         """The account's privacy settings."""
         ...
 
-    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
+    async def upload(self, path: Path, kind: str, *, plain: bool = False) -> pb.UploadResult:
         """Encrypt a file of this machine and upload it. Minutes may pass.
 
         Args:
             path: absolute.
             kind: ``image``, ``video``, ``audio``, ``document``, ``sticker`` or ``link_thumbnail``.
+            plain: do not encrypt it: it is for a newsletter.
         """
         ...
 

@@ -238,9 +238,11 @@ class EngineConnection:
         """Unlink the device and forget its session."""
         await self._ask(pb.ToEngine(logout=pb.Logout()), QUERY_TIMEOUT)
 
-    async def send(self, to: str, message_id: str, message: bytes) -> pb.SendResult:
+    async def send(
+        self, to: str, message_id: str, message: bytes, *, media_handle: str = ""
+    ) -> pb.SendResult:
         """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe."""
-        command = pb.Send(to=to, message_id=message_id, message=message)
+        command = pb.Send(to=to, message_id=message_id, message=message, media_handle=media_handle)
         return (await self._ask(pb.ToEngine(send=command), SEND_TIMEOUT)).send
 
     async def mark_read(
@@ -282,9 +284,9 @@ class EngineConnection:
         reply = await self._ask(pb.ToEngine(get_privacy=pb.GetPrivacy()), QUERY_TIMEOUT)
         return dict(reply.privacy.settings)
 
-    async def upload(self, path: Path, kind: str) -> pb.UploadResult:
-        """Encrypt a file of this machine and upload it."""
-        command = pb.Upload(path=str(path), kind=_media_kind(kind))
+    async def upload(self, path: Path, kind: str, *, plain: bool = False) -> pb.UploadResult:
+        """Encrypt a file of this machine, unless it shall stay plain, and upload it."""
+        command = pb.Upload(path=str(path), kind=_media_kind(kind), plain=plain)
         return (await self._call(pb.ToEngine(upload=command), MEDIA_TIMEOUT)).upload
 
     async def fetch_media(

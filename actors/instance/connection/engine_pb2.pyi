@@ -201,14 +201,16 @@ class Logout(_message.Message):
     def __init__(self) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("to", "message_id", "message")
+    __slots__ = ("to", "message_id", "message", "media_handle")
     TO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_HANDLE_FIELD_NUMBER: _ClassVar[int]
     to: str
     message_id: str
     message: bytes
-    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ...) -> None: ...
+    media_handle: str
+    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ..., media_handle: _Optional[str] = ...) -> None: ...
 
 class SendResult(_message.Message):
     __slots__ = ("timestamp_ms", "sender", "chat")
@@ -413,28 +415,32 @@ class Ping(_message.Message):
     def __init__(self, timeout_ms: _Optional[int] = ...) -> None: ...
 
 class Upload(_message.Message):
-    __slots__ = ("path", "kind")
+    __slots__ = ("path", "kind", "plain")
     PATH_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_FIELD_NUMBER: _ClassVar[int]
     path: str
     kind: MediaKind
-    def __init__(self, path: _Optional[str] = ..., kind: _Optional[_Union[MediaKind, str]] = ...) -> None: ...
+    plain: bool
+    def __init__(self, path: _Optional[str] = ..., kind: _Optional[_Union[MediaKind, str]] = ..., plain: _Optional[bool] = ...) -> None: ...
 
 class UploadResult(_message.Message):
-    __slots__ = ("url", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "file_length")
+    __slots__ = ("url", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "file_length", "handle")
     URL_FIELD_NUMBER: _ClassVar[int]
     DIRECT_PATH_FIELD_NUMBER: _ClassVar[int]
     MEDIA_KEY_FIELD_NUMBER: _ClassVar[int]
     FILE_SHA256_FIELD_NUMBER: _ClassVar[int]
     FILE_ENC_SHA256_FIELD_NUMBER: _ClassVar[int]
     FILE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
     url: str
     direct_path: str
     media_key: bytes
     file_sha256: bytes
     file_enc_sha256: bytes
     file_length: int
-    def __init__(self, url: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ...) -> None: ...
+    handle: str
+    def __init__(self, url: _Optional[str] = ..., direct_path: _Optional[str] = ..., media_key: _Optional[bytes] = ..., file_sha256: _Optional[bytes] = ..., file_enc_sha256: _Optional[bytes] = ..., file_length: _Optional[int] = ..., handle: _Optional[str] = ...) -> None: ...
 
 class FetchMedia(_message.Message):
     __slots__ = ("path", "direct_path", "media_key", "file_sha256", "file_enc_sha256", "kind", "max_bytes", "renewal")
