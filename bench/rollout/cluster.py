@@ -95,9 +95,7 @@ class Cluster:
             MALOTE_NODE_STOP_TIMEOUT=f"{STOP_TIMEOUT:.0f}",
         )
         self.head = await self.new_head()
-        # One after the other: each takes both processors for a while.
-        for _ in range(self._options.workers):
-            await self.add_worker()
+        await asyncio.gather(*(self.add_worker() for _ in range(self._options.workers)))
 
     async def stop(self) -> None:
         """End everything, at once."""

@@ -28,6 +28,7 @@ class Options:
         stages: what happens once everything is up and messages flow, in this order.
         canary_watch: seconds for which the roll-out watches its canary.
         absence: seconds for which the killed head is away.
+        afterwards: seconds after its return in which that can still do harm, and is watched.
         contacts: real clients that write to every instance.
         write_interval: seconds between two messages of one contact.
         send_interval: seconds between two messages that one instance sends.
@@ -40,6 +41,7 @@ class Options:
     stages: tuple[Stage, ...]
     canary_watch: float
     absence: float
+    afterwards: float
     contacts: int
     write_interval: float
     send_interval: float
@@ -62,6 +64,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--stages", type=_stages, default=tuple(Stage), help="what happens, in this order")
     add("--canary-watch", type=positive, default=20.0, help="seconds that a canary is watched")
     add("--absence", type=positive, default=20.0, help="seconds for which the killed head is away")
+    add("--afterwards", type=positive, default=15.0, help="seconds that its return is watched")
     add("--contacts", type=count, default=4, help="real clients that write to every instance")
     add("--write-interval", type=positive, default=0.4, help="seconds between two messages of a contact")
     add("--send-interval", type=positive, default=4.0, help="seconds between two messages of an instance")

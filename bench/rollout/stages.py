@@ -22,8 +22,6 @@ from tests.rollout.trees import GOOD, tree
 
 HEAD = "127.0.0.2"
 JOB_PATIENCE = 600.0
-AFTERWARDS = 15.0
-"""Seconds after the head's return in which its return can still do harm."""
 GRACE = 2.0
 """Seconds after the head's death in which a message that left before may still come."""
 
@@ -156,7 +154,7 @@ class Stages:
             await world.complete()
             back = time.monotonic() - began
             self._say(f"The head is back after {back:.1f} s.")
-            await asyncio.sleep(AFTERWARDS)
+            await asyncio.sleep(options.afterwards)
         change = compare(sights)
         self.absence = Absence(
             seconds=round(gone, 1),

@@ -20,7 +20,7 @@ async def test_a_day_of_deploys_loses_nothing_and_no_connection_with_the_head(tm
     result, _ = await bench(
         "bench.rollout",
         *("--instances", str(INSTANCES), "--contacts", "2", "--couriers", "2", "--absence", "8"),
-        *("--canary-watch", "3"),
+        *("--canary-watch", "2", "--afterwards", "5"),
         *("--write-interval", "0.3", "--send-interval", "1", "--keep", str(tmp_path / "kept")),
     )
     assert {name: result[name] for name in NOTHING} == dict.fromkeys(NOTHING, 0)
