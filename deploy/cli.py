@@ -235,7 +235,7 @@ def handoffs(
 )
 def rollout(
     action: Annotated[
-        Action, typer.Argument(help="Or `pause`, `resume`, `rollback` of one that goes on")
+        Action, typer.Argument(help="Or `pause`, `resume`, `rollback` of one that goes on; or `status`")
     ] = Action.START,
     canary: Annotated[int, typer.Option(min=0, help="Instances that go first")] = PLAN.canary,
     canary_watch: Annotated[

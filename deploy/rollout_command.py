@@ -26,6 +26,7 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ROLLBACK = "rollback"
+    STATUS = "status"
 
 
 def run_rollout(settings: Settings, action: Action, options: Sequence[str]) -> int:

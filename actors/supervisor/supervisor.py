@@ -32,6 +32,9 @@ from actors.supervisor.workers import Cluster, Ended
 
 log = logging.getLogger(__name__)
 
+BEAT = 5.0
+"""Least seconds for which a supervisor that said that it works is believed to."""
+
 
 class Supervisor:
     """Keeps every desired actor alive, exactly one owner per instance.
@@ -116,7 +119,7 @@ class Supervisor:
             # Instances are kept nonetheless. Who stands by hears no beat any more.
             log.exception("the roll-out cannot go on")
             return True
-        await self._offices.beat(self._version, self._settings.supervisor.standby_patience / 2)
+        await self._offices.beat(self._version, max(BEAT, 3 * self._settings.supervisor.reconcile))
         return True
 
     async def _lead(self) -> None:

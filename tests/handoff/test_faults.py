@@ -24,13 +24,17 @@ pytestmark = [
 ]
 
 SECOND_SUPERVISOR = """
+import time
 import ray
 from actors.settings import Settings
 from actors.supervisor.actor import SupervisorActor
 settings = Settings()
 ray.init(address=settings.ray_address, namespace=settings.namespace, log_to_driver=False)
 options = SupervisorActor.options(name="by-mistake", namespace=settings.namespace, lifetime="detached")
-print(ray.get(options.remote(settings).ping.remote(), timeout=60))
+second = options.remote(settings)
+while (said := ray.get(second.ping.remote(), timeout=60)) == "standby":
+    time.sleep(0.05)
+print(said)
 """
 
 

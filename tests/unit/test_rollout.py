@@ -187,7 +187,7 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestWorld.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 def run(rollout: Rollout, instances: dict[str, Sight], **seen: object) -> tuple[Rollout, Orders]:
@@ -279,3 +279,34 @@ def test_a_courier_that_does_not_come_up_turns_it_round() -> None:
         Phase.ROLLING_BACK,
         "a courier does not come up: it crashes",
     )
+
+
+def test_one_that_moves_is_not_told_again_however_long_that_takes() -> None:
+    seen = {"a": replace(OLD, moving=True), "b": OLD}
+    rollout, orders = decide(moved_canary(), Seen(seen), 100.0 + 10 * RETRY)
+    assert (rollout.phase, orders) == (Phase.CANARY, Orders())
+
+
+def test_one_that_failed_within_the_budget_does_not_hold_up_the_end() -> None:
+    rollout, orders = run(begun(budget=1).change(phase=Phase.MOVING), {"a": OLD})
+    for number in range(1, TRIES + 1):
+        assert (rollout.phase, orders.move) == (Phase.MOVING, ("a",))
+        seen = Seen({"a": replace(OLD, trouble="kept")})
+        rollout, orders = decide(rollout, seen, 100.0 + number * RETRY)
+    assert (rollout.phase, rollout.failed) == (Phase.DONE, {"a": "kept"})
+
+
+@pytest.mark.parametrize(
+    ("rollout", "sight", "end"),
+    [
+        (begun().change(phase=Phase.MOVING), replace(OLD, ready=False), Phase.DONE),
+        (begun().turned("asked"), replace(NEW, ready=False), Phase.ROLLED_BACK),
+    ],
+)
+def test_one_that_finds_no_room_to_live_does_not_hold_up_the_end(
+    rollout: Rollout, sight: Sight, end: Phase
+) -> None:
+    before = rollout.phase
+    rollout, orders = run(rollout, {"a": sight})
+    assert (rollout.phase, orders) == (before, Orders())
+    assert decide(rollout, Seen({"a": sight}), 100.0 + SETTLE)[0].phase is end
