@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from actors.messages.content import MessageId
 from api import problems as p
 from api.chats import CALL_PROBLEMS, SETTING_PROBLEMS
 from api.routing import Answer, Call, Reply, Routes
+
+_ID: TypeAdapter[str] = TypeAdapter(MessageId)
 
 routes = Routes("Known messages", "Star a message; have its file fetched.")
 
@@ -20,7 +23,7 @@ routes = Routes("Known messages", "Star a message; have its file fetched.")
 )
 async def star(call: Call[None, None]) -> None:
     """Nobody else sees it. Any message that the instance received or sent of late can have one."""
-    await call.services.calls.ask(call.instance_id, "chats", "star", call.path("message_id"), True)
+    await call.services.calls.ask(call.instance_id, "chats", "star", _message(call), True)
 
 
 @routes.add(
@@ -32,7 +35,7 @@ async def star(call: Call[None, None]) -> None:
 )
 async def unstar(call: Call[None, None]) -> None:
     """Again is harmless."""
-    await call.services.calls.ask(call.instance_id, "chats", "star", call.path("message_id"), False)
+    await call.services.calls.ask(call.instance_id, "chats", "star", _message(call), False)
 
 
 class FileAsked(BaseModel):
@@ -54,5 +57,17 @@ async def fetch_file(call: Call[None, None]) -> Reply:
     WhatsApp keeps files for some weeks. What it has no longer, the account's phone is asked to upload again.
     If that does not, or the file is too large, `media.failed` says so.
     """
-    found = await call.services.calls.ask(call.instance_id, "files", "fetch", call.path("message_id"))
+    found = await call.services.calls.ask(call.instance_id, "files", "fetch", _message(call))
     return Reply(FileAsked.model_validate(found), 202)
+
+
+def _message(call: Call[None, None]) -> str:
+    """The id in the path.
+
+    Raises:
+        Problem: no message can have such an id.
+    """
+    try:
+        return _ID.validate_python(call.path("message_id"))
+    except ValidationError as error:
+        raise p.not_found("such message") from error

@@ -26,30 +26,30 @@ WITH_PARTS = [
 ]
 
 
+BROKEN = [
+    (b'{"a": 1, "a": 2}', "'a' is given twice"),
+    (b'{"a": {"b": [{"c": 1, "c": 1}]}}', "'c' is given twice"),
+    (b'{"a": 1e400}', "too large"),
+    (b'{"a": -Infinity}', "not JSON"),
+    (b'{"a": ' + b"9" * 5_000 + b"}", "out of range"),
+    (b'{"a": "\x00"}', "control character"),
+    (b'{"a": "\xc3\x28"}', "not JSON"),
+    (b"\xef\xbb\xbf{}", "not JSON"),
+    (b'{"a":' * 10_000, "recursion limit"),
+    (b"{} {}", "trailing"),
+    (b"{'a': 1}", "not JSON"),
+    (json.dumps({"a": "x"}).encode("utf-16"), "not JSON"),
+]
+PARTS = ["%00", "a%00b", "%ff%fe", "%zz", "%2e%2e", "%2f", "%ed%a0%80", "a" * 2_000, "%0d%0aX:y"]
+
+
+# One gateway for all that a route is asked: there are many routes.
 @pytest.mark.parametrize("route", WITH_BODY, ids=names(WITH_BODY))
-@pytest.mark.parametrize(
-    ("raw", "says"),
-    [
-        (b'{"a": 1, "a": 2}', "'a' is given twice"),
-        (b'{"a": {"b": [{"c": 1, "c": 1}]}}', "'c' is given twice"),
-        (b'{"a": 1e400}', "too large"),
-        (b'{"a": -Infinity}', "not JSON"),
-        (b'{"a": ' + b"9" * 5_000 + b"}", "out of range"),
-        (b'{"a": "\x00"}', "control character"),
-        (b'{"a": "\xc3\x28"}', "not JSON"),
-        (b"\xef\xbb\xbf{}", "not JSON"),
-        (b'{"a":' * 10_000, "recursion limit"),
-        (b"{} {}", "trailing"),
-        (b"{'a': 1}", "not JSON"),
-        (json.dumps({"a": "x"}).encode("utf-16"), "not JSON"),
-    ],
-)
-async def test_json_that_can_be_read_in_two_ways_or_none(
-    world: World, iid: str, route: Route, raw: bytes, says: str
-) -> None:
-    answer = await world.ask(route.method, path(route, iid), data=raw, headers=JSON)
-    assert says in answer.problem("broken-json")["detail"]
-    assert answer.status == 400
+async def test_json_that_can_be_read_in_two_ways_or_none(world: World, iid: str, route: Route) -> None:
+    for raw, says in BROKEN:
+        answer = await world.ask(route.method, path(route, iid), data=raw, headers=JSON)
+        assert says in answer.problem("broken-json")["detail"], raw[:50]
+        assert answer.status == 400
     assert world.instances.calls == []
 
 
@@ -113,22 +113,21 @@ async def test_a_body_is_what_its_headers_say(world: World, iid: str, route: Rou
 
 
 @pytest.mark.parametrize("route", WITH_PARTS, ids=names(WITH_PARTS))
-@pytest.mark.parametrize(
-    "part", ["%00", "a%00b", "%ff%fe", "%zz", "%2e%2e", "%2f", "%ed%a0%80", "a" * 2_000, "%0d%0aX:y"]
-)
-async def test_a_part_of_a_path_can_be_anything(world: World, iid: str, route: Route, part: str) -> None:
+async def test_a_part_of_a_path_can_be_anything(world: World, iid: str, route: Route) -> None:
     """Whatever stands in the last variable part of a path is an unknown thing or an invalid one."""
     before, _, after = route.path.rpartition("{")
     where = path(route, iid) if before == "" else before.replace("{instance_id}", iid)
     for name in ("webhook_id", "chat_id"):
         where = where.replace(f"{{{name}}}", TO)
-    status, head, document = await raw_request(
-        world, route.method, where + part + after.partition("}")[2], body(route).get("json")
-    )
-    assert 400 <= status < 500 or status == 202, document
-    assert "X:y" not in head.split("\r\n")
-    if status >= 400:
-        assert document["type"].startswith("/problems/")
+    for part in PARTS:
+        status, head, document = await raw_request(
+            world, route.method, where + part + after.partition("}")[2], body(route).get("json")
+        )
+        # What only an instance can know is not told from what there is: none is behind this gateway.
+        assert 400 <= status < 500 or status in (202, 204), (part, document)
+        assert "X:y" not in head.split("\r\n")
+        if status >= 400:
+            assert document["type"].startswith("/problems/")
 
 
 async def raw_request(world: World, method: str, where: str, sent: Any) -> tuple[int, str, Any]:
