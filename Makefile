@@ -5,6 +5,7 @@
 # make docs                 the tables in docs/   make protocol  the code of the protos
 # make bench-handoff        move instances under traffic and count what is lost (ARGS=--help)
 # make bench-kill           the same while processes and nodes are killed
+# make bench-rollout        the day of a deploy on a cluster of containers' nodes (ARGS=--help)
 # make bench-media          what files do to the text beside them (ARGS=--help)
 # make bench-incident       let an endpoint hang and a node be emptied, and see it alerted (ARGS=--help)
 # make bench-delivery       what a courier delivers, and what bad endpoints do to the others (ARGS=--help)
@@ -24,7 +25,7 @@ INSTALLED := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test lint deploy-lint format engine engine-test s3 docs protocol clean bench-handoff bench-kill \
-    bench-delivery bench-media bench-metrics bench-incident
+    bench-delivery bench-media bench-metrics bench-incident bench-rollout
 
 demo: $(INSTALLED) engine
 	$(BIN)/malote demo $(ARGS)
@@ -75,6 +76,9 @@ bench-delivery: $(INSTALLED)
 
 bench-incident: $(INSTALLED) engine
 	$(BIN)/python -m bench.incident $(ARGS)
+
+bench-rollout: $(INSTALLED) engine
+	$(BIN)/python -m bench.rollout $(ARGS)
 
 bench-media: $(INSTALLED) engine
 	$(BIN)/python -m bench.media $(ARGS)

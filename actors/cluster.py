@@ -6,6 +6,7 @@ What Ray offers only privately is wrapped here and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,12 @@ NODE_GROUP = "ray.io/node-group"
 """Label of a node: the node type that Ray's autoscaler knows it by. One that it does not know has none."""
 
 
+SUPERVISORS = "supervisor:"
+"""What the names of supervisors begin with; the version of their code follows."""
+
+PING_TIMEOUT = 3.0
+
+
 class ActorGone(Exception):
     """The actor ended, by itself or not.
 
@@ -64,14 +71,37 @@ async def find(name: str, namespace: str) -> Handle | None:
     return await asyncio.to_thread(look)
 
 
+def _names(namespace: str) -> list[str]:
+    found: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in found if actor["namespace"] == namespace]
+
+
 async def actor_names(namespace: str) -> list[str]:
     """The names of all actors of a namespace that live, or are coming to be."""
+    return await asyncio.to_thread(_names, namespace)
 
-    def look() -> list[str]:
-        found: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
-        return [actor["name"] for actor in found if actor["namespace"] == namespace]
 
-    return await asyncio.to_thread(look)
+def all_of(beginning: str, namespace: str) -> list[Handle]:
+    """The living actors whose names begin like this. Blocks."""
+    found = []
+    for name in sorted(name for name in _names(namespace) if name.startswith(beginning)):
+        # One may have ended just now.
+        with contextlib.suppress(ValueError):
+            found.append(ray.get_actor(name, namespace=namespace))
+    return found
+
+
+async def find_supervisor(namespace: str) -> Handle | None:
+    """The supervisor that leads, None if there is none.
+
+    In a roll-out there are two; between two terms, for a moment, neither says that it leads.
+    """
+    handles = await asyncio.to_thread(all_of, SUPERVISORS, namespace)
+    if len(handles) == 1:
+        return handles[0]
+    asked = [call(handle, "ping", timeout=PING_TIMEOUT) for handle in handles]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    return next((handle for handle, said in zip(handles, answers, strict=True) if said == "running"), None)
 
 
 async def call(handle: Handle, method: str, *args: Any, timeout: float | None = None) -> Any:

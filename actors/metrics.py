@@ -236,6 +236,26 @@ NODES = _gauge("malote_nodes", "Ray nodes, by state", ["state"])
 NODE_SLOTS = _gauge("malote_instance_slots", "Instances that living nodes take")
 SLOTS_WANTED = _gauge("malote_instance_slots_wanted", "Slots that there are to be, 0 without an autoscaler")
 OWNERS_LOST = _counter("malote_owners_lost_total", "Owners of instances that ended unwanted")
+ROLLED_BACK = _gauge(
+    "malote_rollout_rolled_back",
+    "1 while a roll-out is brought back, and for an hour after it was",
+    merge="max",
+)
+
+OF_THE_LEADER = (
+    CENSUS_AGE, INSTANCES, DOWN, UNOWNED, DEPTH, DEPTH_RATIO, OLDEST, SEQ, UP, OUTBOX, DEAD_KEPT,
+    REDIS_USED, REDIS_LIMIT, REDIS_UP, NODES, NODE_SLOTS, ROLLED_BACK,
+)  # fmt: skip
+
+
+def no_leader() -> None:
+    """Tell no more of the whole cluster from this process: another one does."""
+    for gauge in OF_THE_LEADER:
+        if gauge._labelnames:
+            gauge.clear()
+        else:
+            gauge.set(0)
+
 
 # ---- handoffs, in the supervisor ----
 

@@ -68,6 +68,7 @@ class InstanceRecord(BaseModel):
     download: bool | None = Field(None, description="Whether its messages' files are fetched; unset: as set")
     download_bytes: int | None = Field(None, description="Largest of them; unset: as set")
     history: History = Field(History.OFF, description="What is read of what the phone has of before")
+    show_online: bool = Field(False, description="Others see the account as online while it is connected")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
 
@@ -108,6 +109,7 @@ class Owner(BaseModel):
     actor: str
     node: str
     leader: int
+    version: str = Field("", description="Of the code that the actor was made with")
 
 
 class InstanceExists(Exception):
@@ -310,13 +312,22 @@ class Registry:
         return Owner.model_validate(raw) if raw else None
 
     async def fence(
-        self, instance_id: str, *, after: int, leader: int, actor: str, node: str, known_dead: bool
+        self,
+        instance_id: str,
+        *,
+        after: int,
+        leader: int,
+        actor: str,
+        node: str,
+        known_dead: bool,
+        version: str = "",
     ) -> tuple[int, float]:
         """Make a successor the owner, whatever its predecessor's lease.
 
         Args:
             actor: its name, which no other actor ever had.
             known_dead: the predecessor has disconnected or ended, so that its lease means nothing.
+            version: of the code that it runs.
 
         Returns:
             The new epoch, and for how many seconds somebody before it, who can neither write nor renew from
@@ -329,7 +340,7 @@ class Registry:
         answer, value, more = await self.store.script(
             LUA / "owner_fence.lua",
             keys=[self.keys.instance(instance_id, "owner"), self.keys.instance(instance_id, "lease")],
-            args=[after, leader, actor, node, int(known_dead)],
+            args=[after, leader, actor, node, int(known_dead), version],
         )
         if answer == "deposed":
             raise Deposed(f"supervisor {leader}, {value} leads")

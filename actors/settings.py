@@ -349,6 +349,11 @@ class SupervisorSettings(BaseSettings):
         90.0, description="After which a drain goes on without predecessors' help"
     )
     rebalance: bool = Field(False, description="Move instances to nodes that joined")
+    standby_patience: Seconds = Field(
+        60.0,
+        description="A new version's supervisor that does not work for so long in a roll-out is replaced by "
+        "the old one's",
+    )
 
 
 class ElasticSettings(BaseSettings):
@@ -398,6 +403,8 @@ class HistorySettings(BaseSettings):
         (2, 10, 30, 120, 600, 1800, 3600),
         description="Seconds before each further attempt; after the last one it is `history.failed`",
     )
+    files: Count = Field(10_000, description="Files of one instance's history that can be asked for")
+    files_ttl: Count = Field(30 * 86_400, description="Seconds that they can; WhatsApp keeps files that long")
     pause: Seconds = Field(
         1.0, description="Seconds between two looks whether the mailbox is below its soft bound again"
     )
@@ -494,6 +501,11 @@ class Settings(BaseSettings):
     ray_address: str | None = Field(None, description="A running cluster; unset: one of our own")
     admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
+    version: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]{1,64}$",
+        description="Name of this version of the code and its settings; unset: a digest of the code",
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     log_events: bool = Field(
         False, description="A line in the log for every event and every delivery; failed ones have one always"

@@ -13,8 +13,8 @@ from api.routing import Answer, Call, Routes
 
 routes = Routes("Account", "The account's profile and privacy.")
 
-ABOUT_MAX = 139
-"""Characters; WhatsApp's own bound."""
+NAME_MAX, ABOUT_MAX = 25, 139
+"""Characters; WhatsApp's own bounds."""
 
 PROBLEMS = (*CALL_PROBLEMS, p.RATE_LIMITED)
 
@@ -38,15 +38,24 @@ class Account(BaseModel):
 
     phone: str = Field(description="E.164")
     lid: str | None = None
-    name: str | None = Field(None, description="The name it shows; changed with the phone")
+    name: str | None = Field(None, description="The name it shows")
     about: str | None = None
     picture_id: str | None = Field(None, description="Changes with the picture; null: there is none")
 
 
 class ChangeAccount(Body):
-    """What to change."""
+    """What to change; what is not mentioned stays."""
 
-    about: str = Field(max_length=ABOUT_MAX, description="The text about the account; empty: none")
+    name: str | None = Field(None, min_length=1, max_length=NAME_MAX, description="The name that it shows")
+    about: str | None = Field(
+        None, max_length=ABOUT_MAX, description="The text about the account; empty: none"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> ChangeAccount:
+        if self.name is None and self.about is None:
+            raise ValueError("name what to change: name, about")
+        return self
 
 
 class Privacy(BaseModel):
@@ -104,12 +113,15 @@ async def show(call: Call[None, None]) -> Account:
     "Change the account",
     (204, Answer("It is changed")),
     body=ChangeAccount,
-    examples={"about": {"about": "Open from 9 to 6"}},
-    problems=PROBLEMS,
+    examples={"name and about": {"name": "Padaria Souza", "about": "Open from 9 to 6"}},
+    problems=(*PROBLEMS, p.NOT_READY),
 )
 async def change(call: Call[ChangeAccount, None]) -> None:
-    """The name is changed with the phone: WhatsApp lets only that do it."""
-    await _ask(call, "set_about", call.body.about)
+    """The name first. Others see it with the next message that they get."""
+    if call.body.name is not None:
+        await _ask(call, "set_name", call.body.name)
+    if call.body.about is not None:
+        await _ask(call, "set_about", call.body.about)
 
 
 @routes.add(

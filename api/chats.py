@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from actors.instance.chats.record import ChatRecord
 from actors.instance.chats.shelf import ChatShelf
@@ -14,7 +14,7 @@ from actors.instance.connection.parts import moment
 from actors.messages.content import MessageId
 from actors.messages.recipients import BadRecipient, is_group, parse_person, parse_recipient
 from api import problems as p
-from api.fields import EXAMPLE_JID, EXAMPLE_TIME, Body, Query, Recipient
+from api.fields import EXAMPLE_JID, EXAMPLE_TIME, Body, Query, Recipient, Timer
 from api.instances import page_limit
 from api.routing import Answer, Call, Routes
 
@@ -69,7 +69,7 @@ class ChatListing(Query):
 class ChangeChat(Body):
     """What shall change; the rest stays."""
 
-    expires_in: Literal[0, 86_400, 604_800, 7_776_000] | None = Field(
+    expires_in: Timer | None = Field(
         None, description="Messages of either side disappear after so many seconds; 0: they stay"
     )
     archived: bool | None = Field(None, description="Archiving takes the pin off")
@@ -79,14 +79,6 @@ class ChangeChat(Body):
     read: bool | None = Field(
         None, description="For the account's own devices; senders see nothing of it. False: marked as unread"
     )
-
-    @field_validator("expires_in", mode="before")
-    @classmethod
-    def _no_boolean(cls, value: object) -> object:
-        # Python takes false for 0.
-        if isinstance(value, bool):
-            raise ValueError("a number of seconds")
-        return value
 
     @model_validator(mode="after")
     def _says_something(self) -> ChangeChat:

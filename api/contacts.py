@@ -193,6 +193,35 @@ async def picture(call: Call[None, PictureSize]) -> Picture:
     )
 
 
+@routes.add(
+    "PUT",
+    "/v1/instances/{instance_id}/contacts/{who}/presence",
+    "Follow a person's presence",
+    (204, Answer("`contact.presence` tells when they come online, and when they leave")),
+    problems=(*CALL_PROBLEMS, p.LIMIT_REACHED),
+)
+async def follow_presence(call: Call[None, None]) -> None:
+    """`who` is a phone number, or a JID. Again is harmless.
+
+    WhatsApp tells it only while the instance's `show_online` is true, and only as that person allows.
+    """
+    who = person_in_path(call.path("who"), "who")
+    await call.services.calls.ask(call.instance_id, "presence", "watch", who, True)
+
+
+@routes.add(
+    "DELETE",
+    "/v1/instances/{instance_id}/contacts/{who}/presence",
+    "Unfollow a person's presence",
+    (204, Answer("It is told no longer, from the next connection on")),
+    problems=CALL_PROBLEMS,
+)
+async def unfollow_presence(call: Call[None, None]) -> None:
+    """Again is harmless."""
+    who = person_in_path(call.path("who"), "who")
+    await call.services.calls.ask(call.instance_id, "presence", "watch", who, False)
+
+
 async def _describe(kept: ContactCache, page: dict[str, Known]) -> None:
     """Add what is kept of these people; nobody is asked."""
     names = await kept.read([(Kind.NAME, id_) for id_ in page])

@@ -7,7 +7,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.events import Chat, Party
-from actors.messages.notices import CallNotice, ChatChanges, ContactChanges, GroupChanges, JoinedGroup
+from actors.messages.notices import (
+    CallNotice,
+    ChatChanges,
+    ContactChanges,
+    GroupChanges,
+    JoinedGroup,
+    NewsletterChanges,
+)
 from actors.messages.received import (
     ShownContent,
     ShownDelete,
@@ -300,6 +307,20 @@ class ChatUpdatedData(NoticeData):
     initial: bool = Field(False, description="It was so before this device was linked")
 
 
+class StarredData(NoticeData):
+    """A message that was marked for oneself. `sender` wrote it, in groups."""
+
+    message_id: str
+    from_me: bool = Field(description="This account wrote it")
+    starred: bool
+
+
+class NewsletterChangedData(NoticeData):
+    """What this account is to a newsletter."""
+
+    changes: NewsletterChanges | None = None
+
+
 class GroupChangedData(NoticeData):
     """A change of a group. `sender` made it, if that is known."""
 
@@ -345,10 +366,11 @@ class AccountChanges(Data):
     """What changed of the account."""
 
     privacy: list[str] = Field(description="Settings that changed, by their names; read them to know how")
+    name: str | None = Field(None, description="The name that the account shows from now on, if it changed")
 
 
 class AccountChangedData(NoticeData):
-    """A change of the account, made on the phone or by another device."""
+    """A change of the account; one of its name comes also when this device made it."""
 
     changes: AccountChanges | None = None
 

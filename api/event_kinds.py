@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.events import EventType
 from api import event_data as d
-from api.fields import EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_TIME
+from api.fields import EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_NEWSLETTER, EXAMPLE_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ GROUP = {
     "phone": None,
     "lid": None,
     "name": "Friends",
+}
+NEWSLETTER = {
+    "id": EXAMPLE_NEWSLETTER,
+    "kind": "newsletter",
+    "phone": None,
+    "lid": None,
+    "name": None,
 }
 MESSAGE = {
     "id": "3EB0A1B2C3D4E5F60718",
@@ -125,6 +132,11 @@ KINDS: dict[EventType, EventKind] = {
         d.ReactionData,
         _message("reactionMessage", type="reaction", message_id=TARGET, emoji="👍"),
     ),
+    EventType.MESSAGE_STARRED: EventKind(
+        "A message got a star, or lost it, on any device of this account; nobody else sees that.",
+        d.StarredData,
+        {**_notice("star", DIRECT), "message_id": TARGET, "from_me": False, "starred": True},
+    ),
     EventType.MESSAGE_UNDECRYPTABLE: EventKind(
         "A message came that cannot be read, or not yet.",
         d.UndecryptableData,
@@ -208,7 +220,7 @@ KINDS: dict[EventType, EventKind] = {
         _notice("push_name", DIRECT, changes={"name": "Ana Souza"}),
     ),
     EventType.ACCOUNT_CHANGED: EventKind(
-        "Privacy settings of this account were changed, on the phone or by another device.",
+        "The name or privacy settings of this account were changed, on the phone or by another device.",
         d.AccountChangedData,
         {"kind": "privacy_settings", "event": {}, "changes": {"privacy": ["last_seen"]}},
     ),
@@ -226,6 +238,11 @@ KINDS: dict[EventType, EventKind] = {
         "A group's members or settings changed.",
         d.GroupChangedData,
         _notice("group_info", GROUP, changes={"name": "Old friends", "left": [ANA]}),
+    ),
+    EventType.NEWSLETTER_CHANGED: EventKind(
+        "The account follows a newsletter, or mutes it, or no longer does, with any of its devices.",
+        d.NewsletterChangedData,
+        {**_notice("newsletter_join", NEWSLETTER), "sender": None, "changes": {"followed": True}},
     ),
     EventType.CALL_RECEIVED: EventKind(
         "Somebody calls.",

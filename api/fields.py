@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -16,6 +16,7 @@ EXAMPLE_INSTANCE = "inst_5f0c2a9e4b7d4c18a2e6"
 EXAMPLE_TIME = "2026-01-31T12:00:00Z"
 EXAMPLE_JID = "5511912345678@s.whatsapp.net"
 EXAMPLE_GROUP = "120363000000000000@g.us"
+EXAMPLE_NEWSLETTER = "120363000000000001@newsletter"
 EXAMPLE_NODE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15"
 
 
@@ -48,6 +49,17 @@ def _parse_time(value: Any) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_parse_time), Field(examples=[EXAMPLE_TIME])]
+
+
+def _no_boolean(value: Any) -> Any:
+    # Python takes false for 0.
+    if isinstance(value, bool):
+        raise ValueError("a number of seconds")
+    return value
+
+
+Timer = Annotated[Literal[0, 86_400, 604_800, 7_776_000], BeforeValidator(_no_boolean)]
+"""Seconds after which messages disappear; 0: they stay."""
 
 Phone = Annotated[
     str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -12,8 +12,9 @@ from actors.messages.notices import GroupMember
 from actors.messages.recipients import is_group
 from api import problems as p
 from api.chats import CALL_PROBLEMS, recipient_in_path
-from api.fields import EXAMPLE_GROUP, EXAMPLE_PICTURE, Body, NewPicture, Person
-from api.routing import Answer, Call, Routes
+from api.fields import EXAMPLE_GROUP, EXAMPLE_PICTURE, Body, NewPicture, Person, Timer
+from api.idempotency import KEY, REPLAYED, key_of
+from api.routing import Answer, Call, Reply, Routes
 
 routes = Routes("Groups", "List, create, show, change and leave groups.")
 
@@ -29,7 +30,6 @@ def distinct(people: list[str]) -> list[str]:
 
 
 People = Annotated[list[Person], AfterValidator(distinct), Field(max_length=PEOPLE_MAX)]
-Timer = Literal[0, 86_400, 604_800, 7_776_000]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, examples=["Friends"])]
 
 
@@ -137,18 +137,27 @@ async def list_all(call: Call[None, None]) -> GroupList:
         "a group": {"name": "Friends", "participants": ["+55 11 91234-5678"]},
         "only this account": {"name": "Notes"},
     },
-    problems=(*CALL_PROBLEMS, p.RATE_LIMITED, p.GROUP_FORBIDDEN),
+    headers={
+        KEY: "Any text of up to 255 characters that stands for this group. Repeated with the same body, no "
+        "second group is created: the answer is the first one"
+    },
+    problems=(*CALL_PROBLEMS, p.RATE_LIMITED, p.GROUP_FORBIDDEN, p.IDEMPOTENCY_KEY_REUSED),
 )
-async def create(call: Call[CreateGroup, None]) -> CreatedGroup:
+async def create(call: Call[CreateGroup, None]) -> Reply:
     """It belongs to this account. Who cannot be added keeps nobody else out.
 
-    After a 504, list the groups before repeating this: it may have been created.
+    Without an Idempotency-Key, list the groups before repeating this after a 504: it may have been created.
+    With one that is done for you: a group of this name that the account has created since is taken for it.
+    Who could not be added is not known of such a group: the list is empty.
     """
-    body = call.body
-    made = await call.services.calls.ask(
-        call.instance_id, "groups", "create", body.name, list(body.participants)
-    )
-    return CreatedGroup.model_validate(made)
+    body, key, people = call.body, key_of(call), list(call.body.participants)
+    ask = call.services.calls.ask
+    if key is None:
+        made = await ask(call.instance_id, "groups", "create", body.name, people)
+        return Reply(CreatedGroup.model_validate(made), 201)
+    made = await ask(call.instance_id, "made_groups", "once", key, body.name, people)
+    headers = REPLAYED if made["replayed"] else {}
+    return Reply(CreatedGroup.model_validate(made), 201, headers)
 
 
 @routes.add(

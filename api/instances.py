@@ -81,6 +81,13 @@ HistoryWanted = Annotated[
         "the instance connects"
     ),
 ]
+ShowOnline = Annotated[
+    bool,
+    Field(
+        description="Others see the account as online while it is connected. Only then does WhatsApp tell it "
+        "who is typing; its phone keeps quiet about new messages meanwhile"
+    ),
+]
 ADMIN_ONLY = ("proxy", "tenant")
 
 
@@ -99,6 +106,7 @@ class CreateInstance(Body):
     download: Download | None = None
     download_bytes: DownloadBytes | None = None
     history: HistoryWanted = History.OFF
+    show_online: ShowOnline = False
     desired: Desired = Field(Desired.CONNECTED, description="`disconnected`: do not connect yet")
 
 
@@ -112,6 +120,7 @@ class ChangeInstance(Body):
     download: Download | None = Field(None, description="null: as the settings say")
     download_bytes: DownloadBytes | None = Field(None, description="null: as the settings say")
     history: HistoryWanted | None = Field(None, description="Of what is offered from now on; null: nothing")
+    show_online: ShowOnline | None = Field(None, description="null: it is not")
     revision: int | None = Field(
         None, ge=0, description="Change only if the instance still has this revision, else 409"
     )
@@ -144,6 +153,7 @@ class Instance(BaseModel):
     download: bool | None = Field(None, description="Whether files are fetched; null: as the settings say")
     download_bytes: int | None = Field(None, description="Largest file that is; null: as the settings say")
     history: HistoryWanted
+    show_online: ShowOnline
     revision: int = Field(description="Grows with every change")
     state: State
 
@@ -198,6 +208,7 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
         download=call.body.download,
         download_bytes=call.body.download_bytes,
         history=call.body.history,
+        show_online=call.body.show_online,
     )
     try:
         await call.services.registry.create(record, token)
@@ -253,7 +264,7 @@ async def show(call: Call[None, None]) -> Instance:
     problems=(p.CHANGED, p.FORBIDDEN),
 )
 async def change(call: Call[ChangeInstance, None]) -> Instance:
-    """A changed proxy is used from the next connect on."""
+    """A changed proxy is used at once: the instance disconnects, and connects again through the new one."""
     body = call.body
     sent = body.model_fields_set
     for name in ADMIN_ONLY:
@@ -266,6 +277,8 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
         changes["calls"] = body.calls or CallPolicy()
     if "history" in sent:
         changes["history"] = body.history or History.OFF
+    if "show_online" in sent:
+        changes["show_online"] = bool(body.show_online)
     record = await change_record(call.services, call.record, changes, revision=body.revision)
     if "tenant" in sent:
         await Endpoints(call.services.store, record.id, call.services.settings).announce()

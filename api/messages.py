@@ -17,6 +17,7 @@ from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceSt
 from api import problems as p
 from api.contents import EXAMPLES, SendMessage
 from api.fields import EXAMPLE_JID, Query
+from api.idempotency import KEY, REPLAYED, key_of
 from api.intake import Taken
 from api.middleware import MEDIA_STATUSES, media_problem
 from api.problems import FieldError, Problem
@@ -25,7 +26,6 @@ from api.routing import Answer, Call, Reply, Routes
 
 routes = Routes("Messages", "Send, and see what became of it.")
 
-IDEMPOTENCY_KEY_MAX = 255
 LOOK = 1.0
 """Seconds between two looks for a result, rings or not."""
 
@@ -87,7 +87,7 @@ class Waiting(Query):
     body=SendMessage,
     query=Waiting,
     headers={
-        "Idempotency-Key": "Any text of up to 255 characters that stands for this message. Repeated with the "
+        KEY: "Any text of up to 255 characters that stands for this message. Repeated with the "
         "same body, the message is not sent again: the answer tells what became of the first one"
     },
     examples=EXAMPLES,
@@ -116,7 +116,7 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     """
     services = call.services
     wait = _wait(call)
-    key = _idempotency_key(call)
+    key = key_of(call)
     state = await services.registry.state(call.instance_id)
     _check_paired(state)
     outbox = services.outbox(call.instance_id)
@@ -132,7 +132,7 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
         message = await _result(outbox, message_id, wait, watch, services.closing)
     headers = {"Location": f"/v1/instances/{call.instance_id}/messages/{message_id}"}
     if not fresh:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= REPLAYED
     shown = _shown(message)
     if shown.error is not None:
         raise Problem(
@@ -165,15 +165,6 @@ def _wait(call: Call[SendMessage, Waiting]) -> float:
     if asked is not None and not (math.isfinite(asked) and asked <= longest):
         raise p.invalid(f"wait for {longest:g} seconds at most", parameter="wait")
     return longest if asked is None else asked
-
-
-def _idempotency_key(call: Call[SendMessage, Waiting]) -> str | None:
-    key = call.request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX:
-        raise p.invalid(f"use 1 to {IDEMPOTENCY_KEY_MAX} characters", parameter="Idempotency-Key")
-    return key
 
 
 def _check_paired(state: InstanceState | None) -> None:

@@ -14,7 +14,7 @@ from api import problems as p
 from api.auth import Access
 from api.event_kinds import KINDS
 from api.event_kinds import example as example_event
-from api.fields import EXAMPLE_GROUP, EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_NODE
+from api.fields import EXAMPLE_GROUP, EXAMPLE_INSTANCE, EXAMPLE_JID, EXAMPLE_NEWSLETTER, EXAMPLE_NODE
 from api.problems import CONTENT_TYPE, Kind, ProblemDocument
 from api.reading import needed
 from api.routing import Answer, Route, Routes, common_problems
@@ -35,6 +35,7 @@ PATH_EXAMPLES = {
     "message_id": ("Id of the message", "3EB0C7A1D2E3F4A5B6C7D8"),
     "chat_id": ("Id of the chat as events give it, or a phone number", EXAMPLE_JID),
     "who": ("A phone number, or the id of a chat or group", "5511912345678"),
+    "newsletter_id": ("Id of the newsletter, as events and lists have it", EXAMPLE_NEWSLETTER),
     "group_id": ("Id of the group, as events and the list of groups have it", EXAMPLE_GROUP),
     "call_id": ("Id of the call, as its event has it", "5A1B2C"),
     "webhook_id": ("Id of the endpoint", "ep_0a1b2c3d4e5f6a7b8c9d0e1f"),

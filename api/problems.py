@@ -49,6 +49,12 @@ GROUP_UNKNOWN = Kind(
     "No such group",
     "Give the id of a group that the account is in, as events and `GET …/groups` have it.",
 )
+NEWSLETTER_FORBIDDEN = Kind(
+    "newsletter-forbidden",
+    403,
+    "The account may not do that with the newsletter",
+    "What it is to the newsletter, its `role`, does not allow this.",
+)
 INVITE_INVALID = Kind(
     "invite-invalid",
     404,
@@ -127,7 +133,7 @@ IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused",
     422,
     "The Idempotency-Key belongs to another request",
-    "Use a fresh key for every new message; repeat a key only with the very same body.",
+    "Use a fresh key for every new message or group; repeat a key only with the very same body.",
 )
 SEND_FAILED = Kind(
     "send-failed",

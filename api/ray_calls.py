@@ -18,12 +18,11 @@ from actors.instance.errors import CallFailed
 from actors.metrics import CALL_SECONDS, CALLS
 from actors.registry import Owner, Registry
 from actors.settings import Settings
-from actors.supervisor.workers import Ended
+from actors.supervisor.workers import Ended, NotLeading
 from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
 
 log = logging.getLogger(__name__)
 
-SUPERVISOR = "supervisor"
 HANDLES_KEPT = 10_000
 RECONNECT = 3.0
 STALE_AFTER = 10.0
@@ -118,18 +117,26 @@ class RayCalls:
                 handle = await self._find_supervisor()
                 if handle is None:
                     return ["the supervisor does not run"]
-                running = await cluster.call(handle, "ping") == "running"
+                said = await cluster.call(handle, "ping")
+            if said == "standby":
+                # Another one leads now, or is about to.
+                self._supervisor = None
             self._unreached_since = None
         except Exception as error:
             self._supervisor = None
             self._note_unreached()
             log.warning("supervisor does not answer", extra={"error": str(error)})
             return ["the supervisor does not answer"]
-        return [] if running else ["the supervisor has stopped"]
+        match said:
+            case "running":
+                return []
+            case "standby":
+                return ["the supervisor is about to lead"]
+        return ["the supervisor has stopped"]
 
     async def _find_supervisor(self) -> cluster.Handle | None:
         if self._supervisor is None:
-            self._supervisor = await cluster.find(SUPERVISOR, self._settings.namespace)
+            self._supervisor = await cluster.find_supervisor(self._settings.namespace)
         return self._supervisor
 
     # ---- calls to the supervisor ----
@@ -174,7 +181,7 @@ class RayCalls:
                 handle = await self._find_supervisor()
                 if handle is None:
                     raise SupervisorUnavailable("The supervisor does not run.")
-                answer = await cluster.call(handle, method, *args)
+                answer = await self._ask_supervisor(handle, method, *args)
             self._unreached_since = None
             return answer
         except ValueError as error:
@@ -191,6 +198,16 @@ class RayCalls:
             self._note_unreached()
             log.warning("supervisor does not answer", extra={"error": str(error)})
             raise SupervisorUnavailable("The supervisor is being started again.") from error
+
+    async def _ask_supervisor(self, handle: cluster.Handle, method: str, *args: Any) -> Any:
+        try:
+            return await cluster.call(handle, method, *args)
+        except NotLeading:
+            self._supervisor = None
+            other = await self._find_supervisor()
+            if other is None:
+                raise
+            return await cluster.call(other, method, *args)
 
     # ---- calls to instances ----
 

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from actors.settings import Settings
+from actors.supervisor.rollout_record import Plan
 from deploy.errors import CommandError, Exit
+from deploy.rollout_command import Action, run_rollout
 
 T = TypeVar("T")
 
@@ -52,6 +54,7 @@ Port = Annotated[
 Dashboard = Annotated[
     bool, typer.Option(help="With Ray's dashboard, which takes a dozen processes and some 300 MiB")
 ]
+PLAN = Plan()
 AsJson = Annotated[bool, typer.Option("--json", help="For programs")]
 OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instead of `malote up`'s")]
 
@@ -220,6 +223,38 @@ def handoffs(
 
     settings = _of(data_dir, of_demo)
     _run(lambda: show_handoffs(settings, out, instance, limit=limit, as_json=as_json))
+
+
+@app.command(
+    epilog=examples(
+        "malote rollout",
+        "malote rollout --canary 2 --canary-watch 300 --batch 8 --budget 3",
+        "malote rollout pause",
+        "malote rollout rollback",
+    )
+)
+def rollout(
+    action: Annotated[
+        Action, typer.Argument(help="Or `pause`, `resume`, `rollback` of one that goes on")
+    ] = Action.START,
+    canary: Annotated[int, typer.Option(min=0, help="Instances that go first")] = PLAN.canary,
+    canary_watch: Annotated[
+        float, typer.Option(min=0, help="Seconds for which they are watched")
+    ] = PLAN.canary_watch,
+    batch: Annotated[int, typer.Option(min=1, help="Instances moved at a time")] = PLAN.batch,
+    budget: Annotated[
+        int, typer.Option(min=0, help="Instances that may fail after the canary")
+    ] = PLAN.budget,
+    data_dir: DataDir = None,
+    of_demo: OfDemo = False,
+) -> None:
+    """Bring this program's code to every actor, instance by instance, and wait until that is done.
+
+    What does not work is brought back to the code that ran before. Ctrl-C ends the waiting, not the roll-out.
+    """
+    plan = {"canary": canary, "canary-watch": canary_watch, "batch": batch, "budget": budget}
+    options = [word for name, value in plan.items() for word in (f"--{name}", str(value))]
+    raise typer.Exit(run_rollout(_of(data_dir, of_demo), action, options))
 
 
 def say(line: str) -> None:

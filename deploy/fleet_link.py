@@ -20,7 +20,6 @@ from deploy.lock import running
 if TYPE_CHECKING:
     from actors import cluster
 
-SUPERVISOR = "supervisor"
 REACH_TIMEOUT = 3.0
 CALL_TIMEOUT = 20.0
 MOVE_TIMEOUT = 300.0
@@ -109,7 +108,7 @@ class Fleet:
     async def _supervisor(self) -> cluster.Handle:
         from actors import cluster
 
-        handle = await cluster.find(SUPERVISOR, self._namespace)
+        handle = await cluster.find_supervisor(self._namespace)
         if handle is None:
             raise SupervisorAway(
                 f"no supervisor runs in the Ray cluster at {self._address}, namespace {self._namespace}",
@@ -126,7 +125,7 @@ async def linked(settings: Settings) -> AsyncIterator[Fleet]:
         CommandError: nothing runs here, or the cluster is not reached.
     """
     data_dir = settings.data_dir.expanduser().absolute()
-    address = settings.ray_address or _address(data_dir)
+    address = settings.ray_address or address_of(data_dir)
     if settings.ray_address is None:
         # Ray reads these once, when it is imported.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(data_dir / "ray-token")}
@@ -153,7 +152,7 @@ async def linked(settings: Settings) -> AsyncIterator[Fleet]:
         ray.shutdown()
 
 
-def _address(data_dir: Path) -> str:
+def address_of(data_dir: Path) -> str:
     """Of the cluster that runs on a data directory."""
     if running(data_dir) is None:
         missing = not_running(data_dir)

@@ -1,50 +1,81 @@
 """What is done to a cluster by a short Ray job.
 
-ray job submit --working-dir . -- python -m deploy.job up|status|down
+ray job submit --working-dir . -- python -m deploy.job up|status|down|rollout|pause|resume|rollback
 
-``up`` starts Malote, or finds that it runs; ``status`` tells of nodes and of handoffs that go on; ``down``
-disconnects every instance and ends all actors, and leaves all data. The job's log says what happened, and its
-exit status is the result. Settings come from the environment of the head.
+``up`` starts Malote, or finds that it runs; ``status`` tells of nodes, of handoffs that go on and of the
+latest roll-out; ``down`` disconnects every instance and ends all actors, and leaves all data. ``rollout``
+brings the code of this job to every actor, instance by instance, and brings the old one back if that does not
+work; ``pause``, ``resume`` and ``rollback`` are for one that goes on. The job's log says what happened,
+and its exit status is the result. Settings come from the environment of the head.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import json
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from actors import version
 from actors.settings import Settings
+from actors.supervisor.rollout_record import Plan, Rollout
 from deploy.errors import CommandError, Exit
+from deploy.rollout import (
+    add_options,
+    described,
+    read_office,
+    roll_back,
+    roll_out,
+    shipped,
+    steer,
+    summary,
+)
 
+Command = Callable[[Settings, argparse.Namespace], Exit]
+Raw = argparse.RawDescriptionHelpFormatter
+ATTEMPTS = 15
+"""Seconds, one look each, in which one supervisor has taken over from another."""
 TIMEOUT = 60.0
 HANDOFFS_LOOKED_AT = 1_000
 
 
-def up(settings: Settings) -> None:
+def up(settings: Settings, options: argparse.Namespace) -> Exit:
     """Have a supervisor run, and through it everything else. Again is harmless.
 
     One that runs already keeps its code.
     """
-    from actors.supervisor.actor import NAME, start_supervisor
+    from actors.supervisor.lifecycle import start_supervisor, supervisors
 
-    ran = _find(NAME, settings) is not None
+    ran = bool(supervisors(settings))
     handle = start_supervisor(settings)
     nodes = _ask(handle.nodes)
     print(f"The supervisor {'runs already' if ran else 'is started'}.")
+    office, own = read_office(settings), version.of(settings)
+    if office is not None and own not in (office.appointed, office.standby):
+        print(f"Its version is {office.appointed}, that of this code {own}: `rollout` replaces it.")
     _print_nodes(nodes)
     if not any(node["slots"] for node in nodes):
         print("No node has slots yet: instances wait for one.")
+    return Exit.OK
 
 
-def status(settings: Settings) -> None:
-    """Print nodes, their load, and what moves; the last line is JSON."""
+def status(settings: Settings, options: argparse.Namespace) -> Exit:
+    """Print nodes, their load, what moves, and the latest roll-out; the last line is JSON."""
     handle = _supervisor(settings)
+    office = read_office(settings)
+    rollout = office.rollout if office is not None else None
     nodes = _ask(handle.nodes)
+    versions = Counter(one["version"] for one in _ask(handle.describe)["instances"].values())
     moving = [one for one in _ask(handle.handoffs, None, HANDOFFS_LOOKED_AT) if not one["outcome"]]
     _print_nodes(nodes)
+    if rollout is not None:
+        print(described(rollout))
     print(
         json.dumps(
             {
@@ -54,27 +85,69 @@ def status(settings: Settings) -> None:
                 "couriers": sum(node["couriers"] for node in nodes),
                 "draining": [node["id"] for node in nodes if node["draining"]],
                 "handoffs": len(moving),
+                "version": office.appointed if office is not None else None,
+                "versions": {one or "none": count for one, count in versions.items()},
+                "rollout": summary(rollout) if rollout is not None else None,
             }
         )
     )
+    return Exit.OK
 
 
-def down(settings: Settings) -> None:
+def down(settings: Settings, options: argparse.Namespace) -> Exit:
     """End all actors in order. Again is harmless."""
-    from actors.supervisor.actor import stop_everything
+    from actors.supervisor.lifecycle import stop_everything
 
     stop_everything(settings)
     print("Nothing of Malote runs in this cluster any more; all data stays.")
+    return Exit.OK
 
 
-COMMANDS: dict[str, Callable[[Settings], None]] = {"up": up, "status": status, "down": down}
+def rollout(settings: Settings, options: argparse.Namespace) -> Exit:
+    """Bring this job's code to every actor, or follow the roll-out that does so already."""
+    _supervisor(settings)
+    plan = Plan(
+        canary=options.canary, canary_watch=options.canary_watch, batch=options.batch, budget=options.budget
+    )
+    return roll_out(settings, plan)
+
+
+def _steer(make: Callable[[Rollout], Rollout]) -> Command:
+    def command(settings: Settings, options: argparse.Namespace) -> Exit:
+        print(described(steer(settings, make)))
+        return Exit.OK
+
+    return command
+
+
+COMMANDS: dict[str, Command] = {
+    "up": up,
+    "status": status,
+    "down": down,
+    "rollout": rollout,
+    "pause": _steer(lambda found: found.change(paused=True)),
+    "resume": _steer(lambda found: found.change(paused=False)),
+    "rollback": roll_back,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of this job's command line."""
+    found = argparse.ArgumentParser(prog="python -m deploy.job", description=__doc__, formatter_class=Raw)
+    commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        one = commands.add_parser(name)
+        if name == "rollout":
+            add_options(one)
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        print(__doc__, file=sys.stderr)
-        return Exit.USAGE
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
     try:
         settings = Settings()
         if settings.redis_url is None:
@@ -84,10 +157,16 @@ def main(arguments: Sequence[str]) -> int:
         import ray
         from ray.exceptions import RayError
 
-        # A job finds its own cluster.
-        ray.init(address=settings.ray_address or "auto", namespace=settings.namespace, log_to_driver=False)
         try:
-            COMMANDS[arguments[0]](settings)
+            with shipped(options.command == "rollout") as runtime_env:
+                # A job finds its own cluster.
+                ray.init(
+                    address=settings.ray_address or "auto",
+                    namespace=settings.namespace,
+                    runtime_env=runtime_env,
+                    log_to_driver=False,
+                )
+            return COMMANDS[options.command](settings, options)
         except (RayError, TimeoutError) as error:
             raise CommandError(f"the supervisor did not answer: {error}", "Repeat it.") from error
         finally:
@@ -98,25 +177,19 @@ def main(arguments: Sequence[str]) -> int:
     except ValidationError as error:
         print(error, file=sys.stderr)
         return Exit.USAGE
-    return Exit.OK
-
-
-def _find(name: str, settings: Settings) -> Any | None:
-    import ray
-
-    try:
-        return ray.get_actor(name, namespace=settings.namespace)
-    except ValueError:
-        return None
 
 
 def _supervisor(settings: Settings) -> Any:
-    from actors.supervisor.actor import NAME
+    from actors import cluster
+    from actors.supervisor.lifecycle import supervisors
 
-    handle = _find(NAME, settings)
-    if handle is None:
+    if not supervisors(settings):
         raise CommandError("no supervisor runs", "`up` starts one.", status=Exit.NOT_RUNNING)
-    return handle
+    for _ in range(ATTEMPTS):
+        if (handle := asyncio.run(cluster.find_supervisor(settings.namespace))) is not None:
+            return handle
+        time.sleep(1.0)
+    raise CommandError("no supervisor leads", "Repeat it after a moment.")
 
 
 def _ask(method: Any, *arguments: Any) -> Any:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from actors.metrics_node import node_folder
 from actors.registry import Registry, new_token
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
@@ -111,6 +112,9 @@ class Local:
                 await child.stop()
         if self._ray is not None:
             shutil.rmtree(ray_local.session_directory(self.settings), ignore_errors=True)
+        if self._ray is not None and self._own_cluster and self.settings.metrics.folder is None:
+            # Nobody is left to be measured; a folder that the user chose stays.
+            shutil.rmtree(node_folder(self.settings), ignore_errors=True)
         self._lock.release()
 
     def kill(self) -> None:
@@ -159,7 +163,10 @@ class Local:
             await self._valkey.child.start()
             self.settings = self.settings.model_copy(update={"redis_url": self._valkey.url})
             self._keep(self._valkey.child)
-        self._lock.note(redis_url=self.settings.redis_url, prefix=self.settings.prefix)
+        settings = self.settings
+        self._lock.note(
+            redis_url=settings.redis_url, prefix=settings.prefix, allow_hosts=settings.allow_hosts
+        )
 
     async def _set_admin_key(self) -> None:
         assert self.settings.redis_url is not None

@@ -27,6 +27,7 @@ class Running(BaseModel):
     command: str
     redis_url: str | None = None
     prefix: str = "malote"
+    allow_hosts: tuple[str, ...] = ()
     gateway_url: str | None = None
     dashboard_url: str | None = None
     lab_control_url: str | None = None

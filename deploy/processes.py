@@ -69,6 +69,16 @@ def proportional_memory(pid: int) -> int:
     return 0
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """What it was started with; only its own user may read that. Empty if it has ended."""
+    try:
+        raw = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (pair.partition("=") for pair in raw.decode(errors="surrogateescape").split("\0") if pair)
+    return {name: value for name, _, value in pairs}
+
+
 def command_line(pid: int) -> str:
     """What it was started as, or calls itself."""
     try:

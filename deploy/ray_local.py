@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
     import ray
     from ray.exceptions import RayError
 
-    from actors.supervisor.actor import start_supervisor, stop_everything
+    from actors.supervisor.lifecycle import start_supervisor, stop_everything
 
     try:
         address, dashboard_url = start_cluster(settings, dashboard="--dashboard" in arguments)

@@ -26,6 +26,8 @@ func queryPeople(ctx context.Context, s *session.Session, command *pb.ToEngine) 
 		return &pb.Reply{Result: &pb.Reply_Privacy{Privacy: result}}, err
 	case *pb.ToEngine_SetAbout:
 		return nil, s.SetAbout(ctx, c.SetAbout)
+	case *pb.ToEngine_SetName:
+		return nil, s.SetName(ctx, c.SetName)
 	case *pb.ToEngine_SetPicture:
 		result, err := s.SetPicture(ctx, c.SetPicture)
 		return &pb.Reply{Result: &pb.Reply_SetPicture{SetPicture: result}}, err
@@ -34,6 +36,6 @@ func queryPeople(ctx context.Context, s *session.Session, command *pb.ToEngine) 
 	case *pb.ToEngine_SetDisappearing:
 		return nil, s.SetDisappearing(ctx, c.SetDisappearing)
 	default:
-		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
+		return queryNewsletters(ctx, s, command)
 	}
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from lab.state import State
     from lab.switchboard import Switchboard
 
+_NAME = "setting_pushName"
 _COLLECTIONS = {"mute": "regular_high", "pin_v1": "regular_low", "archive": "regular_low"}
-_COLLECTIONS["markChatAsRead"] = "regular_low"
-_VERSIONS = {"mute": 2, "pin_v1": 5, "archive": 3, "markChatAsRead": 3}
+_COLLECTIONS |= {"markChatAsRead": "regular_low", "star": "regular_high", _NAME: "critical_block"}
+_VERSIONS = {"mute": 2, "pin_v1": 5, "archive": 3, "markChatAsRead": 3, "star": 2, _NAME: 1}
 MAX_PATCH = 1 << 20
 """Bytes of a patch."""
 
@@ -65,7 +67,10 @@ class AppStates:
         patch = wa.SyncPatch.FromString(body)
         # No network could check this. The phone does, and here that is the same moment.
         keys = self._keys(account)
-        read(self._standing(account, collection), keys, patch)
+        for action in read(self._standing(account, collection), keys, patch):
+            if json.loads(action.index)[0] == _NAME:
+                account.record.push_name = action.value.push_name.name
+                self._board.directory.save(account)
         self._keep(account, collection, patch)
         for device in account.devices.values():
             if device is not maker:
@@ -136,24 +141,52 @@ class AppStates:
             changes["markChatAsRead"].read.read = settings.read
         for kind, value in changes.items():
             value.timestamp = now
-            index = json.dumps([kind, chat], separators=(",", ":")).encode()
-            action = wa.SyncAction(index=index, value=value, padding=b"", version=_VERSIONS[kind])
-            keys = self._keys(account)
-            collection = self._standing(account, _COLLECTIONS[kind])
-            patch = write(collection, keys, [action])
-            self.add(account, collection.name, patch.SerializeToString(), None)
+            self._set(account, [kind, chat], value)
+
+    def star(
+        self, account: Account, chat: str, message_id: str, *, from_me: bool = False, starred: bool = True
+    ) -> None:
+        """Let the phone put a star at a message of a direct chat (a JID), or take it off."""
+        value = wa.SyncAction.Value(timestamp=int(time.time() * 1000))
+        value.star.starred = starred
+        self._set(account, ["star", chat, message_id, "1" if from_me else "0", "0"], value)
+
+    def _set(self, account: Account, index: list[str], value: wa.SyncAction.Value) -> None:
+        kind = index[0]
+        encoded = json.dumps(index, separators=(",", ":")).encode()
+        action = wa.SyncAction(index=encoded, value=value, padding=b"", version=_VERSIONS[kind])
+        keys = self._keys(account)
+        collection = self._standing(account, _COLLECTIONS[kind])
+        patch = write(collection, keys, [action])
+        self.add(account, collection.name, patch.SerializeToString(), None)
 
     def chats(self, account: Account) -> dict[str, ChatSettings]:
         """What the phone shows of chats, by their JIDs."""
         shown: dict[str, ChatSettings] = {}
+        for action in self._actions(account):
+            _show(shown, action)
+        return shown
+
+    def stars(self, account: Account) -> list[list[str]]:
+        """What the phone shows a star at: chat, message id, 1 if the account wrote it, who else did.
+
+        In a direct chat, and of the account's own messages, the last is 0.
+        """
+        shown: dict[tuple[str, ...], bool] = {}
+        for action in self._actions(account):
+            kind, *message = json.loads(action.index)
+            if kind == "star":
+                shown[tuple(message)] = action.value.star.starred
+        return [list(message) for message, starred in shown.items() if starred]
+
+    def _actions(self, account: Account) -> Iterator[wa.SyncAction]:
+        """All that was ever set, in order."""
         keys = self._keys(account)
         for name in dict.fromkeys(_COLLECTIONS.values()):
             standing = Collection(name, 0, {})
             for patch in map(wa.SyncPatch.FromString, self.patches(account, name)):
-                for action in read(standing, keys, patch):
-                    _show(shown, action)
+                yield from read(standing, keys, patch)
                 standing = standing.after(patch)
-        return shown
 
     def _keys(self, account: Account) -> Keys:
         shared = self.key(account)
@@ -167,9 +200,10 @@ class AppStates:
 
 
 def _show(shown: dict[str, ChatSettings], action: wa.SyncAction) -> None:
-    kind, chat, *_ = json.loads(action.index)
-    if kind not in _COLLECTIONS:
+    kind, *rest = json.loads(action.index)
+    if kind not in _COLLECTIONS or kind in ("star", _NAME):
         return
+    chat = rest[0]
     settings, value = shown.setdefault(chat, ChatSettings()), action.value
     if kind == "archive":
         settings.archived = value.archive.archived

@@ -29,6 +29,7 @@ class Attachment:
     caption: str = ""
     file_name: str = ""
     voice: bool = False
+    gif: bool = False
 
 
 def message_with(attachment: Attachment, uploaded: pb.UploadResult) -> bytes:
@@ -40,6 +41,7 @@ def message_with(attachment: Attachment, uploaded: pb.UploadResult) -> bytes:
         "caption": attachment.caption,
         "file_name": attachment.file_name,
         "ptt": attachment.voice,
+        "gif_playback": attachment.gif,
         "url": uploaded.url,
         "direct_path": uploaded.direct_path,
         "media_key": uploaded.media_key,

@@ -19,7 +19,10 @@ Addressing = Literal["lid", "pn"]
 
 
 class _Record(BaseModel):
-    """What is remembered of a group besides its id and its picture. People are given by their numbers."""
+    """What is remembered of a group besides its id and its picture. People are given by their numbers.
+
+    A community is a group, too: ``parent`` is the id of the one that a group belongs to.
+    """
 
     addressing: Addressing
     creator: str
@@ -36,6 +39,8 @@ class _Record(BaseModel):
     approval: bool = False
     members_add: bool = True
     expiration: int = 0
+    community: bool = False
+    parent: str = ""
     members: dict[str, Rank]
     requests: dict[str, int] = {}
     invite: str

@@ -17,6 +17,7 @@ from lab.faults import Faults
 from lab.groups import Groups
 from lab.history import Phones
 from lab.media import Media
+from lab.newsletters import Newsletters
 from lab.state import State
 from lab.trust import NoiseIdentity
 from lab.wire import LIDS, SERVER, USERS, Jid, Node, Value, node
@@ -35,6 +36,7 @@ class Switchboard:
     def __init__(self, state: State, identity: NoiseIdentity, media: Media) -> None:
         self.directory = Directory(state)
         self.groups = Groups(state)
+        self.newsletters = Newsletters(state)
         self.calls = Calls()
         self.faults = Faults()
         self.identity = identity

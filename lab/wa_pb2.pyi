@@ -502,19 +502,33 @@ class SyncAction(_message.Message):
         READ_FIELD_NUMBER: _ClassVar[int]
         read: bool
         def __init__(self, read: _Optional[bool] = ...) -> None: ...
+    class Star(_message.Message):
+        __slots__ = ("starred",)
+        STARRED_FIELD_NUMBER: _ClassVar[int]
+        starred: bool
+        def __init__(self, starred: _Optional[bool] = ...) -> None: ...
+    class PushName(_message.Message):
+        __slots__ = ("name",)
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        def __init__(self, name: _Optional[str] = ...) -> None: ...
     class Value(_message.Message):
-        __slots__ = ("timestamp", "mute", "pin", "archive", "read")
+        __slots__ = ("timestamp", "star", "mute", "pin", "push_name", "archive", "read")
         TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+        STAR_FIELD_NUMBER: _ClassVar[int]
         MUTE_FIELD_NUMBER: _ClassVar[int]
         PIN_FIELD_NUMBER: _ClassVar[int]
+        PUSH_NAME_FIELD_NUMBER: _ClassVar[int]
         ARCHIVE_FIELD_NUMBER: _ClassVar[int]
         READ_FIELD_NUMBER: _ClassVar[int]
         timestamp: int
+        star: SyncAction.Star
         mute: SyncAction.Mute
         pin: SyncAction.Pin
+        push_name: SyncAction.PushName
         archive: SyncAction.Archive
         read: SyncAction.Read
-        def __init__(self, timestamp: _Optional[int] = ..., mute: _Optional[_Union[SyncAction.Mute, _Mapping]] = ..., pin: _Optional[_Union[SyncAction.Pin, _Mapping]] = ..., archive: _Optional[_Union[SyncAction.Archive, _Mapping]] = ..., read: _Optional[_Union[SyncAction.Read, _Mapping]] = ...) -> None: ...
+        def __init__(self, timestamp: _Optional[int] = ..., star: _Optional[_Union[SyncAction.Star, _Mapping]] = ..., mute: _Optional[_Union[SyncAction.Mute, _Mapping]] = ..., pin: _Optional[_Union[SyncAction.Pin, _Mapping]] = ..., push_name: _Optional[_Union[SyncAction.PushName, _Mapping]] = ..., archive: _Optional[_Union[SyncAction.Archive, _Mapping]] = ..., read: _Optional[_Union[SyncAction.Read, _Mapping]] = ...) -> None: ...
     INDEX_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     PADDING_FIELD_NUMBER: _ClassVar[int]

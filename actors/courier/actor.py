@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Literal
 
-from actors import cluster, logs, metrics, metrics_node, otlp
+from actors import cluster, logs, metrics, metrics_node, otlp, version
 from actors.courier import garbage, measured
 from actors.courier.courier import Courier, Deposed
 from actors.settings import Settings
@@ -105,7 +105,12 @@ class CourierActor:
 
     async def _numbers(self) -> dict[str, Any]:
         numbers = self._courier.describe() if self._courier else {"index": self._index}
-        return {**numbers, "pid": os.getpid(), "node": cluster.current_node()}
+        return {
+            **numbers,
+            "pid": os.getpid(),
+            "node": cluster.current_node(),
+            "version": version.of(self._settings),
+        }
 
 
 def create(settings: Settings, index: int, node: str) -> cluster.Handle:

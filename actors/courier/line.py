@@ -446,7 +446,7 @@ class Line:
         task = asyncio.current_task()
         assert task is not None
         while True:
-            await self._deliver(job)
+            await self._deliver(job, task)
             del self._open[task]
             if (following := self._take()) is None:
                 return
@@ -467,11 +467,9 @@ class Line:
 
     # ---- one attempt ----
 
-    async def _deliver(self, job: Job) -> None:
+    async def _deliver(self, job: Job, task: asyncio.Task[None]) -> None:
         party = self._party
         source, item = job.source, job.item
-        task = asyncio.current_task()
-        assert task is not None
         try:
             parcel = self._remembered(source.name, item)
             if parcel is None:

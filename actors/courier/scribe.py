@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 PAUSE = 1.0
 """Seconds before the next try after Redis failed."""
+MANY, GATHER = 4, 0.02
+"""Results that came together, after which the next step waits so many seconds for more of them. A step costs
+the courier and Redis as much as several results in it; where they come one by one, none waits."""
 
 
 @dataclass(slots=True)
@@ -104,11 +107,15 @@ class Scribe:
 
     async def run(self) -> None:
         """Write until cancelled."""
+        many = False
         while True:
             await self._has_results.wait()
+            if many:
+                await asyncio.sleep(GATHER)
             self._has_results.clear()
             batch, self._results = self._results, []
             self._writing = len(batch)
+            many = len(batch) >= MANY
             try:
                 for source in {id(ended.source): ended.source for ended in batch}.values():
                     await self._settle(source, [ended for ended in batch if ended.source is source])

@@ -17,10 +17,14 @@ class AccountQueries:
     Args:
         query: a bounded place for a query.
         state: of the instance, as it is now: who the account is.
+        renamed: called with a new name of the account.
     """
 
-    def __init__(self, query: Query, state: Callable[[], InstanceState]) -> None:
+    def __init__(
+        self, query: Query, state: Callable[[], InstanceState], renamed: Callable[[str], None]
+    ) -> None:
         self._query = query
+        self._renamed = renamed
         self._state = state
 
     async def get(self) -> dict[str, Any]:
@@ -38,6 +42,12 @@ class AccountQueries:
             "about": (found[0].about or None) if found else None,
             "picture_id": (found[0].picture_id or None) if found else None,
         }
+
+    async def set_name(self, name: str) -> None:
+        """Change the name that the account shows."""
+        async with self._query() as connection:
+            await connection.profile.set_name(name)
+        self._renamed(name)
 
     async def set_about(self, text: str) -> None:
         """Change the text about the account."""

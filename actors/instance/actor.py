@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors import cluster, logs, metrics, metrics_node, otlp
+from actors import cluster, logs, metrics, metrics_node, otlp, version
 from actors.instance.asked import Subject
 from actors.instance.connection.engine import EngineConnection, engine_binary, read_lab_target
 from actors.instance.errors import CallFailed
@@ -164,7 +164,8 @@ class InstanceActor:
 
     async def describe(self) -> dict[str, Any]:
         """What is going on."""
-        return {"pid": os.getpid(), **self._make().describe()}
+        found = self._make().describe()
+        return {"pid": os.getpid(), "version": version.of(self._settings), **found}
 
     async def ring_outbox(self) -> None:
         """A message was queued."""

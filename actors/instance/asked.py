@@ -14,12 +14,18 @@ from actors.instance.connection.base import Connection
 from actors.instance.contacts.contacts import Contacts
 from actors.instance.errors import CallFailed
 from actors.instance.groups import GroupQueries
+from actors.instance.made_groups import MadeGroups
+from actors.instance.newsletters import NewsletterQueries
+from actors.instance.old_files import FileQueries
 from actors.instance.older import HistoryQueries
 from actors.instance.people import PeopleQueries
+from actors.instance.presence import Watched
 from actors.messages.recipients import is_group
 from actors.registry import InstanceState
 
-Subject = Literal["groups", "people", "account", "history", "chats"]
+Subject = Literal[
+    "groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters", "presence"
+]
 
 READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
 """Methods that change nothing, so that two who ask can share one answer."""
@@ -33,6 +39,11 @@ class Asked:
         state: of the instance, as it is now.
         contacts: what is known of people.
         chats: changes the account's chats.
+        groups: asks about groups, and changes them.
+        made: creates groups, each once.
+        files: has files fetched.
+        watched: whose presence is told.
+        renamed: called with a new name of the account.
     """
 
     def __init__(
@@ -41,13 +52,22 @@ class Asked:
         state: Callable[[], InstanceState],
         contacts: Contacts,
         chats: ChatQueries,
+        groups: GroupQueries,
+        made: MadeGroups,
+        files: FileQueries,
+        watched: Watched,
+        renamed: Callable[[str], None],
     ) -> None:
         self._subjects: dict[str, object] = {
-            "groups": GroupQueries(partial(query, "groups")),
+            "groups": groups,
+            "made_groups": made,
             "people": PeopleQueries(partial(query, "people"), contacts),
-            "account": AccountQueries(partial(query, "account"), state),
+            "account": AccountQueries(partial(query, "account"), state, renamed),
             "history": HistoryQueries(partial(query, "history")),
             "chats": chats,
+            "files": files,
+            "presence": watched,
+            "newsletters": NewsletterQueries(partial(query, "newsletters")),
         }
         self._state = state
         self._contacts = contacts

@@ -43,6 +43,7 @@ class Connector:
         allowed: False while another owner might be at work (the lease is not held).
         sink: stores an event, as ``Handler.on_event`` does.
         blocked: why events could not be stored now, None if they could; asked before a park ends.
+        logged_in: called at each login.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Connector:
         allowed: Callable[[], bool],
         sink: Sink,
         blocked: Callable[[], Awaitable[str | None]],
+        logged_in: Callable[[], None] = lambda: None,
     ) -> None:
         self._instance_id = instance_id
         self._make = make
@@ -65,12 +67,14 @@ class Connector:
         self._allowed = allowed
         self._sink = sink
         self._blocked = blocked
+        self._on_login = logged_in
         self._parked = False
         self._connection: Connection | None = None
         self._inbox: asyncio.Queue[Signal | object] = asyncio.Queue()
         self._desired = False
         self._waits_for_request = False
         self._draining = False
+        self._renewing = False
         self._suspended: asyncio.Event | None = None
         self._unwanted = asyncio.Event()
         self._failures = 0
@@ -88,6 +92,11 @@ class Connector:
         self._desired = connected
         self._waits_for_request = False
         self._failures = self._rounds = 0
+        self.poke()
+
+    def renew(self) -> None:
+        """Disconnect, and then go on with an engine that is made anew: how it is made has changed."""
+        self._renewing = True
         self.poke()
 
     def drain(self) -> None:
@@ -122,6 +131,7 @@ class Connector:
         return (
             self._desired
             and not self._draining
+            and not self._renewing
             and not self._waits_for_request
             and self._suspended is None
             and self._allowed()
@@ -183,6 +193,12 @@ class Connector:
         """Keep connecting until drained. When cancelled, the engine ends at once."""
         try:
             while not self._draining:
+                if self._renewing:
+                    await self._hang_up()
+                    await self.end()
+                    self._renewing = False
+                    self.poke()
+                    continue
                 if not self._wanted():
                     await self._rest()
                     await self._inbox.get()
@@ -352,6 +368,7 @@ class Connector:
         )
         self.online.set()
         self.settled.set()
+        self._on_login()
 
     # ---- the engine ----
 

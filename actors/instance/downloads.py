@@ -194,7 +194,7 @@ class Downloads:
         moment = now()
         return EventDraft(
             type=kind,
-            dedupe_key=f"media:{job.media_id}",
+            dedupe_key=f"media:{job.media_id}{job.request}",
             occurred_at=moment,
             received_at=moment,
             chat_id=job.chat_id,

@@ -16,6 +16,7 @@ from actors.instance.history_offers import Part, with_part
 from actors.instance.history_pages import failure_of, page_of
 from actors.instance.jobs import Jobs
 from actors.instance.mailbox import Mailbox, MailboxFull
+from actors.instance.old_files import OldFiles
 from actors.instance.refusals import NOT_AN_ATTEMPT
 from actors.instance.work import Work
 from actors.registry import History, now
@@ -35,6 +36,7 @@ class HistoryReader:
     """The parts that wait, one read at a time.
 
     Args:
+        old_files: remembers the files of what is read.
         room: has room for files that end with the engine.
         online: set while the connection stands.
         connection: the engine; only used while online.
@@ -47,6 +49,7 @@ class HistoryReader:
         instance_id: str,
         epoch: int,
         mailbox: Mailbox,
+        old_files: OldFiles,
         chats: ChatIds,
         room: Path,
         settings: HistorySettings,
@@ -61,6 +64,7 @@ class HistoryReader:
         self._settings = settings
         self._connection = connection
         self._wanted = wanted
+        self._old_files = old_files
         self._parts = Jobs(mailbox, epoch, "history", Part)
         self._work = Work(
             instance_id=instance_id, jobs=self._parts, online=online, attempt=self._attempt, concurrency=1
@@ -126,7 +130,9 @@ class HistoryReader:
             max_part_bytes=self._settings.part_bytes,
             folder=self._folder,
         )
-        draft = page_of(part, page, self._chats, now())
+        draft, files = page_of(self._instance_id, part, page, self._chats, now())
+        # Before the page: who reads that can ask for them.
+        await self._old_files.keep(files)
         aliases = self._chats.unsaved()
         step = {"start": page.next, "pages": part.pages + 1, "attempts": 0, "due": 0.0}
         rest = None if page.done else part.model_copy(update=step)

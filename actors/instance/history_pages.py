@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.events import EventDraft, EventType
 from actors.instance.connection import engine_pb2 as pb
@@ -11,10 +11,18 @@ from actors.instance.connection.chats import ChatIds, chat_of
 from actors.instance.connection.mapping import draft_of
 from actors.instance.connection.parts import moment
 from actors.instance.history_offers import Part
+from actors.instance.waiting_files import Job, with_file_on_demand
 
 
-def page_of(part: Part, page: pb.HistoryPage, chats: ChatIds, at: datetime) -> EventDraft:
-    """The event of a page.
+class Page(NamedTuple):
+    """The event of a page, and the files of the messages in it, which can be asked for."""
+
+    draft: EventDraft
+    files: list[Job]
+
+
+def page_of(instance_id: str, part: Part, page: pb.HistoryPage, chats: ChatIds, at: datetime) -> Page:
+    """A page, as it is told.
 
     Args:
         part: as it is before this page.
@@ -23,8 +31,9 @@ def page_of(part: Part, page: pb.HistoryPage, chats: ChatIds, at: datetime) -> E
         at: now.
     """
     received_at_ms = int(at.timestamp() * 1000)
-    told = [_message(message, chats, received_at_ms) for message in page.messages]
-    messages = [message for message in told if message is not None]
+    told = [_message(instance_id, message, chats, received_at_ms) for message in page.messages]
+    messages = [one[0] for one in told if one is not None]
+    files = [one[1] for one in told if one is not None and one[1] is not None]
     data = {
         **about(part),
         "chunk": page.chunk or part.chunk,
@@ -36,7 +45,7 @@ def page_of(part: Part, page: pb.HistoryPage, chats: ChatIds, at: datetime) -> E
         "skipped": page.skipped + len(told) - len(messages),
     }
     # By the place, not by what is in it: read again, the page that is there already is recognised.
-    return _draft(EventType.HISTORY_MESSAGES, f"history:{part.id}:{part.start}", data, at)
+    return Page(_draft(EventType.HISTORY_MESSAGES, f"history:{part.id}:{part.start}", data, at), files)
 
 
 def failure_of(part: Part, reason: str, message: str, at: datetime) -> EventDraft:
@@ -66,12 +75,15 @@ def _draft(kind: EventType, key: str, data: dict[str, Any], at: datetime) -> Eve
     return EventDraft(type=kind, dedupe_key=key, occurred_at=at, received_at=at, data=data)
 
 
-def _message(message: pb.Message, chats: ChatIds, received_at_ms: int) -> dict[str, Any] | None:
-    """A message as its own event would have told of it; None for what is between devices."""
+def _message(
+    instance_id: str, message: pb.Message, chats: ChatIds, received_at_ms: int
+) -> tuple[dict[str, Any], Job | None] | None:
+    """A message as its own event would have told of it, with its file; None for what is between devices."""
     draft = draft_of(message, chats, received_at_ms)
     if message.secret or draft.type in (EventType.UNKNOWN, EventType.HISTORY_OFFERED):
         return None
-    return {"type": draft.type.value, **draft.data}
+    draft, job = with_file_on_demand(draft, instance_id)
+    return {"type": draft.type.value, **draft.data}, job
 
 
 def _chat(chat: pb.HistoryChat, chats: ChatIds) -> dict[str, Any]:

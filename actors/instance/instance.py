@@ -28,12 +28,16 @@ from actors.instance.contacts.contacts import Contacts
 from actors.instance.contacts.facts import Kind, absence_of
 from actors.instance.downloads import Downloads
 from actors.instance.errors import CallFailed
+from actors.instance.groups import GroupQueries
 from actors.instance.history import HistoryReader
 from actors.instance.jobs import Jobs
 from actors.instance.known import KnownMessages
 from actors.instance.lease import Lease
+from actors.instance.made_groups import MadeGroups
 from actors.instance.mailbox import Mailbox, MailboxFull
+from actors.instance.old_files import FileQueries, OldFiles
 from actors.instance.outbox import Outbox
+from actors.instance.presence import Presence
 from actors.instance.refusals import call_failure
 from actors.instance.sender import Sender
 from actors.instance.upkeep import Upkeep
@@ -98,6 +102,14 @@ class Instance:
             allowed=lambda: self._lease.held,
             sink=self._on_event,
             blocked=self._blocked,
+            logged_in=lambda: self._presence.logged_in(),
+        )
+        self._presence = Presence(
+            self._mailbox,
+            epoch,
+            wanted=lambda: self.record.show_online,
+            online=self._connector.online,
+            query=partial(self._query, "presence"),
         )
         outbox = Outbox(store, self._mailbox, settings.outbox)
         self._sender = Sender(
@@ -116,9 +128,10 @@ class Instance:
             ),
             chats=self._chats,
         )
+        waiting = Jobs(self._mailbox, epoch, "downloads", Job)
         self._downloads = Downloads(
             instance_id=record.id,
-            waiting=Jobs(self._mailbox, epoch, "downloads", Job),
+            waiting=waiting,
             files=self._files,
             linker=Linker(store, settings),
             settings=settings.media,
@@ -126,9 +139,11 @@ class Instance:
             connection=lambda: self._connector.connection,
             cap=lambda: self._file_cap,
         )
+        old_files = OldFiles(self._mailbox, epoch, settings.history)
         self._history = HistoryReader(
             instance_id=record.id,
             epoch=epoch,
+            old_files=old_files,
             mailbox=self._mailbox,
             chats=self._chats,
             room=self._files.scratch.absolute(),
@@ -157,8 +172,31 @@ class Instance:
             fenced=self._fenced.set,
         )
         self._list = ChatKeeper(self._mailbox, epoch)
-        chats = ChatQueries(partial(self._query, "chats"), ChatShelf(self._mailbox), self._chats.known)
-        self._asked = Asked(self._query, lambda: self._announcer.state, self._contacts, chats)
+        chats = ChatQueries(
+            partial(self._query, "chats"), ChatShelf(self._mailbox), self._known, self._chats.known
+        )
+        groups = GroupQueries(partial(self._query, "groups"))
+        made = MadeGroups(
+            self._mailbox,
+            epoch,
+            settings.outbox.idempotency_ttl,
+            create=groups.create,
+            groups=groups.all,
+            own=lambda: {one for one in (self._announcer.state.phone, self._announcer.state.lid) if one},
+        )
+        self._asked = Asked(
+            self._query,
+            lambda: self._announcer.state,
+            self._contacts,
+            chats,
+            groups=groups,
+            made=made,
+            files=FileQueries(
+                record.id, old=old_files, known=self._known, waiting=waiting, downloads=self._downloads
+            ),
+            watched=self._presence.watched,
+            renamed=self._renamed,
+        )
         self._calls = CallKeeper(
             epoch=epoch,
             policy=lambda: self.record.calls,
@@ -229,6 +267,7 @@ class Instance:
             asyncio.create_task(self._upkeep.run()),
             asyncio.create_task(self._contacts.run()),
             asyncio.create_task(self._list.run()),
+            asyncio.create_task(self._presence.run()),
             asyncio.create_task(self._until_fenced()),
         ]
         try:
@@ -297,8 +336,16 @@ class Instance:
         """Follow a changed record, or a repeated wish to connect."""
         if record.revision == self.record.revision:
             return
-        self.record = record
+        before, self.record = self.record, record
+        if record.proxy != before.proxy:
+            self._connector.renew()
+        if record.show_online != before.show_online:
+            self._presence.changed()
         self._connector.want(record.desired is Desired.CONNECTED)
+
+    def _renamed(self, name: str) -> None:
+        self._announcer.learn(push_name=name)
+        self._presence.renamed()
 
     # ---- events ----
 
@@ -372,11 +419,11 @@ class Instance:
     # ---- calls ----
 
     async def ask(self, subject: Subject, method: str, *args: Any) -> Any:
-        """Ask or change something about groups, people, the account or its history.
+        """Ask or change something about groups, people, chats, newsletters, the account or its history.
 
         Args:
-            subject: ``groups``, ``people``, ``account`` or ``history``.
-            method: of `GroupQueries`, `PeopleQueries`, `AccountQueries` or `HistoryQueries`.
+            subject: as `Asked` knows them.
+            method: of the object that answers for the subject.
 
         Raises:
             CallFailed

@@ -76,8 +76,19 @@ class Jobs(Generic[J]):
         Raises:
             StaleEpoch, StoreUnavailable
         """
+        await self._write("work_delay.lua", job)
+
+    async def add(self, job: J) -> None:
+        """Let a job wait that no event brought. Again is harmless.
+
+        Raises:
+            StaleEpoch, StoreUnavailable
+        """
+        await self._write("work_add.lua", job)
+
+    async def _write(self, script: str, job: J) -> None:
         current = await self._store.script(
-            LUA / "work_delay.lua",
+            LUA / script,
             keys=[self._mailbox.key("owner"), self._key],
             args=[self._epoch, job.key, job.model_dump_json()],
         )

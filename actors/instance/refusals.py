@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from actors.instance.connection.base import ConnectionError
 from actors.instance.errors import CallFailed
-from actors.messages.recipients import is_group
+from actors.messages.recipients import is_group, is_newsletter
 
 FINAL = frozenset({"not_on_whatsapp", "bad_request", "unsupported", "poll_unknown"})
 """Errors that another attempt would meet again."""
@@ -48,6 +48,9 @@ def refusal_of(error: ConnectionError | TimeoutError, to: str) -> Refusal:
     if code == "rejected" and server in NO_SUCH_GROUP and is_group(to):
         text = "This account is in no such group: give the id of a group that it is in, as events have it"
         return Refusal("group_unknown", text, server, final=True)
+    if code == "rejected" and server in NO_SUCH_GROUP and is_newsletter(to):
+        text = "Only who owns a newsletter can write in it, and WhatsApp has to know it"
+        return Refusal("newsletter_forbidden", text, server, final=True)
     return Refusal(code, error.message, server, final=code in FINAL)
 
 

@@ -1,4 +1,4 @@
--- KEYS owner lease; ARGV after leader actor node known_dead
+-- KEYS owner lease; ARGV after leader actor node known_dead version
 -- Makes a successor the owner at once: its predecessor can neither write nor renew from then on. How long somebody
 -- before it may still believe in a lease is remembered, so that whoever asks again (after a lost reply, or a new
 -- supervisor), or replaces a successor that never came to be, is told so, too.
@@ -17,5 +17,5 @@ if ARGV[5] ~= '1' then left = math.max(left, redis.call('PTTL', KEYS[2])) end
 redis.call('PERSIST', KEYS[1])
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], 'epoch', epoch + 1, 'leader', ARGV[2], 'actor', ARGV[3], 'node', ARGV[4],
-  'predecessor_until', string.format('%d', now + left))
+  'version', ARGV[6], 'predecessor_until', string.format('%d', now + left))
 return {'ok', tostring(epoch + 1), string.format('%d', left)}

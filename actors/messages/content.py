@@ -58,6 +58,7 @@ class Content(Part):
     """What a message says."""
 
     fits_status: ClassVar[bool] = False
+    fits_newsletter: ClassVar[bool] = False
 
 
 class Quote(Part):
@@ -106,6 +107,7 @@ class Text(Message):
     """A text. WhatsApp's own marks format it: `*bold*`, `_italic_`, `~struck~`, and its lists and code."""
 
     fits_status = True
+    fits_newsletter = True
     type: Literal["text"] = "text"
     text: str = Field(min_length=1, max_length=TEXT_MAX, examples=["Hello from Malote"])
     mentions: Mentions = ()

@@ -75,6 +75,15 @@ class ChatChanges(BaseModel):
     read: bool | None = Field(None, description="False: it was marked as unread")
 
 
+class NewsletterChanges(BaseModel):
+    """What changed between the account and a newsletter: only the members that did are there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    followed: bool | None = None
+    muted: bool | None = None
+
+
 class CallNotice(BaseModel):
     """A call to this account. It can be rejected, not answered."""
 

@@ -54,10 +54,11 @@ class ShownMedia(Shown):
     """A file. Its keys are not shown: Malote fetches it with them."""
 
     id: str | None = Field(None, description="Of the stored file: known before it is stored")
-    state: Literal["pending", "ready", "off", "failed"] | None = Field(
+    state: Literal["pending", "ready", "off", "on_demand", "failed"] | None = Field(
         None,
         description="`pending`: it is being fetched; `media.ready` or `media.failed` will tell. `ready`: it "
-        "is stored. `off`: files of this instance are not fetched. `failed`: it will not be, see `reason`",
+        "is stored. `off`: files of this instance are not fetched. `on_demand`: of a message of before, "
+        "fetched when it is asked for. `failed`: it will not be, see `reason`",
     )
     reason: str | None = Field(
         None, description="Why it is not fetched: `too_large`, `busy`; or as `media.failed` tells it"

@@ -9,6 +9,7 @@ from actors.messages.phones import BadPhone, parse_phone
 USER_SERVER = "s.whatsapp.net"
 STATUS = "status@broadcast"
 PERSON = re.compile(r"([0-9]{5,20})(?:[.:][0-9]{1,5})*@(s\.whatsapp\.net|c\.us|lid)", re.ASCII)
+NEWSLETTER = re.compile(r"[0-9]{5,25}@newsletter", re.ASCII)
 GROUP = re.compile(r"[0-9]{5,25}(?:-[0-9]{5,15})?@g\.us", re.ASCII)
 
 
@@ -58,12 +59,20 @@ def parse_person(text: str) -> str:
 
 
 def parse_destination(text: str) -> str:
-    """Turn where a message goes into a JID: a recipient, or ``status`` for the account's status.
+    """Turn where a message goes into a JID: a recipient, a newsletter, or ``status`` for the own status.
 
     Raises:
         BadRecipient: it is neither.
     """
-    return STATUS if text.strip().lower() in ("status", STATUS) else parse_recipient(text)
+    written = text.strip()
+    if NEWSLETTER.fullmatch(written):
+        return written
+    return STATUS if written.lower() in ("status", STATUS) else parse_recipient(text)
+
+
+def is_newsletter(jid: str) -> bool:
+    """True if the JID is a newsletter's."""
+    return jid.endswith("@newsletter")
 
 
 def is_group(jid: str) -> bool:

@@ -8,7 +8,7 @@ from actors.instance.connection import whatsapp_pb2 as wa
 from actors.messages.content import Content, Delete, Edit, Forward, Message, Reaction, Vote
 from actors.messages.known import KnownMessage
 from actors.messages.raw import POLLS, field_of, poll_of
-from actors.messages.recipients import STATUS, is_group
+from actors.messages.recipients import STATUS, is_group, is_newsletter
 
 FORWARDABLE = frozenset(
     {
@@ -76,6 +76,8 @@ def check_destination(content: Content, to: str) -> None:
         raise Unsendable(
             "not_for_status", "A status is a text, an image, a video, a gif or a voice note.", "type"
         )
+    if is_newsletter(to) and not content.fits_newsletter:
+        raise Unsendable("not_for_newsletter", "Only texts can be sent to a newsletter.", "type")
 
 
 def check(

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from actors import cluster, logs, metrics_node
+from actors import cluster, logs, metrics_node, version
 from actors.courier import actor as courier_actor
 from actors.instance import actor as instance_actor
 from actors.media.errors import MediaError
@@ -21,15 +21,21 @@ from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
 from actors.supervisor import session_locks
+from actors.supervisor.service import Service
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import Confirm, Ended, Worker
+from actors.supervisor.workers import Confirm, Ended, NotLeading, Worker
 
 log = logging.getLogger(__name__)
 
-NAME = "supervisor"
 DRAIN_TIMEOUT = 30.0
 CALL_TIMEOUT = 10.0
 LEAVE_TIMEOUT = 5.0
+LEAD_TIMEOUT = 3.0
+
+
+def actor_name(version: str) -> str:
+    """The name of the actor of a version's supervisor."""
+    return cluster.SUPERVISORS + version
 
 
 class RayWorker:
@@ -51,6 +57,10 @@ class RayWorker:
     async def where(self) -> str:
         """The node it lives on."""
         return str((await self._call("describe", timeout=CALL_TIMEOUT))["node"])
+
+    async def version(self) -> str:
+        """Of the code that it runs."""
+        return str((await self._call("describe", timeout=CALL_TIMEOUT)).get("version", ""))
 
     async def start(self) -> None:
         """Begin to work."""
@@ -205,14 +215,14 @@ class RayCluster:
 # greater number.
 @cluster.actor(num_cpus=0, max_restarts=-1, max_task_retries=0)
 class SupervisorActor:
-    """Keeps every desired actor alive."""
+    """Keeps every desired actor alive, or stands by for that."""
 
     # async, so that a restart by Ray begins to supervise without anybody calling it.
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         logs.configure(settings.log_level, events=settings.log_events, supervisor=True)
         self._settings = settings
         store = Store(settings.redis_url or "", settings.prefix)
-        self._supervisor = Supervisor(settings, store, RayCluster(settings))
+        self._service = Service(settings, store, RayCluster(settings), version.of(settings))
         self._running = asyncio.create_task(self._run())
 
     def __repr__(self) -> str:
@@ -221,7 +231,7 @@ class SupervisorActor:
     async def _run(self) -> None:
         exporting = asyncio.create_task(metrics_node.run(self._settings, "supervisor"))
         try:
-            reason = await self._supervisor.run()
+            reason = await self._service.serve()
             log.warning("supervisor ended", extra={"reason": reason})
             if reason == "leaving":
                 # Ray starts it again, on a node that is not draining.
@@ -236,13 +246,27 @@ class SupervisorActor:
         finally:
             exporting.cancel()
 
+    async def _leading(self) -> Supervisor:
+        """The supervisor, perhaps after a moment: it may just be about to lead."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAD_TIMEOUT):
+                while self._service.supervisor is None and not self._running.done():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        if self._service.supervisor is None:
+            raise NotLeading("another supervisor is to lead")
+        return self._service.supervisor
+
     async def ping(self) -> str:
-        """Answer, to show that supervision goes on."""
-        return "stopped" if self._running.done() else "running"
+        """``running`` while it leads, ``standby`` while it does not, ``stopped`` if it does neither."""
+        if self._running.done():
+            return "stopped"
+        return "standby" if self._service.supervisor is None else "running"
 
     async def describe(self) -> dict[str, Any]:
         """What is supervised."""
-        return {"pid": os.getpid(), **self._supervisor.describe()}
+        told = {"pid": os.getpid(), "version": self._service.version}
+        supervisor = self._service.supervisor
+        return {**told, **supervisor.describe()} if supervisor is not None else told
 
     async def move(self, instance_id: str, node: str | None = None) -> dict[str, Any]:
         """Hand an instance over to another node, or to this one; returns the record of the handoff.
@@ -250,7 +274,7 @@ class SupervisorActor:
         Raises:
             ValueError: unknown instance or node.
         """
-        return await self._supervisor.move(instance_id, node)
+        return await (await self._leading()).move(instance_id, node)
 
     async def drain(self, node: str) -> dict[str, Any]:
         """Empty a node by handoffs; returns when that is done, with what it took.
@@ -258,7 +282,7 @@ class SupervisorActor:
         Raises:
             ValueError: unknown node.
         """
-        return await self._supervisor.drain(node)
+        return await (await self._leading()).drain(node)
 
     async def begin_drain(self, node: str) -> int:
         """Have a node emptied from now on; returns how many instances are on it.
@@ -266,52 +290,26 @@ class SupervisorActor:
         Raises:
             ValueError: unknown node.
         """
-        return await self._supervisor.begin_drain(node)
+        return await (await self._leading()).begin_drain(node)
 
     async def undrain(self, node: str) -> None:
         """Let a node take instances again."""
-        await self._supervisor.undrain(node)
+        await (await self._leading()).undrain(node)
 
     async def nodes(self) -> list[dict[str, Any]]:
         """Every node with its capacity and load."""
-        return await self._supervisor.nodes()
+        return await (await self._leading()).nodes()
 
     async def handoffs(self, instance_id: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """Handoffs that run, and past ones, the newest first."""
-        return await self._supervisor.handoffs(instance_id, limit)
+        return await (await self._leading()).handoffs(instance_id, limit)
 
     async def stop(self) -> None:
         """Drain and end every actor of Malote but this one."""
-        await self._supervisor.stop()
+        if self._service.supervisor is not None:
+            await self._service.supervisor.stop()
         self._running.cancel()
 
     async def leave(self) -> None:
         """End this process for good."""
         cluster.exit_actor()
-
-
-def start_supervisor(settings: Settings) -> cluster.Handle:
-    """Find the supervisor, or start it. Needs ``settings.redis_url``.
-
-    Returns:
-        A handle that answered.
-    """
-    actor: Any = SupervisorActor
-    handle: cluster.Handle = actor.options(
-        name=NAME, namespace=settings.namespace, lifetime="detached", get_if_exists=True
-    ).remote(settings)
-    ray.get(handle.ping.remote(), timeout=settings.supervisor.start_timeout)
-    return handle
-
-
-def stop_everything(settings: Settings, *, timeout: float = 60.0) -> None:
-    """Drain all instances, then the couriers, then end the supervisor. Data stays."""
-    try:
-        handle = ray.get_actor(NAME, namespace=settings.namespace)
-    except ValueError:
-        return
-    try:
-        ray.get(handle.stop.remote(), timeout=timeout)
-    finally:
-        with contextlib.suppress(RayError):
-            ray.get(handle.leave.remote(), timeout=5)

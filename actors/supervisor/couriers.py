@@ -13,6 +13,9 @@ from actors.supervisor.workers import Cluster, Ended, Worker
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 3
+"""Times in a row that a courier may fail to come up before that counts as trouble."""
+
 Places = Callable[[], Awaitable[Collection[placement.Node]]]
 
 
@@ -32,6 +35,10 @@ class Couriers:
         """Where each lives, or is about to."""
         self._living: dict[int, Worker] = {}
         self._leaving: dict[int, asyncio.Task[None]] = {}
+        self._versions: dict[int, str] = {}
+        """Of the code of those that work."""
+        self._absent: dict[int, tuple[int, str]] = {}
+        """How often in a row each did not come up, and why the last time."""
 
     def keep(self) -> None:
         """Keep every courier alive from now on."""
@@ -57,6 +64,22 @@ class Couriers:
                 # A task of its own: an attempt may take long to end.
                 self._leaving[number] = asyncio.create_task(self._leave(number, worker))
 
+    def renew(self, number: int) -> None:
+        """Have one made anew, by this supervisor, wherever it fits."""
+        if (worker := self._living.get(number)) is not None and number not in self._leaving:
+            self._leaving[number] = asyncio.create_task(self._leave(number, worker))
+
+    def versions(self) -> dict[int, str | None]:
+        """Version of the code of each courier; None while it does not work, or is about to end."""
+        return {
+            number: None if number in self._leaving else self._versions.get(number)
+            for number in range(self._count)
+        }
+
+    def trouble(self) -> str:
+        """Why one does not come up although it was tried again and again; empty if all do."""
+        return next((why for times, why in self._absent.values() if times >= PATIENCE), "")
+
     async def _leave(self, number: int, worker: Worker) -> None:
         try:
             # Its keeper makes another one.
@@ -76,7 +99,9 @@ class Couriers:
                 worker = await self._courier(number, failed)
                 await worker.start()
                 self._homes[number] = await worker.where()
+                self._versions[number] = await worker.version()
                 self._living[number] = worker
+                self._absent.pop(number, None)
                 failures = 0
                 reason = await worker.watch()
             except Ended as error:
@@ -85,7 +110,10 @@ class Couriers:
                 log.exception("keeper failed", extra={"courier": number})
                 reason = str(error)
             home, worked = self._homes.pop(number, ""), self._living.pop(number, None)
+            self._versions.pop(number, None)
             failed = "" if worked else home
+            if worked is None:
+                self._absent[number] = (self._absent.get(number, (0, ""))[0] + 1, reason)
             failures += 1
             log.warning("courier ended", extra={"courier": number, "reason": reason})
             await asyncio.sleep(min(5.0, 0.1 * 2 ** min(failures, 6)))

@@ -172,8 +172,8 @@ def _in_prepare(turn: Turn, event: HandoffEvent) -> None:
     match event:
         case Begun() if turn.handoff.timer == 0:
             turn.prepare()
-        case NodeChosen(node=node) if prepared is None:
-            turn.create(node)
+        case NodeChosen(node=node, version=version) if prepared is None:
+            turn.create(node, version)
         case NoNode() if prepared is None:
             turn.give_up("no node")
         case Prepared() if prepared is not None:

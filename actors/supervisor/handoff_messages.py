@@ -40,9 +40,10 @@ class Resumed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeChosen(Answer):
-    """A node for the successor."""
+    """A node for the successor, and the version of the code that it will be made with."""
 
     node: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,8 @@ class Party(BaseModel):
     epoch: int
     node: str
     actor: str
+    version: str = ""
+    """Of the code that it was made with."""
 
 
 class LogEntry(BaseModel):
@@ -178,6 +180,7 @@ def shown(handoff: Handoff) -> dict[str, Any]:
         "from": handoff.origin.node if handoff.origin else None,
         "to": handoff.successor.node if handoff.successor else None,
         "epoch": handoff.successor.epoch if handoff.successor else None,
+        "version": handoff.successor.version if handoff.successor else None,
         "blackout_ms": round(blackout * 1000, 1) if blackout is not None else None,
         "log": [entry.model_dump(mode="json") for entry in handoff.log],
     }

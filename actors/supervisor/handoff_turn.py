@@ -118,10 +118,10 @@ class Turn:
         self._tell(ChooseNode(self.handoff.excluded, self.handoff.target, self.handoff.attempt))
         self._deadline(self.deadlines.prepare)
 
-    def create(self, node: str) -> None:
-        """Make the successor there."""
+    def create(self, node: str, version: str = "") -> None:
+        """Make the successor there, of this version of the code."""
         epoch = self.handoff.predecessor.epoch + 1 if self.handoff.predecessor else 1
-        successor = Party(epoch=epoch, node=node, actor=actor_name(self.handoff, epoch))
+        successor = Party(epoch=epoch, node=node, actor=actor_name(self.handoff, epoch), version=version)
         self.change(successor=successor, successor_standing=Standing.SERVING)
         self._create_again()
 

@@ -14,9 +14,9 @@ from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
 from actors.supervisor import placement
 from actors.supervisor.handoff import begin
-from actors.supervisor.handoff_messages import Begun, Resumed
-from actors.supervisor.handoff_record import Handoff, Outcome, Party
-from actors.supervisor.handoff_turn import Deadlines
+from actors.supervisor.handoff_messages import Begun, Cancelled, HandoffEvent, Resumed
+from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
+from actors.supervisor.handoff_turn import DEADLINES, Deadlines
 from actors.supervisor.kept import Kept, Wish
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.nodes import Nodes
@@ -55,6 +55,7 @@ class Keeper:
 
     Args:
         deposed: called when a newer supervisor turns out to lead.
+        version: of the code that this supervisor runs, and every actor that it makes.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Keeper:
         nodes: Nodes,
         handoffs: Handoffs,
         deposed: Callable[[], None],
+        version: str = "",
     ) -> None:
         self.leader = 0
         """Number of the supervisor, 0 until it leads; nothing is kept before that."""
@@ -75,6 +77,7 @@ class Keeper:
         self._cluster = cluster
         self._nodes = nodes
         self._deposed = deposed
+        self._version = version
         limits = settings.supervisor
         self._turns = Turns(
             Bounds(
@@ -200,11 +203,17 @@ class Keeper:
         after = owner.epoch if owner else 0
         name = actor_name(instance_id, after + 1, self.leader)
         epoch, remaining = await self._registry.fence(
-            instance_id, after=after, leader=self.leader, actor=name, node=node, known_dead=dead
+            instance_id,
+            after=after,
+            leader=self.leader,
+            actor=name,
+            node=node,
+            known_dead=dead,
+            version=self._version,
         )
         if remaining:
             await asyncio.sleep(remaining + LEASE_MARGIN)
-        return Owner(epoch=epoch, actor=name, node=node, leader=self.leader)
+        return Owner(epoch=epoch, actor=name, node=node, leader=self.leader, version=self._version)
 
     async def _unlock(self, kept: Kept) -> None:
         """Take the session from what may be left of a former owner: an engine that is frozen or cut off."""
@@ -227,16 +236,20 @@ class Keeper:
     async def _grant_wish(self, kept: Kept, wish: Wish) -> None:
         owner = await self._registry.owner(kept.record.id)
         assert owner is not None
+        stays = wish.reason is Reason.ROLLOUT
         try:
             async with self._turns.turn(placement.Move(kept.record.id, owner.node, wish.target)):
                 handoff = begin(
                     secrets.token_hex(6),
                     kept.record.id,
                     wish.reason,
-                    predecessor=Party(epoch=owner.epoch, node=owner.node, actor=owner.actor),
-                    target=wish.target,
+                    predecessor=Party(
+                        epoch=owner.epoch, node=owner.node, actor=owner.actor, version=owner.version
+                    ),
+                    # For another version of the code it may stay where it is.
+                    target=owner.node if stays else wish.target,
                     # A node that is to be emptied, or left, will not do.
-                    excluded=(owner.node,) if wish.target is None else (),
+                    excluded=(owner.node,) if wish.target is None and not stays else (),
                 )
                 handoff = await self._carry_out(kept, handoff, resumed=False)
         except BaseException as error:
@@ -251,6 +264,7 @@ class Keeper:
             handoff,
             kept.record,
             leader=self.leader,
+            version=self._version,
             registry=self._registry,
             handoffs=self._handoffs,
             cluster=self._cluster,
@@ -262,13 +276,27 @@ class Keeper:
                 activate=limits.activate_timeout,
                 retire=limits.retire_timeout,
                 lease=self._settings.instance.lease_ttl,
+                # What fails with a new version of the code would on other nodes, too.
+                attempts=1 if handoff.reason is Reason.ROLLOUT else DEADLINES.attempts,
             ),
         )
         moment = time.time()
+        first: list[HandoffEvent] = [Resumed(at=moment) if resumed else Begun(at=moment)]
+        if resumed and self._of_another_version(handoff):
+            first.append(Cancelled(at=moment))
         try:
-            ended = await kept.move.run(Resumed(at=moment) if resumed else Begun(at=moment))
+            ended = await kept.move.run(*first)
         finally:
             kept.move = None
         if ended.outcome is Outcome.MOVED and (now := ended.successor) is not None:
-            kept.owner = Owner(epoch=now.epoch, actor=now.actor, node=now.node, leader=self.leader)
+            kept.owner = Owner(
+                epoch=now.epoch, actor=now.actor, node=now.node, leader=self.leader, version=now.version
+            )
         return ended
+
+    def _of_another_version(self, handoff: Handoff) -> bool:
+        """True if it is part of a roll-out that was turned round, and need not go on to its end."""
+        successor = handoff.successor
+        return (
+            handoff.reason is Reason.ROLLOUT and successor is not None and successor.version != self._version
+        )

@@ -84,6 +84,7 @@ class Move:
     Args:
         record: the instance, as its customer configured it.
         leader: number of this supervisor.
+        version: of its code, and of every actor that it makes.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Move:
         record: InstanceRecord,
         *,
         leader: int,
+        version: str = "",
         registry: Registry,
         handoffs: Handoffs,
         cluster: Cluster,
@@ -101,6 +103,7 @@ class Move:
         self.handoff = handoff
         self._record = record
         self._leader = leader
+        self._version = version
         self._registry = registry
         self._handoffs = handoffs
         self._cluster = cluster
@@ -116,13 +119,14 @@ class Move:
         """Something happened: a drain's deadline is over, the move is not wanted any more."""
         self._inbox.put_nowait(event)
 
-    async def run(self, first: say.HandoffEvent) -> Handoff:
-        """Carry it out, from the first event (`Begun` or `Resumed`) to its end.
+    async def run(self, *first: say.HandoffEvent) -> Handoff:
+        """Carry it out, from the first events (`Begun` or `Resumed` before others) to its end.
 
         Raises:
             Deposed: another supervisor leads, and goes on from the record.
         """
-        self.hear(first)
+        for event in first:
+            self.hear(event)
         entered = time.monotonic()
         metrics.HANDOFFS_OPEN.inc()
         try:
@@ -234,13 +238,16 @@ class Move:
         if node is None:
             self.hear(say.NoNode(attempt=order.attempt, at=time.time()))
         else:
-            self.hear(say.NodeChosen(attempt=order.attempt, node=node, at=time.time()))
+            self.hear(say.NodeChosen(attempt=order.attempt, node=node, version=self._version, at=time.time()))
 
     async def _create(self, order: say.CreateSuccessor) -> None:
         party = order.party
         try:
             worker = await self._cluster.find(party.actor)
             if worker is None:
+                if party.version != self._version:
+                    # Made here it would not be what the record says it is.
+                    raise Ended(f"{party.actor} was of another version of the code")
                 worker = await self._cluster.create_instance(
                     self._record, party.epoch, node=party.node, name=party.actor
                 )
@@ -279,6 +286,7 @@ class Move:
                 actor=order.successor.actor,
                 node=order.successor.node,
                 known_dead=order.known_dead,
+                version=order.successor.version,
             )
         except Superseded as refusal:
             self.hear(

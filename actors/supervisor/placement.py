@@ -106,7 +106,9 @@ def choose(
 
 
 def choose_for_courier(nodes: Iterable[Node], couriers: Mapping[str, int], *, avoided: str = "") -> str:
-    """The node for a courier: of those that stay the one with the fewest, if any stays.
+    """The node for a courier: of those that stay and take instances the one with the fewest, if there is any.
+
+    A node without slots is mostly the head, and deliveries should not end with it.
 
     Args:
         nodes: living ones, at least one.
@@ -114,8 +116,8 @@ def choose_for_courier(nodes: Iterable[Node], couriers: Mapping[str, int], *, av
         avoided: a node that will do only if there is no other.
     """
 
-    def cost(node: Node) -> tuple[bool, bool, int, str]:
-        return node.draining, node.id == avoided, couriers.get(node.id, 0), node.id
+    def cost(node: Node) -> tuple[bool, bool, bool, int, str]:
+        return node.draining, node.id == avoided, node.capacity == 0, couriers.get(node.id, 0), node.id
 
     return min(nodes, key=cost).id
 

@@ -24,6 +24,8 @@ from actors.supervisor.keeper import Keeper
 from actors.supervisor.kept import Kept
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.nodes import Nodes, Snapshot
+from actors.supervisor.office import Offices
+from actors.supervisor.rolling import Rolling
 from actors.supervisor.scaling import Scaling
 from actors.supervisor.sweep import Sweep
 from actors.supervisor.workers import Cluster, Ended
@@ -32,9 +34,13 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps every desired actor alive, exactly one owner per instance."""
+    """Keeps every desired actor alive, exactly one owner per instance.
 
-    def __init__(self, settings: Settings, store: Store, cluster: Cluster) -> None:
+    Args:
+        version: of the code that runs here; without one it has no part in roll-outs.
+    """
+
+    def __init__(self, settings: Settings, store: Store, cluster: Cluster, version: str = "") -> None:
         self._settings = settings
         self._store = store
         self._cluster = cluster
@@ -50,7 +56,10 @@ class Supervisor:
         self._nodes = Nodes(settings, store, cluster, self._kept, self._couriers.on, self._wake.set)
         self._scaling = Scaling(settings, cluster, self._nodes, self._kept, self._couriers.on)
         self._sweeper = Sweep(self._registry, self._handoffs, cluster, self._kept)
-        self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose)
+        self._keeper = Keeper(settings, store, cluster, self._nodes, self._handoffs, self._depose, version)
+        self._version = version
+        self._offices = Offices(store)
+        self._rolling = Rolling(store, version, self._kept, self._couriers) if version else None
 
     # ---- life ----
 
@@ -66,6 +75,8 @@ class Supervisor:
             while not self._deposed.is_set():
                 try:
                     seen = await self.reconcile()
+                    if not await self._roll():
+                        return "deposed"
                 except StoreUnavailable as error:
                     log.warning("cannot reconcile", extra={"error": str(error)})
                 except Deposed as error:
@@ -82,6 +93,7 @@ class Supervisor:
             return "deposed"
         finally:
             metrics.SAMPLERS.remove(self._census.sample)
+            metrics.no_leader()
             await self._couriers.let_go()
             tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
             for task in tasks:
@@ -90,6 +102,22 @@ class Supervisor:
             for kept in self._kept.values():
                 # An actor ends only when none of its calls is pending any more.
                 kept.refuse("this supervisor ends")
+
+    async def _roll(self) -> bool:
+        """Do its part in a roll-out, and say that it works; False if another supervisor is to lead."""
+        if self._rolling is None or self._stopping:
+            return True
+        try:
+            if not await self._rolling.turn():
+                return False
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # Instances are kept nonetheless. Who stands by hears no beat any more.
+            log.exception("the roll-out cannot go on")
+            return True
+        await self._offices.beat(self._version, self._settings.supervisor.standby_patience / 2)
+        return True
 
     async def _lead(self) -> None:
         while not self._leader:
@@ -273,11 +301,13 @@ class Supervisor:
         """What is supervised, for people and tests."""
         return {
             "leader": self._leader,
+            "version": self._version,
             "instances": {
                 instance_id: {
                     "owned": kept.worker is not None,
                     "restarts": kept.restarts,
                     "node": kept.owner.node if kept.owner else None,
+                    "version": kept.owner.version if kept.owner else None,
                 }
                 for instance_id, kept in self._kept.items()
             },

@@ -13,6 +13,10 @@ class Ended(Exception):
     """An actor ended, or could not be reached any more."""
 
 
+class NotLeading(Ended):
+    """It is no supervisor that leads: ask the one that does."""
+
+
 class LockStands(Exception):
     """The lock of a session could not be broken, or may not be."""
 
@@ -26,6 +30,10 @@ class Worker(Protocol):
 
     async def where(self) -> str:
         """The node it lives on."""
+        ...
+
+    async def version(self) -> str:
+        """Of the code that it runs."""
         ...
 
     async def start(self) -> None:

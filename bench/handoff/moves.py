@@ -14,7 +14,6 @@ from aiohttp import ClientError
 from ray.exceptions import RayError
 
 from actors import cluster
-from actors.supervisor.actor import NAME
 from bench.handoff.world import World
 from deploy.demo.clients import Refused
 from deploy.errors import CommandError
@@ -164,7 +163,7 @@ class Mover:
         return seconds, len(before)
 
     async def _call(self, method: str, *args: Any, timeout: float) -> Any:
-        handle = await cluster.find(NAME, self._world.settings.namespace)
+        handle = await cluster.find_supervisor(self._world.settings.namespace)
         if handle is None:
             raise cluster.ActorGone("there is no supervisor", exited=False)
         return await cluster.call(handle, method, *args, timeout=timeout)

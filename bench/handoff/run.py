@@ -16,8 +16,9 @@ from bench.handoff.kills import Killer, plan
 from bench.handoff.moves import MOVED, Mover
 from bench.handoff.options import Options
 from bench.handoff.report import Result
+from bench.handoff.scene import SETTLE_PATIENCE
 from bench.handoff.traffic import Traffic
-from bench.handoff.world import SETTLE_PATIENCE, World
+from bench.handoff.world import World
 from tests.cluster.nodes import LocalCluster
 
 PROGRESS = 15.0

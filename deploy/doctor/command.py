@@ -42,6 +42,9 @@ async def examine(settings: Settings) -> list[Finding]:
     """Everything that Malote needs, as seen from this machine."""
     found = [*settings_.examine(settings, os.environ), *await asyncio.to_thread(machine.examine, settings)]
     note = running(settings.data_dir.expanduser().absolute())
+    if note is not None:
+        # What runs was given its own: the demonstration, for one, delivers to this machine.
+        settings = settings.model_copy(update={"prefix": note.prefix, "allow_hosts": note.allow_hosts})
     url = settings.redis_url or (note.redis_url if note else None)
     if url is None:
         found.append(redis.area.skipped("server", "`malote up` starts its own, and does not run now"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from actors.settings import NodeSettings, Settings
+from deploy.engine import BUILT
 from deploy.errors import CommandError, Exit
 from deploy.node.ecs import Task
 from deploy.ray_local import OBJECT_STORE_BYTES
@@ -117,6 +118,7 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         CommandError: there is no token that lets nodes and jobs into the cluster.
     """
     node = settings.node
+    engine = BUILT / ("malote-engine-lab" if settings.lab.directory else "malote-engine")
     if not given.get("RAY_AUTH_TOKEN") and not given.get("RAY_AUTH_TOKEN_PATH"):
         raise CommandError(
             "the cluster needs a token",
@@ -130,6 +132,9 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(node.gcs_patience),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(node.stop_timeout - RAY_MARGIN),
     }
+    if settings.engine is None and engine.is_file():
+        # A job brings its code, but no engine: that is the node's.
+        found["MALOTE_ENGINE"] = str(engine)
     if node.tls_cert is not None:
         found |= {
             "RAY_USE_TLS": "1",

@@ -17,7 +17,7 @@ const Lab = false
 var ErrUnsupported = errors.New("this build connects to WhatsApp only; another network needs a build with the tag lab")
 
 // Redirect changes nothing: this build knows WhatsApp only.
-func Redirect(_ *http.Transport, target *pb.Lab) error {
+func Redirect(_ *http.Transport, target *pb.Lab, _ bool) error {
 	if target != nil {
 		return ErrUnsupported
 	}

@@ -27,8 +27,8 @@ var ErrUnsupported = errors.New("unsupported")
 var ErrBadTarget = errors.New("a lab needs an address, a CA certificate in PEM and a 32-byte Noise root key")
 
 // Redirect makes every connection of the transport, and of this process's Noise handshakes, go to target. Without a
-// target it changes nothing.
-func Redirect(transport *http.Transport, target *pb.Lab) error {
+// target it changes nothing. A transport that is proxied asks its proxy as always: that has to lead to the target.
+func Redirect(transport *http.Transport, target *pb.Lab, proxied bool) error {
 	if target == nil {
 		return nil
 	}
@@ -38,9 +38,11 @@ func Redirect(transport *http.Transport, target *pb.Lab) error {
 		return ErrBadTarget
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	transport.Proxy = nil
-	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, target.Address)
+	if !proxied {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, target.Address)
+		}
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	copy(whatsmeow.WACertPubKey[:], target.NoiseRootKey)

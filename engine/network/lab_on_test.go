@@ -20,7 +20,7 @@ func TestAnIncompleteTargetIsRefused(t *testing.T) {
 		{}, {Address: "127.0.0.1:1", NoiseRootKey: make([]byte, 32)},
 		{Address: "127.0.0.1:1", TlsCaPem: []byte("no certificate"), NoiseRootKey: make([]byte, 32)},
 	} {
-		if err := Redirect(&http.Transport{}, target); !errors.Is(err, ErrBadTarget) {
+		if err := Redirect(&http.Transport{}, target, false); !errors.Is(err, ErrBadTarget) {
 			t.Errorf("%v: %v", target, err)
 		}
 	}
@@ -39,7 +39,7 @@ func TestEveryAddressLeadsToTheTarget(t *testing.T) {
 		Address:      server.Listener.Addr().String(),
 		TlsCaPem:     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
 		NoiseRootKey: root,
-	})
+	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestEveryAddressLeadsToTheTarget(t *testing.T) {
 	if !bytes.Equal(whatsmeow.WACertPubKey[:], root) {
 		t.Error("the Noise root was not replaced")
 	}
-	if err := Redirect(&http.Transport{}, nil); err != nil {
+	if err := Redirect(&http.Transport{}, nil, false); err != nil {
 		t.Errorf("without a target: %v", err)
 	}
 }

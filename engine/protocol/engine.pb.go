@@ -302,10 +302,15 @@ type ToEngine struct {
 	//	*ToEngine_SetPicture
 	//	*ToEngine_RejectCall
 	//	*ToEngine_SetDisappearing
+	//	*ToEngine_SetName
 	//	*ToEngine_ReadHistory
 	//	*ToEngine_FinishHistory
 	//	*ToEngine_AskHistory
 	//	*ToEngine_SetChat
+	//	*ToEngine_GetNewsletter
+	//	*ToEngine_GetNewsletters
+	//	*ToEngine_CreateNewsletter
+	//	*ToEngine_ChangeNewsletter
 	Command       isToEngine_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -679,6 +684,15 @@ func (x *ToEngine) GetSetDisappearing() *SetDisappearing {
 	return nil
 }
 
+func (x *ToEngine) GetSetName() *SetName {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_SetName); ok {
+			return x.SetName
+		}
+	}
+	return nil
+}
+
 func (x *ToEngine) GetReadHistory() *ReadHistory {
 	if x != nil {
 		if x, ok := x.Command.(*ToEngine_ReadHistory); ok {
@@ -710,6 +724,42 @@ func (x *ToEngine) GetSetChat() *SetChat {
 	if x != nil {
 		if x, ok := x.Command.(*ToEngine_SetChat); ok {
 			return x.SetChat
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetNewsletter() *GetNewsletter {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetNewsletter); ok {
+			return x.GetNewsletter
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetGetNewsletters() *GetNewsletters {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetNewsletters); ok {
+			return x.GetNewsletters
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetCreateNewsletter() *CreateNewsletter {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_CreateNewsletter); ok {
+			return x.CreateNewsletter
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetChangeNewsletter() *ChangeNewsletter {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_ChangeNewsletter); ok {
+			return x.ChangeNewsletter
 		}
 	}
 	return nil
@@ -863,6 +913,10 @@ type ToEngine_SetDisappearing struct {
 	SetDisappearing *SetDisappearing `protobuf:"bytes,38,opt,name=set_disappearing,json=setDisappearing,proto3,oneof"`
 }
 
+type ToEngine_SetName struct {
+	SetName *SetName `protobuf:"bytes,39,opt,name=set_name,json=setName,proto3,oneof"`
+}
+
 type ToEngine_ReadHistory struct {
 	ReadHistory *ReadHistory `protobuf:"bytes,60,opt,name=read_history,json=readHistory,proto3,oneof"`
 }
@@ -877,6 +931,22 @@ type ToEngine_AskHistory struct {
 
 type ToEngine_SetChat struct {
 	SetChat *SetChat `protobuf:"bytes,70,opt,name=set_chat,json=setChat,proto3,oneof"`
+}
+
+type ToEngine_GetNewsletter struct {
+	GetNewsletter *GetNewsletter `protobuf:"bytes,80,opt,name=get_newsletter,json=getNewsletter,proto3,oneof"`
+}
+
+type ToEngine_GetNewsletters struct {
+	GetNewsletters *GetNewsletters `protobuf:"bytes,81,opt,name=get_newsletters,json=getNewsletters,proto3,oneof"`
+}
+
+type ToEngine_CreateNewsletter struct {
+	CreateNewsletter *CreateNewsletter `protobuf:"bytes,82,opt,name=create_newsletter,json=createNewsletter,proto3,oneof"`
+}
+
+type ToEngine_ChangeNewsletter struct {
+	ChangeNewsletter *ChangeNewsletter `protobuf:"bytes,83,opt,name=change_newsletter,json=changeNewsletter,proto3,oneof"`
 }
 
 func (*ToEngine_Open) isToEngine_Command() {}
@@ -951,6 +1021,8 @@ func (*ToEngine_RejectCall) isToEngine_Command() {}
 
 func (*ToEngine_SetDisappearing) isToEngine_Command() {}
 
+func (*ToEngine_SetName) isToEngine_Command() {}
+
 func (*ToEngine_ReadHistory) isToEngine_Command() {}
 
 func (*ToEngine_FinishHistory) isToEngine_Command() {}
@@ -958,6 +1030,14 @@ func (*ToEngine_FinishHistory) isToEngine_Command() {}
 func (*ToEngine_AskHistory) isToEngine_Command() {}
 
 func (*ToEngine_SetChat) isToEngine_Command() {}
+
+func (*ToEngine_GetNewsletter) isToEngine_Command() {}
+
+func (*ToEngine_GetNewsletters) isToEngine_Command() {}
+
+func (*ToEngine_CreateNewsletter) isToEngine_Command() {}
+
+func (*ToEngine_ChangeNewsletter) isToEngine_Command() {}
 
 type FromEngine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4180,6 +4260,50 @@ func (x *SetAbout) GetText() string {
 	return ""
 }
 
+type SetName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetName) Reset() {
+	*x = SetName{}
+	mi := &file_engine_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetName) ProtoMessage() {}
+
+func (x *SetName) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetName.ProtoReflect.Descriptor instead.
+func (*SetName) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SetName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 type SetPicture struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jpeg          []byte                 `protobuf:"bytes,1,opt,name=jpeg,proto3" json:"jpeg,omitempty"`
@@ -4189,7 +4313,7 @@ type SetPicture struct {
 
 func (x *SetPicture) Reset() {
 	*x = SetPicture{}
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4201,7 +4325,7 @@ func (x *SetPicture) String() string {
 func (*SetPicture) ProtoMessage() {}
 
 func (x *SetPicture) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[56]
+	mi := &file_engine_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4214,7 +4338,7 @@ func (x *SetPicture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPicture.ProtoReflect.Descriptor instead.
 func (*SetPicture) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{56}
+	return file_engine_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetPicture) GetJpeg() []byte {
@@ -4233,7 +4357,7 @@ type SetPictureResult struct {
 
 func (x *SetPictureResult) Reset() {
 	*x = SetPictureResult{}
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +4369,7 @@ func (x *SetPictureResult) String() string {
 func (*SetPictureResult) ProtoMessage() {}
 
 func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[57]
+	mi := &file_engine_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4258,7 +4382,7 @@ func (x *SetPictureResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPictureResult.ProtoReflect.Descriptor instead.
 func (*SetPictureResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{57}
+	return file_engine_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SetPictureResult) GetId() string {
@@ -4278,7 +4402,7 @@ type RejectCall struct {
 
 func (x *RejectCall) Reset() {
 	*x = RejectCall{}
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4290,7 +4414,7 @@ func (x *RejectCall) String() string {
 func (*RejectCall) ProtoMessage() {}
 
 func (x *RejectCall) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[58]
+	mi := &file_engine_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4303,7 +4427,7 @@ func (x *RejectCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectCall.ProtoReflect.Descriptor instead.
 func (*RejectCall) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{58}
+	return file_engine_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RejectCall) GetFrom() string {
@@ -4330,7 +4454,7 @@ type SetDisappearing struct {
 
 func (x *SetDisappearing) Reset() {
 	*x = SetDisappearing{}
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4342,7 +4466,7 @@ func (x *SetDisappearing) String() string {
 func (*SetDisappearing) ProtoMessage() {}
 
 func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[59]
+	mi := &file_engine_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4355,7 +4479,7 @@ func (x *SetDisappearing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDisappearing.ProtoReflect.Descriptor instead.
 func (*SetDisappearing) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{59}
+	return file_engine_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SetDisappearing) GetChat() string {
@@ -4383,6 +4507,7 @@ type SetChat struct {
 	//	*SetChat_Pinned
 	//	*SetChat_MutedUntilMs
 	//	*SetChat_Read
+	//	*SetChat_Star
 	Change isSetChat_Change `protobuf_oneof:"change"`
 	// The newest message of the chat, with archived and read; without one it is taken to be of now.
 	LastAtMs      int64  `protobuf:"varint,6,opt,name=last_at_ms,json=lastAtMs,proto3" json:"last_at_ms,omitempty"`
@@ -4395,7 +4520,7 @@ type SetChat struct {
 
 func (x *SetChat) Reset() {
 	*x = SetChat{}
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4407,7 +4532,7 @@ func (x *SetChat) String() string {
 func (*SetChat) ProtoMessage() {}
 
 func (x *SetChat) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[60]
+	mi := &file_engine_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4420,7 +4545,7 @@ func (x *SetChat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetChat.ProtoReflect.Descriptor instead.
 func (*SetChat) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{60}
+	return file_engine_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetChat) GetChat() string {
@@ -4473,6 +4598,15 @@ func (x *SetChat) GetRead() bool {
 	return false
 }
 
+func (x *SetChat) GetStar() *Star {
+	if x != nil {
+		if x, ok := x.Change.(*SetChat_Star); ok {
+			return x.Star
+		}
+	}
+	return nil
+}
+
 func (x *SetChat) GetLastAtMs() int64 {
 	if x != nil {
 		return x.LastAtMs
@@ -4521,6 +4655,10 @@ type SetChat_Read struct {
 	Read bool `protobuf:"varint,5,opt,name=read,proto3,oneof"`
 }
 
+type SetChat_Star struct {
+	Star *Star `protobuf:"bytes,10,opt,name=star,proto3,oneof"`
+}
+
 func (*SetChat_Archived) isSetChat_Change() {}
 
 func (*SetChat_Pinned) isSetChat_Change() {}
@@ -4528,6 +4666,466 @@ func (*SetChat_Pinned) isSetChat_Change() {}
 func (*SetChat_MutedUntilMs) isSetChat_Change() {}
 
 func (*SetChat_Read) isSetChat_Change() {}
+
+func (*SetChat_Star) isSetChat_Change() {}
+
+type Newsletter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Invite        string                 `protobuf:"bytes,4,opt,name=invite,proto3" json:"invite,omitempty"` // the code at the end of its link
+	Followers     uint32                 `protobuf:"varint,5,opt,name=followers,proto3" json:"followers,omitempty"`
+	CreatedAtMs   int64                  `protobuf:"varint,6,opt,name=created_at_ms,json=createdAtMs,proto3" json:"created_at_ms,omitempty"`
+	Verified      bool                   `protobuf:"varint,7,opt,name=verified,proto3" json:"verified,omitempty"`
+	Role          string                 `protobuf:"bytes,8,opt,name=role,proto3" json:"role,omitempty"` // subscriber, guest, admin or owner; empty: not told, as with an invite
+	Muted         bool                   `protobuf:"varint,9,opt,name=muted,proto3" json:"muted,omitempty"`
+	State         string                 `protobuf:"bytes,10,opt,name=state,proto3" json:"state,omitempty"` // active, suspended or geosuspended
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Newsletter) Reset() {
+	*x = Newsletter{}
+	mi := &file_engine_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Newsletter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Newsletter) ProtoMessage() {}
+
+func (x *Newsletter) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Newsletter.ProtoReflect.Descriptor instead.
+func (*Newsletter) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *Newsletter) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *Newsletter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Newsletter) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Newsletter) GetInvite() string {
+	if x != nil {
+		return x.Invite
+	}
+	return ""
+}
+
+func (x *Newsletter) GetFollowers() uint32 {
+	if x != nil {
+		return x.Followers
+	}
+	return 0
+}
+
+func (x *Newsletter) GetCreatedAtMs() int64 {
+	if x != nil {
+		return x.CreatedAtMs
+	}
+	return 0
+}
+
+func (x *Newsletter) GetVerified() bool {
+	if x != nil {
+		return x.Verified
+	}
+	return false
+}
+
+func (x *Newsletter) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Newsletter) GetMuted() bool {
+	if x != nil {
+		return x.Muted
+	}
+	return false
+}
+
+func (x *Newsletter) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+type Newsletters struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Newsletters   []*Newsletter          `protobuf:"bytes,1,rep,name=newsletters,proto3" json:"newsletters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Newsletters) Reset() {
+	*x = Newsletters{}
+	mi := &file_engine_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Newsletters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Newsletters) ProtoMessage() {}
+
+func (x *Newsletters) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Newsletters.ProtoReflect.Descriptor instead.
+func (*Newsletters) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *Newsletters) GetNewsletters() []*Newsletter {
+	if x != nil {
+		return x.Newsletters
+	}
+	return nil
+}
+
+type GetNewsletter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Invite        string                 `protobuf:"bytes,2,opt,name=invite,proto3" json:"invite,omitempty"` // instead of a JID: its link, or the code at its end
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNewsletter) Reset() {
+	*x = GetNewsletter{}
+	mi := &file_engine_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNewsletter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNewsletter) ProtoMessage() {}
+
+func (x *GetNewsletter) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNewsletter.ProtoReflect.Descriptor instead.
+func (*GetNewsletter) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *GetNewsletter) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *GetNewsletter) GetInvite() string {
+	if x != nil {
+		return x.Invite
+	}
+	return ""
+}
+
+type GetNewsletters struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNewsletters) Reset() {
+	*x = GetNewsletters{}
+	mi := &file_engine_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNewsletters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNewsletters) ProtoMessage() {}
+
+func (x *GetNewsletters) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNewsletters.ProtoReflect.Descriptor instead.
+func (*GetNewsletters) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{65}
+}
+
+type CreateNewsletter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateNewsletter) Reset() {
+	*x = CreateNewsletter{}
+	mi := &file_engine_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateNewsletter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateNewsletter) ProtoMessage() {}
+
+func (x *CreateNewsletter) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateNewsletter.ProtoReflect.Descriptor instead.
+func (*CreateNewsletter) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *CreateNewsletter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateNewsletter) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+type ChangeNewsletter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Jid   string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	// Types that are valid to be assigned to Change:
+	//
+	//	*ChangeNewsletter_Followed
+	//	*ChangeNewsletter_Muted
+	Change        isChangeNewsletter_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeNewsletter) Reset() {
+	*x = ChangeNewsletter{}
+	mi := &file_engine_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeNewsletter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeNewsletter) ProtoMessage() {}
+
+func (x *ChangeNewsletter) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeNewsletter.ProtoReflect.Descriptor instead.
+func (*ChangeNewsletter) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ChangeNewsletter) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *ChangeNewsletter) GetChange() isChangeNewsletter_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *ChangeNewsletter) GetFollowed() bool {
+	if x != nil {
+		if x, ok := x.Change.(*ChangeNewsletter_Followed); ok {
+			return x.Followed
+		}
+	}
+	return false
+}
+
+func (x *ChangeNewsletter) GetMuted() bool {
+	if x != nil {
+		if x, ok := x.Change.(*ChangeNewsletter_Muted); ok {
+			return x.Muted
+		}
+	}
+	return false
+}
+
+type isChangeNewsletter_Change interface {
+	isChangeNewsletter_Change()
+}
+
+type ChangeNewsletter_Followed struct {
+	Followed bool `protobuf:"varint,2,opt,name=followed,proto3,oneof"`
+}
+
+type ChangeNewsletter_Muted struct {
+	Muted bool `protobuf:"varint,3,opt,name=muted,proto3,oneof"`
+}
+
+func (*ChangeNewsletter_Followed) isChangeNewsletter_Change() {}
+
+func (*ChangeNewsletter_Muted) isChangeNewsletter_Change() {}
+
+type Star struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MessageId     string                 `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Sender        string                 `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"` // JID, in groups, of a message that others sent
+	FromMe        bool                   `protobuf:"varint,3,opt,name=from_me,json=fromMe,proto3" json:"from_me,omitempty"`
+	Starred       bool                   `protobuf:"varint,4,opt,name=starred,proto3" json:"starred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Star) Reset() {
+	*x = Star{}
+	mi := &file_engine_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Star) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Star) ProtoMessage() {}
+
+func (x *Star) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Star.ProtoReflect.Descriptor instead.
+func (*Star) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *Star) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *Star) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Star) GetFromMe() bool {
+	if x != nil {
+		return x.FromMe
+	}
+	return false
+}
+
+func (x *Star) GetStarred() bool {
+	if x != nil {
+		return x.Starred
+	}
+	return false
+}
 
 type Stats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4537,7 +5135,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4549,7 +5147,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[61]
+	mi := &file_engine_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4562,7 +5160,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{61}
+	return file_engine_proto_rawDescGZIP(), []int{69}
 }
 
 type StatsResult struct {
@@ -4582,7 +5180,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4594,7 +5192,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[62]
+	mi := &file_engine_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4607,7 +5205,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{62}
+	return file_engine_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -4684,7 +5282,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4696,7 +5294,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[63]
+	mi := &file_engine_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4709,7 +5307,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{63}
+	return file_engine_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -4758,6 +5356,8 @@ type Reply struct {
 	//	*Reply_Blocklist
 	//	*Reply_SetPicture
 	//	*Reply_History
+	//	*Reply_Newsletter
+	//	*Reply_Newsletters
 	Result        isReply_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4765,7 +5365,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4777,7 +5377,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[64]
+	mi := &file_engine_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4790,7 +5390,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{64}
+	return file_engine_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -4985,6 +5585,24 @@ func (x *Reply) GetHistory() *HistoryPage {
 	return nil
 }
 
+func (x *Reply) GetNewsletter() *Newsletter {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Newsletter); ok {
+			return x.Newsletter
+		}
+	}
+	return nil
+}
+
+func (x *Reply) GetNewsletters() *Newsletters {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_Newsletters); ok {
+			return x.Newsletters
+		}
+	}
+	return nil
+}
+
 type isReply_Result interface {
 	isReply_Result()
 }
@@ -5065,6 +5683,14 @@ type Reply_History struct {
 	History *HistoryPage `protobuf:"bytes,60,opt,name=history,proto3,oneof"`
 }
 
+type Reply_Newsletter struct {
+	Newsletter *Newsletter `protobuf:"bytes,80,opt,name=newsletter,proto3,oneof"`
+}
+
+type Reply_Newsletters struct {
+	Newsletters *Newsletters `protobuf:"bytes,81,opt,name=newsletters,proto3,oneof"`
+}
+
 func (*Reply_Open) isReply_Result() {}
 
 func (*Reply_PairPhone) isReply_Result() {}
@@ -5103,6 +5729,10 @@ func (*Reply_SetPicture) isReply_Result() {}
 
 func (*Reply_History) isReply_Result() {}
 
+func (*Reply_Newsletter) isReply_Result() {}
+
+func (*Reply_Newsletters) isReply_Result() {}
+
 type OpenResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -5114,7 +5744,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5126,7 +5756,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[65]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5139,7 +5769,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{65}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -5177,7 +5807,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5189,7 +5819,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[66]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5202,7 +5832,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{66}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Error) GetCode() string {
@@ -5258,7 +5888,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5270,7 +5900,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[67]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5283,7 +5913,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{67}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -5610,7 +6240,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5622,7 +6252,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[68]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5635,7 +6265,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{68}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Identity) GetJid() string {
@@ -5679,7 +6309,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5691,7 +6321,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5704,7 +6334,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{69}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -5819,7 +6449,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5831,7 +6461,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5844,7 +6474,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{70}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -5995,7 +6625,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6007,7 +6637,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6020,7 +6650,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{71}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -6084,7 +6714,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6096,7 +6726,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6109,7 +6739,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{72}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -6154,7 +6784,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6166,7 +6796,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6179,7 +6809,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{73}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Other) GetKind() string {
@@ -6235,7 +6865,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6247,7 +6877,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6260,7 +6890,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{74}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Qr) GetCode() string {
@@ -6296,7 +6926,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6308,7 +6938,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6321,7 +6951,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{75}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Paired) GetDevice() string {
@@ -6362,7 +6992,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6374,7 +7004,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6387,7 +7017,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{76}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -6415,7 +7045,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6427,7 +7057,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6440,7 +7070,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{77}
+	return file_engine_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Connected) GetDevice() string {
@@ -6473,7 +7103,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6485,7 +7115,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6498,7 +7128,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{78}
+	return file_engine_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -6516,7 +7146,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6528,7 +7158,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6541,7 +7171,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{79}
+	return file_engine_proto_rawDescGZIP(), []int{87}
 }
 
 type LoggedOut struct {
@@ -6555,7 +7185,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6567,7 +7197,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6580,7 +7210,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{80}
+	return file_engine_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -6616,7 +7246,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6628,7 +7258,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6641,7 +7271,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{81}
+	return file_engine_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -6682,7 +7312,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6694,7 +7324,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6707,7 +7337,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{82}
+	return file_engine_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Parked) GetCause() string {
@@ -6735,7 +7365,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6747,7 +7377,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6760,7 +7390,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{83}
+	return file_engine_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -6796,7 +7426,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6808,7 +7438,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6821,7 +7451,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{84}
+	return file_engine_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -6861,7 +7491,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6873,7 +7503,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6886,7 +7516,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{85}
+	return file_engine_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -6908,7 +7538,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6920,7 +7550,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6933,7 +7563,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{86}
+	return file_engine_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -6975,7 +7605,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6987,7 +7617,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7000,7 +7630,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{87}
+	return file_engine_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -7033,7 +7663,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7045,7 +7675,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7058,7 +7688,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{88}
+	return file_engine_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -7080,7 +7710,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7092,7 +7722,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7146,7 +7776,7 @@ type JoinRequests_Entry struct {
 
 func (x *JoinRequests_Entry) Reset() {
 	*x = JoinRequests_Entry{}
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7158,7 +7788,7 @@ func (x *JoinRequests_Entry) String() string {
 func (*JoinRequests_Entry) ProtoMessage() {}
 
 func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7201,7 +7831,7 @@ type People_Entry struct {
 
 func (x *People_Entry) Reset() {
 	*x = People_Entry{}
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7213,7 +7843,7 @@ func (x *People_Entry) String() string {
 func (*People_Entry) ProtoMessage() {}
 
 func (x *People_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7268,7 +7898,7 @@ var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\xe8\x13\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\xdd\x16\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -7321,12 +7951,17 @@ const file_engine_proto_rawDesc = "" +
 	"setPicture\x12?\n" +
 	"\vreject_call\x18% \x01(\v2\x1c.malote.engine.v1.RejectCallH\x00R\n" +
 	"rejectCall\x12N\n" +
-	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearing\x12B\n" +
+	"\x10set_disappearing\x18& \x01(\v2!.malote.engine.v1.SetDisappearingH\x00R\x0fsetDisappearing\x126\n" +
+	"\bset_name\x18' \x01(\v2\x19.malote.engine.v1.SetNameH\x00R\asetName\x12B\n" +
 	"\fread_history\x18< \x01(\v2\x1d.malote.engine.v1.ReadHistoryH\x00R\vreadHistory\x12H\n" +
 	"\x0efinish_history\x18= \x01(\v2\x1f.malote.engine.v1.FinishHistoryH\x00R\rfinishHistory\x12?\n" +
 	"\vask_history\x18> \x01(\v2\x1c.malote.engine.v1.AskHistoryH\x00R\n" +
 	"askHistory\x126\n" +
-	"\bset_chat\x18F \x01(\v2\x19.malote.engine.v1.SetChatH\x00R\asetChatB\t\n" +
+	"\bset_chat\x18F \x01(\v2\x19.malote.engine.v1.SetChatH\x00R\asetChat\x12H\n" +
+	"\x0eget_newsletter\x18P \x01(\v2\x1f.malote.engine.v1.GetNewsletterH\x00R\rgetNewsletter\x12K\n" +
+	"\x0fget_newsletters\x18Q \x01(\v2 .malote.engine.v1.GetNewslettersH\x00R\x0egetNewsletters\x12Q\n" +
+	"\x11create_newsletter\x18R \x01(\v2\".malote.engine.v1.CreateNewsletterH\x00R\x10createNewsletter\x12Q\n" +
+	"\x11change_newsletter\x18S \x01(\v2\".malote.engine.v1.ChangeNewsletterH\x00R\x10changeNewsletterB\t\n" +
 	"\acommandJ\x04\b\x10\x10\x11\"\xa8\x01\n" +
 	"\n" +
 	"FromEngine\x12/\n" +
@@ -7608,7 +8243,9 @@ const file_engine_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\x1e\n" +
 	"\bSetAbout\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\" \n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x1d\n" +
+	"\aSetName\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\" \n" +
 	"\n" +
 	"SetPicture\x12\x12\n" +
 	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\"\"\n" +
@@ -7620,13 +8257,15 @@ const file_engine_proto_rawDesc = "" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\"?\n" +
 	"\x0fSetDisappearing\x12\x12\n" +
 	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\rR\aseconds\"\x97\x02\n" +
+	"\aseconds\x18\x02 \x01(\rR\aseconds\"\xc5\x02\n" +
 	"\aSetChat\x12\x12\n" +
 	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x1c\n" +
 	"\barchived\x18\x02 \x01(\bH\x00R\barchived\x12\x18\n" +
 	"\x06pinned\x18\x03 \x01(\bH\x00R\x06pinned\x12&\n" +
 	"\x0emuted_until_ms\x18\x04 \x01(\x03H\x00R\fmutedUntilMs\x12\x14\n" +
-	"\x04read\x18\x05 \x01(\bH\x00R\x04read\x12\x1c\n" +
+	"\x04read\x18\x05 \x01(\bH\x00R\x04read\x12,\n" +
+	"\x04star\x18\n" +
+	" \x01(\v2\x16.malote.engine.v1.StarH\x00R\x04star\x12\x1c\n" +
 	"\n" +
 	"last_at_ms\x18\x06 \x01(\x03R\blastAtMs\x12\x17\n" +
 	"\alast_id\x18\a \x01(\tR\x06lastId\x12 \n" +
@@ -7634,7 +8273,40 @@ const file_engine_proto_rawDesc = "" +
 	"lastFromMe\x12\x1f\n" +
 	"\vlast_sender\x18\t \x01(\tR\n" +
 	"lastSenderB\b\n" +
-	"\x06change\"\a\n" +
+	"\x06change\"\x8a\x02\n" +
+	"\n" +
+	"Newsletter\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x16\n" +
+	"\x06invite\x18\x04 \x01(\tR\x06invite\x12\x1c\n" +
+	"\tfollowers\x18\x05 \x01(\rR\tfollowers\x12\"\n" +
+	"\rcreated_at_ms\x18\x06 \x01(\x03R\vcreatedAtMs\x12\x1a\n" +
+	"\bverified\x18\a \x01(\bR\bverified\x12\x12\n" +
+	"\x04role\x18\b \x01(\tR\x04role\x12\x14\n" +
+	"\x05muted\x18\t \x01(\bR\x05muted\x12\x14\n" +
+	"\x05state\x18\n" +
+	" \x01(\tR\x05state\"M\n" +
+	"\vNewsletters\x12>\n" +
+	"\vnewsletters\x18\x01 \x03(\v2\x1c.malote.engine.v1.NewsletterR\vnewsletters\"9\n" +
+	"\rGetNewsletter\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x16\n" +
+	"\x06invite\x18\x02 \x01(\tR\x06invite\"\x10\n" +
+	"\x0eGetNewsletters\"H\n" +
+	"\x10CreateNewsletter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\"d\n" +
+	"\x10ChangeNewsletter\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1c\n" +
+	"\bfollowed\x18\x02 \x01(\bH\x00R\bfollowed\x12\x16\n" +
+	"\x05muted\x18\x03 \x01(\bH\x00R\x05mutedB\b\n" +
+	"\x06change\"p\n" +
+	"\x04Star\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x17\n" +
+	"\afrom_me\x18\x03 \x01(\bR\x06fromMe\x12\x18\n" +
+	"\astarred\x18\x04 \x01(\bR\astarred\"\a\n" +
 	"\x05Stats\"\xc1\x02\n" +
 	"\vStatsResult\x12\x1f\n" +
 	"\vevents_sent\x18\x01 \x01(\x04R\n" +
@@ -7654,7 +8326,8 @@ const file_engine_proto_rawDesc = "" +
 	"\x06Answer\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\x04R\aeventId\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\bR\x06stored\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xea\t\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xed\n" +
+	"\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x05error\x18\x02 \x01(\v2\x17.malote.engine.v1.ErrorR\x05error\x122\n" +
@@ -7680,7 +8353,11 @@ const file_engine_proto_rawDesc = "" +
 	"\tblocklist\x18\x14 \x01(\v2\x1b.malote.engine.v1.BlocklistH\x00R\tblocklist\x12E\n" +
 	"\vset_picture\x18\x15 \x01(\v2\".malote.engine.v1.SetPictureResultH\x00R\n" +
 	"setPicture\x129\n" +
-	"\ahistory\x18< \x01(\v2\x1d.malote.engine.v1.HistoryPageH\x00R\ahistoryB\b\n" +
+	"\ahistory\x18< \x01(\v2\x1d.malote.engine.v1.HistoryPageH\x00R\ahistory\x12>\n" +
+	"\n" +
+	"newsletter\x18P \x01(\v2\x1c.malote.engine.v1.NewsletterH\x00R\n" +
+	"newsletter\x12A\n" +
+	"\vnewsletters\x18Q \x01(\v2\x1d.malote.engine.v1.NewslettersH\x00R\vnewslettersB\b\n" +
 	"\x06resultJ\x04\b\n" +
 	"\x10\v\"S\n" +
 	"\n" +
@@ -7863,7 +8540,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 93)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
 var file_engine_proto_goTypes = []any{
 	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
 	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
@@ -7925,43 +8602,51 @@ var file_engine_proto_goTypes = []any{
 	(*Blocklist)(nil),                // 57: malote.engine.v1.Blocklist
 	(*SetPrivacy)(nil),               // 58: malote.engine.v1.SetPrivacy
 	(*SetAbout)(nil),                 // 59: malote.engine.v1.SetAbout
-	(*SetPicture)(nil),               // 60: malote.engine.v1.SetPicture
-	(*SetPictureResult)(nil),         // 61: malote.engine.v1.SetPictureResult
-	(*RejectCall)(nil),               // 62: malote.engine.v1.RejectCall
-	(*SetDisappearing)(nil),          // 63: malote.engine.v1.SetDisappearing
-	(*SetChat)(nil),                  // 64: malote.engine.v1.SetChat
-	(*Stats)(nil),                    // 65: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 66: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 67: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 68: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 69: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 70: malote.engine.v1.Error
-	(*Event)(nil),                    // 71: malote.engine.v1.Event
-	(*Identity)(nil),                 // 72: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 73: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 74: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 75: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 76: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 77: malote.engine.v1.Other
-	(*Qr)(nil),                       // 78: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 79: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 80: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 81: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 82: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 83: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 84: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 85: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 86: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 87: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 88: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 89: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 90: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 91: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 92: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 93: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 94: malote.engine.v1.GetPrivacyResult.SettingsEntry
-	(*JoinRequests_Entry)(nil),       // 95: malote.engine.v1.JoinRequests.Entry
-	(*People_Entry)(nil),             // 96: malote.engine.v1.People.Entry
+	(*SetName)(nil),                  // 60: malote.engine.v1.SetName
+	(*SetPicture)(nil),               // 61: malote.engine.v1.SetPicture
+	(*SetPictureResult)(nil),         // 62: malote.engine.v1.SetPictureResult
+	(*RejectCall)(nil),               // 63: malote.engine.v1.RejectCall
+	(*SetDisappearing)(nil),          // 64: malote.engine.v1.SetDisappearing
+	(*SetChat)(nil),                  // 65: malote.engine.v1.SetChat
+	(*Newsletter)(nil),               // 66: malote.engine.v1.Newsletter
+	(*Newsletters)(nil),              // 67: malote.engine.v1.Newsletters
+	(*GetNewsletter)(nil),            // 68: malote.engine.v1.GetNewsletter
+	(*GetNewsletters)(nil),           // 69: malote.engine.v1.GetNewsletters
+	(*CreateNewsletter)(nil),         // 70: malote.engine.v1.CreateNewsletter
+	(*ChangeNewsletter)(nil),         // 71: malote.engine.v1.ChangeNewsletter
+	(*Star)(nil),                     // 72: malote.engine.v1.Star
+	(*Stats)(nil),                    // 73: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 74: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 75: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 76: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 77: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 78: malote.engine.v1.Error
+	(*Event)(nil),                    // 79: malote.engine.v1.Event
+	(*Identity)(nil),                 // 80: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 81: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 82: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 83: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 84: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 85: malote.engine.v1.Other
+	(*Qr)(nil),                       // 86: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 87: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 88: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 89: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 90: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 91: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 92: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 93: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 94: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 95: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 96: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 97: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 98: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 99: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 100: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 101: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 102: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 103: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 104: malote.engine.v1.People.Entry
 }
 var file_engine_proto_depIdxs = []int32{
 	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -7974,8 +8659,8 @@ var file_engine_proto_depIdxs = []int32{
 	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	65,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	67,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	73,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	75,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
 	30,  // 14: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
@@ -7997,95 +8682,104 @@ var file_engine_proto_depIdxs = []int32{
 	56,  // 30: malote.engine.v1.ToEngine.block:type_name -> malote.engine.v1.Block
 	58,  // 31: malote.engine.v1.ToEngine.set_privacy:type_name -> malote.engine.v1.SetPrivacy
 	59,  // 32: malote.engine.v1.ToEngine.set_about:type_name -> malote.engine.v1.SetAbout
-	60,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
-	62,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
-	63,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
-	25,  // 36: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
-	28,  // 37: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
-	29,  // 38: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
-	64,  // 39: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
-	6,   // 40: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	68,  // 41: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	71,  // 42: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	8,   // 43: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	72,  // 44: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	1,   // 45: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	93,  // 46: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	2,   // 47: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	94,  // 48: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	27,  // 49: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
-	74,  // 50: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
-	72,  // 51: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
-	0,   // 52: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
-	0,   // 53: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
-	72,  // 54: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
-	37,  // 55: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
-	72,  // 56: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
-	36,  // 57: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
-	3,   // 58: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
-	37,  // 59: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
-	95,  // 60: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
-	96,  // 61: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
-	72,  // 62: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
-	70,  // 63: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	69,  // 64: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	12,  // 65: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	15,  // 66: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	20,  // 67: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	22,  // 68: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	66,  // 69: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	24,  // 70: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	32,  // 71: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
-	34,  // 72: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
-	36,  // 73: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
-	38,  // 74: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
-	44,  // 75: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
-	46,  // 76: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
-	48,  // 77: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
-	51,  // 78: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
-	54,  // 79: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
-	57,  // 80: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
-	61,  // 81: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
-	26,  // 82: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
-	74,  // 83: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	75,  // 84: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	76,  // 85: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	77,  // 86: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	78,  // 87: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	79,  // 88: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	80,  // 89: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	81,  // 90: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	82,  // 91: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	83,  // 92: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	84,  // 93: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	85,  // 94: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	86,  // 95: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	87,  // 96: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	89,  // 97: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	90,  // 98: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	91,  // 99: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	88,  // 100: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	92,  // 101: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	72,  // 102: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	72,  // 103: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	73,  // 104: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	72,  // 105: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	72,  // 106: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	72,  // 107: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	73,  // 108: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	72,  // 109: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	72,  // 110: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	72,  // 111: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	72,  // 112: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	72,  // 113: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	72,  // 114: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	72,  // 115: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
-	72,  // 116: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
-	117, // [117:117] is the sub-list for method output_type
-	117, // [117:117] is the sub-list for method input_type
-	117, // [117:117] is the sub-list for extension type_name
-	117, // [117:117] is the sub-list for extension extendee
-	0,   // [0:117] is the sub-list for field type_name
+	61,  // 33: malote.engine.v1.ToEngine.set_picture:type_name -> malote.engine.v1.SetPicture
+	63,  // 34: malote.engine.v1.ToEngine.reject_call:type_name -> malote.engine.v1.RejectCall
+	64,  // 35: malote.engine.v1.ToEngine.set_disappearing:type_name -> malote.engine.v1.SetDisappearing
+	60,  // 36: malote.engine.v1.ToEngine.set_name:type_name -> malote.engine.v1.SetName
+	25,  // 37: malote.engine.v1.ToEngine.read_history:type_name -> malote.engine.v1.ReadHistory
+	28,  // 38: malote.engine.v1.ToEngine.finish_history:type_name -> malote.engine.v1.FinishHistory
+	29,  // 39: malote.engine.v1.ToEngine.ask_history:type_name -> malote.engine.v1.AskHistory
+	65,  // 40: malote.engine.v1.ToEngine.set_chat:type_name -> malote.engine.v1.SetChat
+	68,  // 41: malote.engine.v1.ToEngine.get_newsletter:type_name -> malote.engine.v1.GetNewsletter
+	69,  // 42: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
+	70,  // 43: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
+	71,  // 44: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
+	6,   // 45: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	76,  // 46: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	79,  // 47: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	8,   // 48: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	80,  // 49: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	1,   // 50: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	101, // 51: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	2,   // 52: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	102, // 53: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	27,  // 54: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
+	82,  // 55: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
+	80,  // 56: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
+	0,   // 57: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
+	0,   // 58: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
+	80,  // 59: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	37,  // 60: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	80,  // 61: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	36,  // 62: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 63: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	37,  // 64: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	103, // 65: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	104, // 66: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	80,  // 67: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	72,  // 68: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
+	66,  // 69: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
+	78,  // 70: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	77,  // 71: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 72: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 73: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 74: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 75: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	74,  // 76: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 77: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	32,  // 78: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	34,  // 79: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	36,  // 80: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	38,  // 81: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	44,  // 82: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	46,  // 83: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	48,  // 84: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	51,  // 85: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	54,  // 86: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	57,  // 87: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	62,  // 88: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	26,  // 89: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
+	66,  // 90: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
+	67,  // 91: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
+	82,  // 92: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	83,  // 93: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	84,  // 94: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	85,  // 95: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	86,  // 96: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	87,  // 97: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	88,  // 98: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	89,  // 99: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	90,  // 100: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	91,  // 101: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	92,  // 102: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	93,  // 103: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	94,  // 104: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	95,  // 105: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	97,  // 106: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	98,  // 107: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	99,  // 108: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	96,  // 109: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	100, // 110: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	80,  // 111: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	80,  // 112: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	81,  // 113: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	80,  // 114: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	80,  // 115: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	80,  // 116: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	81,  // 117: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	80,  // 118: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	80,  // 119: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	80,  // 120: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	80,  // 121: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	80,  // 122: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	80,  // 123: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	80,  // 124: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	80,  // 125: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	126, // [126:126] is the sub-list for method output_type
+	126, // [126:126] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -8130,10 +8824,15 @@ func file_engine_proto_init() {
 		(*ToEngine_SetPicture)(nil),
 		(*ToEngine_RejectCall)(nil),
 		(*ToEngine_SetDisappearing)(nil),
+		(*ToEngine_SetName)(nil),
 		(*ToEngine_ReadHistory)(nil),
 		(*ToEngine_FinishHistory)(nil),
 		(*ToEngine_AskHistory)(nil),
 		(*ToEngine_SetChat)(nil),
+		(*ToEngine_GetNewsletter)(nil),
+		(*ToEngine_GetNewsletters)(nil),
+		(*ToEngine_CreateNewsletter)(nil),
+		(*ToEngine_ChangeNewsletter)(nil),
 	}
 	file_engine_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromEngine_Hello)(nil),
@@ -8141,13 +8840,18 @@ func file_engine_proto_init() {
 		(*FromEngine_Event)(nil),
 	}
 	file_engine_proto_msgTypes[38].OneofWrappers = []any{}
-	file_engine_proto_msgTypes[60].OneofWrappers = []any{
+	file_engine_proto_msgTypes[61].OneofWrappers = []any{
 		(*SetChat_Archived)(nil),
 		(*SetChat_Pinned)(nil),
 		(*SetChat_MutedUntilMs)(nil),
 		(*SetChat_Read)(nil),
+		(*SetChat_Star)(nil),
 	}
-	file_engine_proto_msgTypes[64].OneofWrappers = []any{
+	file_engine_proto_msgTypes[67].OneofWrappers = []any{
+		(*ChangeNewsletter_Followed)(nil),
+		(*ChangeNewsletter_Muted)(nil),
+	}
+	file_engine_proto_msgTypes[72].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -8167,8 +8871,10 @@ func file_engine_proto_init() {
 		(*Reply_Blocklist)(nil),
 		(*Reply_SetPicture)(nil),
 		(*Reply_History)(nil),
+		(*Reply_Newsletter)(nil),
+		(*Reply_Newsletters)(nil),
 	}
-	file_engine_proto_msgTypes[67].OneofWrappers = []any{
+	file_engine_proto_msgTypes[75].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -8195,7 +8901,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   93,
+			NumMessages:   101,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/types"
 
 	pb "malote.dev/engine/protocol"
@@ -17,7 +18,8 @@ import (
 )
 
 const (
-	maxAbout   = 139     // characters; WhatsApp's own limit
+	maxName    = 25      // characters; WhatsApp's own limit
+	maxAbout   = 139     // characters, too
 	maxPicture = 4 << 20 // bytes
 )
 
@@ -71,6 +73,14 @@ func (s *Session) SetAbout(ctx context.Context, command *pb.SetAbout) error {
 		return err
 	}
 	return s.client.SetStatusMessage(ctx, types.SetStatusInput{Text: &command.Text})
+}
+
+// SetName changes the name that the account shows to others.
+func (s *Session) SetName(ctx context.Context, command *pb.SetName) error {
+	if length := utf8.RuneCountInString(command.Name); length == 0 || length > maxName {
+		return fail("bad_request", "a name has 1 to %d characters, not %d", maxName, length)
+	}
+	return s.share(ctx, appstate.BuildSettingPushName(command.Name))
 }
 
 // SetPicture changes the account's own picture, or takes it away.

@@ -31,6 +31,11 @@ func (s *Session) SetChat(ctx context.Context, command *pb.SetChat) error {
 	if err != nil {
 		return err
 	}
+	return s.share(ctx, patch)
+}
+
+// share changes something on all devices of the account.
+func (s *Session) share(ctx context.Context, patch appstate.PatchInfo) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
@@ -97,9 +102,26 @@ func patchOf(chat types.JID, command *pb.SetChat) (appstate.PatchInfo, error) {
 		return appstate.BuildMuteAbs(chat, true, &change.MutedUntilMs), nil
 	case *pb.SetChat_Read:
 		return appstate.BuildMarkChatAsRead(chat, change.Read, at, last), nil
+	case *pb.SetChat_Star:
+		return starPatch(chat, change.Star)
 	default:
 		return appstate.PatchInfo{}, fail("bad_request", "no setting of the chat is given")
 	}
+}
+
+func starPatch(chat types.JID, star *pb.Star) (appstate.PatchInfo, error) {
+	if star.MessageId == "" {
+		return appstate.PatchInfo{}, fail("bad_request", "a message has an id")
+	}
+	// The chat itself stands for "whoever else is in it", and for this account.
+	sender := chat
+	if star.Sender != "" && !star.FromMe {
+		var err error
+		if sender, err = parsePerson(star.Sender); err != nil {
+			return appstate.PatchInfo{}, err
+		}
+	}
+	return appstate.BuildStar(chat, sender, star.MessageId, star.FromMe, star.Starred), nil
 }
 
 // onSharedSettings takes what is about how settings are shared, not about a setting: an event of its own tells of each.

@@ -60,7 +60,7 @@ func Open(command *pb.Open, post delivery.Post, log logs.Logger, lost func(error
 	if err != nil {
 		return nil, err
 	}
-	if err := network.Redirect(transport, command.Lab); err != nil {
+	if err := network.Redirect(transport, command.Lab, command.Proxy != ""); err != nil {
 		return nil, openingError(err)
 	}
 	describeDevice(command.DeviceName, command.FullHistory)

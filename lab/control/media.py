@@ -33,7 +33,7 @@ async def write_any(lab: Lab, request: web.Request, body: AnyMessage) -> Written
 
 @route("POST", "/contacts/{phone}/media", result=Written, status=201)
 async def write_file(lab: Lab, request: web.Request, body: None) -> Written:
-    """Let a contact send a file, the body: ?to=&kind=image&mimetype=&caption=&file_name=&voice=1&id=."""
+    """Let a contact send the file in the body: ?to=&kind=image&caption=&file_name=&voice=1&gif=1&id=."""
     contact, query = _contact(lab, request), request.query
     kind, id_ = query.get("kind", ""), query.get("id", "")
     if kind not in KINDS:
@@ -46,6 +46,7 @@ async def write_file(lab: Lab, request: web.Request, body: None) -> Written:
         caption=query.get("caption", ""),
         file_name=query.get("file_name", ""),
         voice=query.get("voice", "") in ("1", "true"),
+        gif=query.get("gif", "") in ("1", "true"),
     )
     path = contact.room()
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.stanzas import acks, calls, group_messages, messages, presence, queries, receipts
-from lab.wire import GROUPS, STATUS
+from lab.stanzas import acks, calls, group_messages, messages, newsletters, presence, queries, receipts
+from lab.wire import GROUPS, NEWSLETTERS, STATUS
 
 if TYPE_CHECKING:
     from lab.connection import Connection
@@ -19,7 +19,9 @@ def handle(connection: Connection, stanza: Node) -> None:
     elif connection.device is None:
         return
     elif stanza.tag == "message":
-        if _is_many(stanza):
+        if _is_newsletter(stanza):
+            newsletters.handle(connection, connection.device, stanza)
+        elif _is_many(stanza):
             group_messages.handle(connection, connection.device, stanza)
         else:
             messages.handle(connection, connection.device, stanza)
@@ -38,6 +40,11 @@ def handle(connection: Connection, stanza: Node) -> None:
 def _is_many(stanza: Node) -> bool:
     to = stanza.jid("to")
     return to is not None and (to.server == GROUPS or to == STATUS)
+
+
+def _is_newsletter(stanza: Node) -> bool:
+    to = stanza.jid("to")
+    return to is not None and to.server == NEWSLETTERS
 
 
 def gone(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lab.wire import LIDS, USERS, Node, Value, node
+from lab.wire import GROUPS, LIDS, USERS, Jid, Node, Value, node
 
 if TYPE_CHECKING:
     from lab.accounts import Account
@@ -51,6 +51,10 @@ def group_node(
     if record.approval:
         content.append(approval_node(required=True))
     content.append(add_mode_node(members_add=record.members_add))
+    if record.community:
+        content.append(node("parent", {"default_membership_approval_mode": "request_required"}))
+    if record.parent:
+        content.append(node("linked_parent", {"jid": Jid(record.parent, GROUPS)}))
     return node("group", attrs, content)
 
 

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lab.faults import DelayQuery, FailQuery
-from lab.stanzas import about, app_state, groups, linking, pictures, prekeys, privacy, session, usync
+from lab.stanzas import (
+    about,
+    app_state,
+    groups,
+    linking,
+    newsletters,
+    pictures,
+    prekeys,
+    privacy,
+    session,
+    usync,
+)
 from lab.stanzas.errors import StanzaError
 from lab.wire import SERVER, Node, node
 
@@ -32,6 +43,8 @@ _ANSWERS: dict[str, Answer] = {
     "status": about.answer,
     about.MUTATION: about.answer_mutation,
     "disappearing_mode": privacy.answer_disappearing,
+    newsletters.TERMS: newsletters.answer_terms,
+    **dict.fromkeys(newsletters.NAMESPACES, newsletters.answer),
 }
 
 

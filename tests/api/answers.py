@@ -26,6 +26,20 @@ GROUP: dict[str, Any] = {
 }
 
 
+NEWSLETTER: dict[str, Any] = {
+    "id": "120363000000000001@newsletter",
+    "name": "News",
+    "description": None,
+    "link": None,
+    "followers": 1,
+    "created_at": "2026-01-31T12:00:00Z",
+    "verified": False,
+    "role": "owner",
+    "muted": False,
+    "state": "active",
+}
+
+
 def outcome(phone: str, **more: Any) -> dict[str, Any]:
     """What became of one person: done, unless told otherwise."""
     return {
@@ -42,6 +56,7 @@ def outcome(phone: str, **more: Any) -> dict[str, Any]:
 ANSWERS: dict[tuple[str, str], Any] = {
     ("groups", "all"): [GROUP],
     ("groups", "get"): GROUP,
+    ("made_groups", "once"): {**GROUP, "refused": [], "replayed": False},
     ("groups", "create"): {**GROUP, "refused": []},
     ("groups", "change"): GROUP,
     ("groups", "change_people"): [outcome("+5511912345678")],
@@ -57,5 +72,10 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("account", "privacy"): {"last_seen": "contacts", "profile": "all", "group_add": "contact_blacklist"},
     ("history", "older"): None,
     ("chats", "change"): None,
+    ("newsletters", "all"): [],
+    **{("newsletters", method): NEWSLETTER for method in ("get", "inspect", "create")},
+    ("presence", "watch"): None,
+    ("account", "set_name"): None,
+    ("files", "fetch"): {"media_id": "med_0a1b2c3d4e5f"},
     ("account", "set_privacy"): {"last_seen": "none"},
 }

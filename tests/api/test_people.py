@@ -42,7 +42,9 @@ async def test_privacy_goes_by_the_names_of_the_engine(world: World, iid: str) -
 @pytest.mark.parametrize(
     ("method", "path", "body", "where"),
     [
-        ("PATCH", "account", {}, {"pointer": "#/about"}),
+        ("PATCH", "account", {}, {"pointer": "#"}),
+        ("PATCH", "account", {"name": ""}, {"pointer": "#/name"}),
+        ("PATCH", "account", {"name": "x" * 26}, {"pointer": "#/name"}),
         ("PATCH", "account", {"about": "x" * 140}, {"pointer": "#/about"}),
         ("PUT", "account/picture", {"base64": "R0lGODlh"}, {"pointer": "#/base64"}),
         ("PATCH", "account/privacy", {}, {"pointer": "#"}),
@@ -51,6 +53,10 @@ async def test_privacy_goes_by_the_names_of_the_engine(world: World, iid: str) -
         ("PUT", "blocklist/nobody", None, {"parameter": "who"}),
         ("DELETE", f"blocklist/{GROUP}", None, {"parameter": "who"}),
         ("GET", f"contacts/{GROUP}", None, {"parameter": "who"}),
+        ("PUT", f"contacts/{GROUP}/presence", None, {"parameter": "who"}),
+        ("GET", f"newsletters/{GROUP}", None, {"parameter": "newsletter_id"}),
+        ("GET", "newsletters/invite?link=x", None, {"parameter": "link"}),
+        ("POST", "newsletters", {"name": ""}, {"pointer": "#/name"}),
         ("POST", "calls/no:id/reject", {"caller": JID}, {"parameter": "call_id"}),
         ("POST", "calls/5A1B/reject", {"caller": GROUP}, {"pointer": "#/caller"}),
     ],

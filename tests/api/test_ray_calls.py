@@ -18,8 +18,7 @@ from actors.instance.actor import InstanceActor
 from actors.instance.errors import CallFailed
 from actors.registry import InstanceRecord, Registry, new_token, now
 from actors.store import Store
-from actors.supervisor.actor import NAME, SupervisorActor
-from api.ray_calls import SUPERVISOR
+from actors.supervisor.actor import SupervisorActor, actor_name
 from tests.api.process import Process
 from tests.api.world import ADMIN, FIRST, SECOND, handoff, node, soon
 
@@ -217,12 +216,19 @@ async def test_calls_reach_the_owner_wherever_it_is(
         return await missing() == ["the supervisor does not run"]
 
     assert await soon(reached)
-    assert SUPERVISOR == NAME
-    supervisor = start(Supervisor, NAME)
+    supervisor = start(Supervisor, actor_name("1"))
     await cluster.call(supervisor, "ping")
     assert await missing() == []
     await cluster.call(supervisor, "become", "stopped")
     assert await missing() == ["the supervisor has stopped"]
+    await cluster.call(supervisor, "become", "standby")
+    assert await missing() == ["the supervisor is about to lead"]
+    # In a roll-out there are two: the one that leads is asked, also by who knew the other.
+    other = start(Supervisor, actor_name("2"))
+    await cluster.call(other, "ping")
+    assert await missing() == []
+    cluster.kill(supervisor)
+    supervisor = other
 
     await steer(client)
 

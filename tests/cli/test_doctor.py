@@ -16,8 +16,10 @@ from actors.settings import CourierSettings, InstanceSettings, MailboxSettings, 
 from actors.store import Store
 from deploy.doctor import endpoints, machine, postgres, ray, redis
 from deploy.doctor import settings as settings_
+from deploy.doctor.command import examine
 from deploy.doctor.endpoints import Place
 from deploy.doctor.finding import Area, Finding, Grade, clock
+from deploy.lock import DataLock
 from tests.cli.command import malote
 from tests.courier.authority import Authority
 from tests.courier.receiver import Receiver
@@ -179,6 +181,24 @@ async def test_the_endpoints_of_all_instances_are_tried_once_a_place(
         f"http://127.0.0.1:{receiver.port}": Grade.OK,
     }
     assert "hush" not in str(found)
+
+
+async def test_what_runs_here_says_where_it_delivers(
+    store: Store, redis_url: str, prefix: str, tmp_path: Path
+) -> None:
+    lock, receiver = DataLock(tmp_path), Receiver()
+    await receiver.start()
+    try:
+        await Registry(store).create(InstanceRecord(id="one", name="one", created_at=now()), "token")
+        local = Settings(prefix=prefix, allow_hosts=("127.0.0.0/8",))
+        await Endpoints(store, "one", local).create(f"http://127.0.0.1:{receiver.port}/")
+        lock.take("demo")
+        lock.note(redis_url=redis_url, prefix=prefix, allow_hosts=local.allow_hosts)
+        found = await examine(Settings(data_dir=tmp_path))
+        assert grades(found)[f"http://127.0.0.1:{receiver.port}"] is Grade.OK
+    finally:
+        lock.release()
+        await receiver.stop()
 
 
 # ---- settings, machine, Ray, clocks ---------------------------------------------------------------------

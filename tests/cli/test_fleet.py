@@ -152,6 +152,10 @@ async def test_instances_are_moved_and_nodes_are_drained(shell: Shell) -> None:
 
     refused = await shell.run("move", "one", "--to", full)
     assert (refused.status, "draining" in refused.err) == (1, True)
+    same = await shell.run("rollout")
+    assert (same.status, "is what runs" in same.out) == (0, True), same.out + same.err
+    refused = await shell.run("rollout", "pause")
+    assert (refused.status, "no roll-out goes on" in refused.err) == (1, True), refused.out + refused.err
     undone = await shell.run("drain", full, "--undo")
     assert undone.status == 0, undone.out + undone.err
     assert (await shell.run("move", "one", "--to", full)).status == 0

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.command import malote
 
-COMMANDS = ("up", "demo", "lab", "status", "doctor", "down", "nodes", "move", "drain", "handoffs")
+COMMANDS = ("up", "demo", "lab", "status", "doctor", "down", "nodes", "move", "drain", "handoffs", "rollout")
 
 
 def test_the_overview_names_every_command(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from actors.metrics_node import node_folder
+from actors.settings import Settings
 from deploy.engine import BUILT
 from deploy.processes import Process, alive
 from tests.cli.command import Foreground, foreground, malote
@@ -67,10 +69,13 @@ async def test_up_status_down_and_again_with_the_data_kept(tmp_path: Path) -> No
 
         family = up.family()
         assert len(family) > 5
+        measured = node_folder(Settings(data_dir=tmp_path / ".malote"))
+        assert measured.is_dir()
         down = malote("down", cwd=tmp_path, timeout=180)
         assert down.status == 0, down.out + down.err
         assert up.process.wait(timeout=30) == 0
         await all_gone(family)
+        assert not measured.exists()
     assert malote("down", cwd=tmp_path).status == 3
 
     with foreground("up", "--port", "0", "--no-dashboard", cwd=tmp_path) as again:

@@ -18,12 +18,14 @@ class ForwardProxy:
     Attributes:
         refusal: a status line that it answers instead, as in ``502 Bad Gateway``.
         silent: it closes the connection instead of answering.
+        to: a port of loopback that everything is passed on to, whichever was asked for.
         asked: method and target of each request that came, and its headers.
     """
 
     port: int = 0
     refusal: str | None = None
     silent: bool = False
+    to: int | None = None
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _talks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -61,7 +63,7 @@ class ForwardProxy:
             return
         url = URL(f"//{target}" if method == "CONNECT" else target)
         assert url.port is not None
-        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", url.port)
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.to or url.port)
         try:
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -85,8 +87,10 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def forward_proxy(refusal: str | None = None, *, silent: bool = False) -> AsyncIterator[ForwardProxy]:
-    proxy = ForwardProxy(refusal=refusal, silent=silent)
+async def forward_proxy(
+    refusal: str | None = None, *, silent: bool = False, to: int | None = None
+) -> AsyncIterator[ForwardProxy]:
+    proxy = ForwardProxy(refusal=refusal, silent=silent, to=to)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = int(server.sockets[0].getsockname()[1])
     try:

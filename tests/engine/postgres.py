@@ -37,7 +37,7 @@ class Postgres:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres?sslmode=disable"
 
     def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off -c max_connections=300"
         self._run("pg_ctl", "-D", self._data, "-l", self.folder / "log", "-w", "-o", options, "start")
 
     def stop(self) -> None:

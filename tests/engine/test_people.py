@@ -55,6 +55,8 @@ async def test_an_about_text_is_changed_and_seen(device: MakeDevice) -> None:
     await bia.engine.profile.set_about("")
     assert (await ana.engine.people.get([person(BIA)]))[0].about == ""
     assert (await refused(bia.engine.profile.set_about("x" * 140))).code == "bad_request"
+    for name in ("", "x" * 26):
+        assert (await refused(bia.engine.profile.set_name(name))).code == "bad_request"
 
 
 async def test_a_picture_is_changed_and_seen(device: MakeDevice) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from actors.registry import Registry
 from api.calls import InstanceCalls
 from tests.api.world import Answered, World
 from tests.instance.conftest import Running
@@ -51,9 +52,13 @@ class Gateway:
         self.world = world
         self.one = one
 
-    async def ask(self, method: str, path: str, body: Any = None, **params: str) -> Answered:
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **params: str
+    ) -> Answered:
         """Send a request about the instance."""
         more: dict[str, Any] = {"json": body} if body is not None else {}
+        if headers is not None:
+            more["headers"] = headers
         return await self.world.ask(
             method, f"/v1/instances/{self.one.id}/{path}".rstrip("/"), params=params or None, **more
         )
@@ -63,6 +68,11 @@ class Gateway:
         answer = await self.ask(method, path, body, **params)
         assert answer.status in (200, 201, 204), answer.body
         return answer.json if answer.body else None
+
+    async def configure(self, changes: dict[str, Any]) -> None:
+        """Change the instance, and let its owner know, as a supervisor would."""
+        await self.good("PATCH", "", changes)
+        self.one.instance.configure(await Registry(self.one.store).get(self.one.id))
 
     async def refused(self, slug: str, method: str, path: str, body: Any = None, **params: str) -> Any:
         """The problem document of a bad one."""

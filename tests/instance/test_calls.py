@@ -6,7 +6,6 @@ import pytest
 
 from actors.events import Event, EventType
 from actors.instance.connection import engine_pb2 as pb
-from actors.registry import Registry
 from lab.network import Lab
 from lab.stanzas import calls
 from tests.engine.device import Device
@@ -20,12 +19,6 @@ pytestmark = pytest.mark.engine
 REPLY = "Please write instead."
 
 
-async def want(gateway: Gateway, policy: object) -> None:
-    """Change what is done with calls, and let the owner know, as a supervisor would."""
-    await gateway.good("PATCH", "", {"calls": policy})
-    gateway.one.instance.configure(await Registry(gateway.one.store).get(gateway.one.id))
-
-
 async def event(gateway: Gateway, kind: EventType) -> Event:
     async def look() -> list[Event]:
         return await gateway.one.events(kind)
@@ -34,6 +27,7 @@ async def event(gateway: Gateway, kind: EventType) -> Event:
     return found
 
 
+@pytest.mark.kinds(send="calls", receive="calls")
 async def test_a_call_rings_until_it_is_rejected_by_request(
     gateway: Gateway, friend: Device, lab: Lab
 ) -> None:
@@ -45,6 +39,7 @@ async def test_a_call_rings_until_it_is_rejected_by_request(
     await until(lambda: call.state == "rejected", what="rejected")
 
 
+@pytest.mark.kinds(send="calls")
 async def test_calls_are_rejected_and_callers_told_once(gateway: Gateway, friend: Device, lab: Lab) -> None:
     seen: list[pb.Other] = []
     instance = gateway.one.instance
@@ -56,7 +51,7 @@ async def test_calls_are_rejected_and_callers_told_once(gateway: Gateway, friend
         return await stored(happened, at)  # type: ignore[arg-type]
 
     instance._connector._sink = watched
-    await want(gateway, {"reject": True, "reply": REPLY})
+    await gateway.configure({"calls": {"reject": True, "reply": REPLY}})
     call = calls.ring(lab.board, lab.account(FRIEND), lab.account(PHONE), video=False)
     await until(lambda: call.state == "rejected", what="rejected")
     rejected = await event(gateway, EventType.CALL_REJECTED)
@@ -72,8 +67,8 @@ async def test_calls_are_rejected_and_callers_told_once(gateway: Gateway, friend
 
 
 async def test_a_call_without_a_policy_just_rings(gateway: Gateway, friend: Device, lab: Lab) -> None:
-    await want(gateway, {"reject": True})
-    await want(gateway, None)
+    await gateway.configure({"calls": {"reject": True}})
+    await gateway.configure({"calls": None})
     assert (await gateway.good("GET", ""))["calls"] == {"reject": False, "reply": None}
     call = calls.ring(lab.board, lab.account(FRIEND), lab.account(PHONE), video=False)
     await event(gateway, EventType.CALL_RECEIVED)

@@ -66,6 +66,7 @@ async def _last(gateway: Gateway) -> dict[str, Any]:
     return await until(look, what="an own message")
 
 
+@pytest.mark.kinds(send="chats")
 async def test_a_chat_is_changed_on_all_devices(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.send(PHONE, "oi", "F1")
     chat = (await listed(gateway, unread=1))["id"]
@@ -83,6 +84,7 @@ async def test_a_chat_is_changed_on_all_devices(gateway: Gateway, friend: Device
         await gateway.refused("invalid", "PATCH", f"chats/{chat}", wrong)
 
 
+@pytest.mark.kinds(receive="chats")
 async def test_a_change_on_the_phone_is_an_event(gateway: Gateway, friend: Device, lab: Lab) -> None:
     await friend.send(PHONE, "oi", "F1")
     chat = (await listed(gateway, unread=1))["id"]
@@ -113,3 +115,39 @@ async def test_a_new_device_knows_what_was_set_before(
         await listed(Gateway(world, one), id=chat, pinned=True, archived=None)
     (event,) = await one.events(EventType.CHAT_UPDATED)
     assert (event.data["changes"], event.data["initial"]) == ({"pinned": True}, True)
+
+
+@pytest.mark.kinds(send="stars", receive="stars")
+async def test_stars_are_the_same_on_all_devices(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    account, states = lab.account(PHONE), lab.board.app_states
+    await friend.send(PHONE, "keep this", "F1")
+    chat = (await listed(gateway, unread=1))["id"]
+    mine = await gateway.good("POST", "messages", {"to": FRIEND, "text": "and this"})
+    group = await family(gateway, FRIEND)
+    await friend.other("joined_group", "Name")
+    await friend.send(group, "this too", "G1")
+    await until(lambda: gateway.one.events(EventType.MESSAGE_RECEIVED), what="messages")
+
+    async def received() -> bool:
+        return len(await gateway.one.received()) == 2
+
+    await until(received, what="both messages")
+    for message_id in ("F1", mine["id"], "G1", "G1"):
+        await gateway.good("PUT", f"messages/{message_id}/star")
+    lid = f"{lab.account(FRIEND).lid}@lid"
+    shown = sorted(states.stars(account), key=lambda star: star[1] != "F1")
+    assert shown[0] == [chat, "F1", "0", "0"]
+    assert sorted(shown[1:]) == sorted([[chat, mine["id"], "1", "0"], [group, "G1", "0", lid]])
+    for message_id in (mine["id"], "G1"):
+        await gateway.good("DELETE", f"messages/{message_id}/star")
+    assert states.stars(account) == [[chat, "F1", "0", "0"]]
+    problem = await gateway.refused("not-found", "PUT", "messages/F9/star")
+    assert problem["code"] == "message_unknown"
+    states.star(account, chat, "F1", starred=False)
+
+    async def told() -> bool:
+        events = [event.data for event in await gateway.one.events(EventType.MESSAGE_STARRED)]
+        of_first = [event["starred"] for event in events if event["message_id"] == "F1"]
+        return of_first == [True, False]
+
+    await until(told, what="the star gone")

@@ -123,6 +123,7 @@ async def test_all_who_ask_at_the_same_time_share_one_query_and_the_next_needs_n
     assert answered(one) == 2, "that there is nobody is remembered too"
 
 
+@pytest.mark.kinds(receive="contacts")
 async def test_whatsapps_own_news_reach_events_and_what_is_kept(own: Own, friend: Contact, lab: Lab) -> None:
     one = await own()
     await one.pair()

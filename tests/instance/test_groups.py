@@ -75,6 +75,7 @@ def roles(group: Any) -> dict[str, str]:
     }
 
 
+@pytest.mark.kinds(send="groups")
 async def test_a_group_is_created_listed_and_shown(gateway: Gateway, friend: Device) -> None:
     body = {"name": "Família", "participants": ["+55 11 90000-0002", person(FRIEND), NOBODY]}
     made = await gateway.good("POST", "groups", body)
@@ -89,6 +90,7 @@ async def test_a_group_is_created_listed_and_shown(gateway: Gateway, friend: Dev
     assert listed["items"] == [{name: value for name, value in shown.items() if name != "members"}]
 
 
+@pytest.mark.kinds(send="groups")
 async def test_each_setting_is_changed_and_seen_by_others(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway, FRIEND)
     changes = {
@@ -118,6 +120,19 @@ async def test_each_setting_is_changed_and_seen_by_others(gateway: Gateway, frie
     assert (await friend.other("group_info", "Topic", count=2))["TopicDeleted"]
 
 
+@pytest.mark.kinds(send="communities")
+async def test_a_group_says_which_community_it_belongs_to(gateway: Gateway, friend: Device, lab: Lab) -> None:
+    community, member = await family(gateway), await family(gateway, FRIEND)
+    groups = {str(group.jid): group for group in lab.board.groups.all()}
+    groups[community].record.community = True
+    groups[member].record.parent = groups[community].id
+    shown = {one["id"]: one for one in (await gateway.good("GET", "groups"))["items"]}
+    assert (shown[community]["community"], shown[community]["parent"]) == (True, None)
+    assert (shown[member]["community"], shown[member]["parent"]) == (False, community)
+    assert (await gateway.good("GET", f"groups/{member}"))["parent"] == community
+
+
+@pytest.mark.kinds(receive="groups")
 async def test_what_others_change_is_told_by_events(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway, FRIEND)
     await gateway.good("POST", f"groups/{group}/participants/promote", {"participants": [FRIEND]})
@@ -151,6 +166,7 @@ async def test_what_others_change_is_told_by_events(gateway: Gateway, friend: De
     assert event.data["changes"]["picture"]
 
 
+@pytest.mark.kinds(send="groups")
 async def test_a_picture_is_set_and_removed(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway, FRIEND)
     picture = {"base64": base64.b64encode(JPEG).decode()}
@@ -162,6 +178,7 @@ async def test_a_picture_is_set_and_removed(gateway: Gateway, friend: Device) ->
     assert (await gateway.good("GET", f"contacts/{group}/picture"))["absence"] == "not_set"
 
 
+@pytest.mark.kinds(send="group members", receive="group members")
 async def test_members_come_and_go_and_rise_and_fall(gateway: Gateway, friend: Device, lab: Lab) -> None:
     group = await family(gateway, FRIEND)
     where = f"groups/{group}/participants"
@@ -200,6 +217,7 @@ async def test_a_change_that_is_made_with_nobody_is_a_problem(gateway: Gateway, 
     assert problem["code"] == "not_a_member"
 
 
+@pytest.mark.kinds(send="group members", receive="group members")
 async def test_admins_decide_who_joins(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway)
     await gateway.good("PATCH", f"groups/{group}", {"join_approval": True})
@@ -217,6 +235,7 @@ async def test_admins_decide_who_joins(gateway: Gateway, friend: Device) -> None
     assert problem["code"] == "no_request"
 
 
+@pytest.mark.kinds(send="group invitations", receive="group invitations")
 async def test_the_instance_joins_by_a_link_and_leaves(gateway: Gateway, friend: Device) -> None:
     group = (await friend.engine.groups.create("Theirs", [])).jid
     link = await friend.engine.groups.invite(group)
@@ -295,6 +314,7 @@ async def test_a_message_to_a_group_that_the_account_is_not_in_fails(
     assert [event.data["error"]["code"] for event in failed] == ["group_unknown"] * 2
 
 
+@pytest.mark.kinds(send=("messages in groups", "mentions"))
 async def test_a_mention_in_a_group_reaches_who_is_mentioned(gateway: Gateway, friend: Device) -> None:
     group = await family(gateway, FRIEND)
     await friend.other("joined_group", "Name")
@@ -333,6 +353,7 @@ async def test_who_asks_the_same_at_the_same_time_shares_the_answer(gateway: Gat
     assert (asked, {one["id"] for one in found}) == (1, {group})
 
 
+@pytest.mark.kinds(receive="messages in groups")
 async def test_messages_in_a_group_are_told_with_its_name_also_when_it_changes(
     gateway: Gateway, friend: Device
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +17,14 @@ from actors.instance.history import HistoryReader
 from actors.registry import History
 from actors.settings import HistorySettings, Settings
 from actors.store import StoreUnavailable
+from lab.attachments import Attachment, message_with
 from lab.contact import Contact
 from lab.faults import LoseMedia, SlowMedia
 from lab.network import Lab
 from lab.past import PastChat, PastMessage
+from tests.api.world import running_world
 from tests.instance.conftest import FRIEND, PHONE, Running
+from tests.instance.http import Gateway
 from tests.store.samples import raise_floor
 from tests.wait import until
 
@@ -108,6 +113,7 @@ async def test_it_is_told_of_and_not_read_unless_it_is_wanted(own: Own, lab: Lab
     assert await one.events(EventType.HISTORY_MESSAGES) == []
 
 
+@pytest.mark.kinds(receive="history")
 async def test_it_is_told_page_by_page(own: Own, lab: Lab, past: list[str]) -> None:
     one = await paired(own)
     pages = await last_page(one, "recent")
@@ -267,6 +273,7 @@ async def test_a_part_that_cannot_be_fetched_for_long(own: Own, lab: Lab, past: 
     assert (failed.data["reason"], failed.data["attempts"]) == ("unavailable", 3)
 
 
+@pytest.mark.kinds(send="history")
 async def test_older_messages_come_when_they_are_asked_for(own: Own, past: list[str]) -> None:
     one = await paired(own, History.OFF)
     await told(one, EventType.HISTORY_OFFERED, 2)
@@ -276,3 +283,71 @@ async def test_older_messages_come_when_they_are_asked_for(own: Own, past: list[
     assert texts([page]) == [f"{n} of before" for n in (9, 8, 7, 6)]
     offers = await one.events(EventType.HISTORY_OFFERED)
     assert page.data["request_id"] == offers[-1].data["request_id"] is not None
+
+
+@pytest.mark.kinds(receive="files of before")
+async def test_files_of_before_are_fetched_when_they_are_asked_for(
+    own: Own, lab: Lab, friend: Contact, tmp_path: Path, redis_url: str, prefix: str
+) -> None:
+    lab.account(PHONE)
+    messages, contents = [], []
+    for number in range(2):
+        path = (tmp_path / f"{number}.jpg").absolute()
+        contents.append(os.urandom(5_000))
+        path.write_bytes(contents[-1])
+        uploaded = await friend._engine().upload(path, "image")
+        body = message_with(Attachment("image", caption=f"picture {number}"), uploaded)
+        messages.append(PastMessage(id=f"OLD{number}", message=base64.b64encode(body)))
+    lab.board.phones.pasts.set(PHONE, [PastChat(chat=FRIEND, messages=messages)])
+    one = await paired(own)
+    pages = await last_page(one, "recent")
+    told_of = {
+        message["id"]: message["content"]["media"] for page in pages for message in page.data["messages"]
+    }
+    assert [told_of[f"OLD{number}"]["state"] for number in range(2)] == ["on_demand"] * 2
+    assert await one.events(EventType.MEDIA_READY) == []
+    async with running_world(redis_url, prefix) as world:
+        gateway = Gateway(world, one)
+        for number in range(2):
+            asked = await gateway.ask("POST", f"messages/OLD{number}/media")
+            assert (asked.status, asked.json["media_id"]) == (202, told_of[f"OLD{number}"]["id"])
+        ready = await told(one, EventType.MEDIA_READY, 2)
+        for event in ready:
+            number = int(event.data["message_id"][-1])
+            media_id = event.data["media"]["id"]
+            stored = b"".join([part async for part in one.instance._files.read(one.id, media_id)])
+            assert (media_id, stored) == (told_of[f"OLD{number}"]["id"], contents[number])
+            assert event.data["chat"]["phone"] == f"+{FRIEND}"
+        # What is lost is told each time.
+        assert await one.instance._files.delete(one.id, told_of["OLD0"]["id"])
+        lab.faults.add(LoseMedia(code=410))
+        for count in (1, 2):
+            await gateway.ask("POST", "messages/OLD0/media")
+            failed = await told(one, EventType.MEDIA_FAILED, count)
+            assert failed[-1].data["reason"] == "gone"
+        problem = await gateway.refused("not-found", "POST", "messages/OLD9/media")
+        assert problem["code"] == "message_unknown"
+
+
+async def test_the_file_of_a_message_that_is_known_is_fetched_again(
+    own: Own, friend: Contact, tmp_path: Path, redis_url: str, prefix: str
+) -> None:
+    one = await own()
+    await one.pair()
+    record = one.instance.record
+    one.instance.configure(record.model_copy(update={"download": False, "revision": record.revision + 1}))
+    path = (tmp_path / "original").absolute()
+    path.write_bytes(b"what was not fetched")
+    await friend.write_file(PHONE, path, Attachment("document"))
+    [message] = await told(one, EventType.MESSAGE_RECEIVED)
+    await friend.write(PHONE, "no file")
+    await told(one, EventType.MESSAGE_RECEIVED, 2)
+    async with running_world(redis_url, prefix) as world:
+        gateway = Gateway(world, one)
+        media_id = (await gateway.ask("POST", f"messages/{message.data['id']}/media")).json["media_id"]
+        [ready] = await told(one, EventType.MEDIA_READY)
+        assert (ready.data["message_id"], ready.data["media"]["id"]) == (message.data["id"], media_id)
+        assert ready.data["chat"]["id"] == message.chat_id
+        assert (await one.instance._files.get(one.id, media_id)).size == 20
+        last = (await one.events(EventType.MESSAGE_RECEIVED))[-1]
+        await gateway.refused("not-found", "POST", f"messages/{last.data['id']}/media")

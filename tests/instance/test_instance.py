@@ -173,6 +173,7 @@ async def _is(one: Running, message_id: str, *statuses: str) -> bool:
     return message is not None and message.status in statuses
 
 
+@pytest.mark.kinds(send="contacts")
 async def test_queries(own: Own, friend: Contact, lab: Lab) -> None:
     one = await own()
     with pytest.raises(CallFailed) as unpaired:

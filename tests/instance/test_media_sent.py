@@ -95,6 +95,7 @@ async def arrives(friend: Contact, message_id: str) -> None:
     await until(lambda: any(one.id == message_id for one in friend.arrivals()), what=message_id)
 
 
+@pytest.mark.kinds(send=("image", "video", "gif", "audio", "voice", "document", "sticker"))
 @pytest.mark.parametrize("kind", [kind.value for kind in Kind])
 async def test_every_kind_arrives_whole(desk: Desk, friend: Contact, tmp_path: Path, kind: str) -> None:
     await desk.one.instance.quiesce()

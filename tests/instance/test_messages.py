@@ -114,6 +114,7 @@ STANDING = [
 ]
 
 
+@pytest.mark.kinds(send=("text", "mentions", "link preview", "expires_in", "location", "contact", "poll"))
 async def test_what_stands_in_a_chat_arrives_as_it_was_sent(pair: Pair) -> None:
     for members in STANDING:
         message, arrived = await pair.sent(**members)
@@ -129,16 +130,20 @@ async def test_what_stands_in_a_chat_arrives_as_it_was_sent(pair: Pair) -> None:
         assert (arrived.data["kind"], arrived.data["text"]) == (told["kind"], told["text"])
 
 
+@pytest.mark.kinds(receive=("text", "mentions", "link preview", "expires_in", "location", "contact", "poll"))
 async def test_what_stands_in_a_chat_is_received_as_it_was_sent(pair: Pair) -> None:
     for number, members in enumerate(STANDING):
         event = await pair.writes(f"IN{number}", **members)
         assert event.type is EventType.MESSAGE_RECEIVED
         assert event.data["content"]["type"] == members["type"]
         assert event.data["sender"]["phone"] == f"+{FRIEND}"
-        for name in members.keys() - {"contacts", "preview", "mentions"}:
+        for name in members.keys() - {"contacts"}:
             assert event.data["content"][name] == members[name], (name, members)
+        cards = [card["name"] for card in event.data["content"].get("contacts", ())]
+        assert cards == [card["name"] for card in members.get("contacts", ())]
 
 
+@pytest.mark.kinds(send=("quote", "reaction", "edit", "delete", "forward"))
 async def test_answers_reactions_edits_forwards_and_deletions_arrive(pair: Pair) -> None:
     original, _ = await pair.sent(text="helo")
     _, arrived = await pair.sent(text="and more", quote=original.id)
@@ -167,6 +172,7 @@ async def test_answers_reactions_edits_forwards_and_deletions_arrive(pair: Pair)
     assert (late.result or {})["error"]["code"] == "message_unknown"
 
 
+@pytest.mark.kinds(receive=("quote", "reaction", "edit", "delete"))
 async def test_what_others_do_to_messages_is_told(pair: Pair) -> None:
     mine, arrived = await pair.sent(text="shall we?")
     assert arrived.chat_id is not None
@@ -211,6 +217,7 @@ def _raw(device: Device, draft: EventDraft) -> bytes:
     return bytes(found.message)  # type: ignore[union-attr]
 
 
+@pytest.mark.kinds(send="typing")
 async def test_typing_is_seen_before_the_message(pair: Pair) -> None:
     await pair.friend.engine.presence(available=True)
     message, _ = await pair.sent(text="now", typing=0.5)
@@ -220,6 +227,7 @@ async def test_typing_is_seen_before_the_message(pair: Pair) -> None:
     assert message.status != "failed"
 
 
+@pytest.mark.kinds(send="delay")
 async def test_a_drain_leaves_a_message_that_waits_to_the_successor(pair: Pair, own: Own) -> None:
     request = SendRequest.model_validate({"to": FRIEND_JID, "text": "patience", "delay": 2})
     message_id, _ = await pair.one.outbox.enqueue(request)

@@ -10,16 +10,22 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO, Any
 
+from deploy.children import LEASH
 from deploy.processes import Process, alive, descendants, end
 from tests.cli.command import environment
-from tests.cluster.nodes import ROOT, START_ATTEMPTS, TOO_SLOW, _free_port
+from tests.cluster.nodes import PORTS, ROOT, START_ATTEMPTS, TOO_SLOW
 
-WORKER_PORTS = 40
+WORKER_PORTS = 80
 """Ports that each node has for its actors."""
+BLOCK = 100
+"""Ports of a node in all. Nodes of one machine share its ports; containers would not."""
+JOB_PATIENCE = 240.0
 
 
 class Container:
@@ -39,6 +45,11 @@ class Container:
         self._family: list[Process] = []
 
     @property
+    def gateway(self) -> str:
+        """URL of the node's gateway, if it has one."""
+        return f"http://127.0.0.1:{self.settings['MALOTE_GATEWAY_PORT']}"
+
+    @property
     def log(self) -> str:
         return (self.directory / "log").read_text()
 
@@ -56,6 +67,7 @@ class Container:
         """Start it and wait until it is healthy. A start that took Ray too long is repeated."""
         for attempt in range(1, START_ATTEMPTS + 1):
             await self.launch()
+            assert self.process is not None
             while self.process.returncode is None:
                 if (self.directory / "node.json").exists() and await self.health() == 0:
                     return
@@ -94,8 +106,9 @@ class Container:
         await self.process.wait()
         await asyncio.to_thread(end, self._family, patience=1.0)
 
-    async def _run(self, argument: str, *, out: object) -> asyncio.subprocess.Process:
+    async def _run(self, argument: str, *, out: int | IO[Any]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid())),
             *(sys.executable, "-m", "deploy.node", argument),
             env=environment(**self.settings),
             cwd=ROOT,
@@ -118,10 +131,12 @@ class Containers:
         self._temporary = Path(tempfile.mkdtemp(prefix="mlt-"))
         self._all: list[Container] = []
         self._settings = settings
+        self._reservations: list[socket.socket] = []
+        first = self._reserve()
         self._head_settings = {
             "MALOTE_NODE_GCS_REDIS_URL": gcs_redis,
-            "MALOTE_NODE_GCS_PORT": str(_free_port()),
-            "MALOTE_NODE_DASHBOARD_PORT": str(_free_port()),
+            "MALOTE_NODE_GCS_PORT": str(first),
+            "MALOTE_NODE_DASHBOARD_PORT": str(first + 1),
         }
         directory.mkdir(parents=True)
         token = directory / "ray-token"
@@ -134,20 +149,29 @@ class Containers:
         """Of the head."""
         return f"127.0.0.2:{self._head_settings['MALOTE_NODE_GCS_PORT']}"
 
-    async def job(self, command: str) -> tuple[int, str]:
-        """Submit a job through the dashboard; its exit status, and what it and the submission printed."""
+    async def job(
+        self, *command: str, tree: Path = ROOT, token: bool = True, patience: float = JOB_PATIENCE
+    ) -> tuple[int, str]:
+        """Submit a job through the dashboard; its exit status, and what it and the submission printed.
+
+        Args:
+            command: of ``deploy.job``.
+            tree: the version of the code.
+            token: False for somebody who does not have it.
+            patience: seconds.
+        """
         url = f"http://127.0.0.1:{self._head_settings['MALOTE_NODE_DASHBOARD_PORT']}"
         submit = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit", "--address", url),
-            *("--working-dir", str(ROOT), "--", sys.executable, "-m", "deploy.job", command),
-            env=environment(**self.access),
-            cwd=ROOT,
+            *("--working-dir", str(tree), "--", sys.executable, "-m", "deploy.job", *command),
+            env=environment(**(self.access if token else {"RAY_AUTH_MODE": "disabled"})),
+            cwd=tree,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            said, _ = await asyncio.wait_for(submit.communicate(), 240)
+            said, _ = await asyncio.wait_for(submit.communicate(), patience)
         finally:
             if submit.returncode is None:
                 submit.kill()
@@ -162,8 +186,7 @@ class Containers:
         return self._add(name, "worker", None, settings | {"MALOTE_NODE_HEAD": self.address})
 
     def _add(self, name: str, role: str, address: str | None, settings: dict[str, str]) -> Container:
-        # Nodes of one machine share its ports; containers would not.
-        first = 32_000 - (len(self._all) + 1) * 100 - os.getpid() % 90 * 100
+        first = self._reserve()
         directory = self._directory / name
         temporary = self._temporary / str(len(self._all))
         temporary.mkdir()
@@ -171,7 +194,8 @@ class Containers:
             "MALOTE_DATA_DIR": str(directory),
             "MALOTE_TEMP_DIR": str(temporary),
             "MALOTE_NODE_FIRST_PORT": str(first),
-            "MALOTE_NODE_WORKER_PORTS": f"{first + 10}-{first + 10 + WORKER_PORTS}",
+            "MALOTE_NODE_WORKER_PORTS": f"{first + 10}-{first + 9 + WORKER_PORTS}",
+            "MALOTE_GATEWAY_PORT": str(first + 9),
         }
         if address is not None:
             own["MALOTE_NODE_ADDRESS"] = address
@@ -179,10 +203,29 @@ class Containers:
         self._all.append(found)
         return found
 
+    def _reserve(self) -> int:
+        """The first port of a block that no other cluster of such nodes has, in whichever process."""
+        for first in range(PORTS.stop - BLOCK, PORTS.start, -BLOCK):
+            mark = socket.socket()
+            try:
+                mark.bind(("127.0.0.1", first + BLOCK - 1))
+            except OSError:
+                mark.close()
+                continue
+            self._reservations.append(mark)
+            return first
+        raise AssertionError("there are no ports left")
+
     async def __aenter__(self) -> Containers:
         return self
 
     async def __aexit__(self, *ended: object) -> None:
-        for container in self._all:
+        for number, container in enumerate(self._all):
             await container.kill()
+            # What actors said, for whoever has to find out what happened.
+            for logs in (self._temporary / str(number)).glob("malote-node/session_2*/logs"):
+                with contextlib.suppress(OSError, shutil.Error):
+                    shutil.copytree(logs, container.directory / "ray-logs" / logs.parent.name)
         shutil.rmtree(self._temporary, ignore_errors=True)
+        for mark in self._reservations:
+            mark.close()

@@ -16,7 +16,6 @@ from actors.registry import Desired, InstanceRecord, Registry, new_token, now
 from actors.store import Store
 from deploy.engine import BUILT
 from deploy.processes import alive
-from tests.cluster.nodes import _free_port
 from tests.node.agent import TASK, Agent
 from tests.node.containers import Containers
 from tests.valkey import Valkey
@@ -69,9 +68,7 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         head = cluster.head()
         head.settings["MALOTE_NODE_SLOTS"] = "0"
         await head.start()
-        port = _free_port()
-        door = {"MALOTE_NODE_GATEWAY": "true", "MALOTE_GATEWAY_PORT": str(port)}
-        first = cluster.worker("first", **first_agent.environment, **door)
+        first = cluster.worker("first", **first_agent.environment, MALOTE_NODE_GATEWAY="true")
         await first.start()
         # Through the dashboard, whose door opens to the token only.
         code, said = await cluster.job("up")
@@ -79,7 +76,7 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         before = await until(owners, timeout=180, what="an owner of each instance")
         await until(lambda: first_agent.protected, what="a node that owns instances is protected")
 
-        await until(lambda: _serves(port), timeout=60, what="the node's gateway serves")
+        await until(lambda: _serves(first.gateway), timeout=60, what="the node's gateway serves")
 
         second = cluster.worker("second", **second_agent.environment)
         await second.start()
@@ -116,11 +113,11 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         assert (told["instances"], told["draining"]) == (len(NAMES), [])
 
 
-async def _serves(port: int) -> bool:
+async def _serves(url: str) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port}/readyz") as response,
+            session.get(f"{url}/readyz") as response,
         ):
             return response.status == 200
     return False

@@ -123,6 +123,7 @@ CASES = {
         },
     ),
     "MaloteHandoffFailed": growing('malote_handoffs_total{outcome="lost"}', 150, ONCE, NEVER),
+    "MaloteRolloutRolledBack": gauge("malote_rollout_rolled_back", 15, 1, 0),
     "MaloteHandoffsSlow": Case(
         300,
         histogram("malote_handoff_seconds", below=150, grows=1),

@@ -25,6 +25,7 @@ LEFT_OUT = {
     "malote_http_request_seconds",
     "malote_http_streams",
     "malote_redis_up",
+    "malote_rollout_rolled_back",
     "malote_send_seconds",
 }
 """Metrics that alerts or people with a question use, not dashboards."""

@@ -25,6 +25,7 @@ class MemoryWorker:
     epoch: int
     cluster: MemoryCluster
     instance_id: str = ""
+    code: str = ""
     records: list[InstanceRecord] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     started: int = 0
@@ -58,6 +59,9 @@ class MemoryWorker:
 
     async def where(self) -> str:
         return self.node
+
+    async def version(self) -> str:
+        return self.code
 
     async def start(self) -> None:
         await self._called("start")

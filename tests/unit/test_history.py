@@ -82,7 +82,7 @@ def test_messages_are_told_as_their_own_events_would() -> None:
         next=12,
         skipped=2,
     )
-    draft = page_of(PART, page, chats, AT)
+    draft = page_of("ins_1", PART, page, chats, AT).draft
     assert draft.type is EventType.HISTORY_MESSAGES
     assert draft.dedupe_key == "history:H1:7"
     own = draft_of(text("A"), chats, 0)
@@ -101,7 +101,7 @@ def test_messages_are_told_as_their_own_events_would() -> None:
 @given(st.lists(st.binary(max_size=40), max_size=5), st.booleans())
 def test_no_message_keeps_a_page_from_being_told(bodies: list[bytes], done: bool) -> None:
     messages = [pb.Message(info=text(str(n)).info, message=body) for n, body in enumerate(bodies)]
-    draft = page_of(PART, pb.HistoryPage(messages=messages, done=done), ChatIds(), AT)
+    draft = page_of("ins_1", PART, pb.HistoryPage(messages=messages, done=done), ChatIds(), AT).draft
     assert len(draft.data["messages"]) + draft.data["skipped"] == len(bodies)
     assert draft.data["last"] is done
     assert draft.model_dump_json()

@@ -67,12 +67,19 @@ def test_equals_are_told_apart_by_affinity_and_not_by_order() -> None:
 
 
 def test_a_courier_goes_where_the_fewest_are_and_only_at_need_to_a_node_that_leaves() -> None:
-    a, b, c = Node("a", 0), Node("b", 10), Node("c", 10, draining=True)
+    a, b, c = Node("a", 5), Node("b", 10), Node("c", 10, draining=True)
     assert choose_for_courier([a, b, c], {"a": 1}) == "b"
     assert choose_for_courier([a, b, c], {"a": 2, "b": 1}) == "b"
     assert choose_for_courier([a, b, c], {"a": 2}, avoided="b") == "a"
     assert choose_for_courier([b, c], {"b": 9}, avoided="b") == "b"
     assert choose_for_courier([c], {}) == "c"
+
+
+def test_a_courier_goes_to_a_node_without_slots_only_at_need() -> None:
+    head, worker, leaving = Node("a", 0), Node("b", 10), Node("c", 10, draining=True)
+    assert choose_for_courier([head, worker, leaving], {"b": 9}) == "b"
+    assert choose_for_courier([head, worker], {}, avoided="b") == "a"
+    assert choose_for_courier([head, leaving], {}) == "a"
 
 
 def test_a_drain_spreads_and_says_what_has_no_room() -> None:

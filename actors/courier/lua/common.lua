@@ -47,8 +47,11 @@ local function entry_at(stream, position)
   return fields
 end
 
-local function log_attempt(key, attempt, kept)
-  redis.call('XADD', key, 'MAXLEN', kept, '*', 'a', attempt)
+-- A command that takes any number of arguments, as often as Lua's stack makes it necessary.
+local function in_parts(command, key, arguments)
+  for first = 1, #arguments, 1000 do
+    redis.call(command, key, unpack(arguments, first, math.min(first + 999, #arguments)))
+  end
 end
 
 -- A score for what dies now: two of one millisecond keep their order, as of clocks that differ a little.
@@ -75,16 +78,29 @@ local function bury(keys, event_id, seq, event, letter, at, kept)
   end
 end
 
--- How the endpoint is doing, for people and for the decision when to give up on it.
-local function note(state, success, at)
+-- The attempts of one step. What can be summed up is written once at its end: calls are what a step costs.
+local function attempts_at(log) return {log = log, delivered = 0, failed = 0} end
+
+-- Take in an attempt: into the delivery log, and how the endpoint is doing, for people and for the decision
+-- when to give up on it.
+local function note(attempts, success, at, logged)
   if success then
-    redis.call('HSET', state, 'last_success', at)
-    redis.call('HDEL', state, 'failing_since')
-    redis.call('HINCRBY', state, 'delivered', 1)
+    attempts.delivered, attempts.last_success, attempts.failing_since = attempts.delivered + 1, at, nil
   else
-    redis.call('HSETNX', state, 'failing_since', at)
-    redis.call('HINCRBY', state, 'failed_attempts', 1)
+    attempts.failed, attempts.failing_since = attempts.failed + 1, attempts.failing_since or at
   end
+  redis.call('XADD', attempts.log, '*', 'a', logged)
+end
+
+local function write_down(attempts, state, kept)
+  if attempts.last_success then
+    redis.call('HSET', state, 'last_success', attempts.last_success)
+    redis.call('HDEL', state, 'failing_since')
+    redis.call('HINCRBY', state, 'delivered', attempts.delivered)
+  end
+  if attempts.failed > 0 then redis.call('HINCRBY', state, 'failed_attempts', attempts.failed) end
+  if attempts.failing_since then redis.call('HSETNX', state, 'failing_since', attempts.failing_since) end
+  redis.call('XTRIM', attempts.log, 'MAXLEN', kept)
 end
 
 -- What the endpoint's gate has to remember, as JSON; '' if it stands open.

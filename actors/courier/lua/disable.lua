@@ -13,8 +13,9 @@ if cjson.decode(current).revision ~= tonumber(revision) then return 'conflict' e
 redis.call('HSET', endpoints, endpoint, record)
 redis.call('HINCRBY', KEYS[2], 'endpoints', 1)
 if attempt_log ~= '' then
-  note(state, false, at)
-  log_attempt(KEYS[9], attempt_log, kept)
+  local attempts = attempts_at(KEYS[9])
+  note(attempts, false, at, attempt_log)
+  write_down(attempts, state, kept)
 end
 news(state, KEYS, ARGV)
 redis.call('PUBLISH', channel, ARGV[10])

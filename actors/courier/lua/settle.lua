@@ -10,6 +10,8 @@ local before = tonumber(redis.call('HGET', keys.floors, endpoint))
 if not before or not holds(keys.state, ARGV[1]) then return {'stale'} end
 
 local floor, changed = before, false
+local attempts = attempts_at(KEYS[7])
+local finished, above = {}, {}
 
 local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, letter)
   if seq <= floor or redis.call('ZSCORE', keys.done, text(seq)) then return end
@@ -22,19 +24,25 @@ local function settle(seq, event_id, verdict, attempt, retry, at, attempt_log, l
     if known and cjson.decode(known).attempts >= attempt then return end
     redis.call('HSET', KEYS[4], text(seq), retry)
   else
-    redis.call('HDEL', KEYS[4], text(seq))
+    finished[#finished + 1] = text(seq)
     if verdict == 'dead' then bury(keys, event_id, seq, entry.e, letter, at, tonumber(ARGV[5])) end
-    if seq == floor + 1 then floor = seq else redis.call('ZADD', keys.done, text(seq), text(seq)) end
+    if seq == floor + 1 then
+      floor = seq
+    else
+      above[#above + 1] = text(seq)
+      above[#above + 1] = text(seq)
+    end
   end
-  if attempt_log == '' then return end
-  note(keys.state, verdict == 'done', at)
-  log_attempt(KEYS[7], attempt_log, ARGV[4])
+  if attempt_log ~= '' then note(attempts, verdict == 'done', at, attempt_log) end
 end
 
 for i = 7, #ARGV do
   local result = lines(ARGV[i])
   settle(tonumber(result[1]), result[2], result[3], tonumber(result[4]), unpack(result, 5, 8))
 end
+in_parts('HDEL', KEYS[4], finished)
+in_parts('ZADD', keys.done, above)
+write_down(attempts, keys.state, ARGV[4])
 remember(keys.state, ARGV[6])
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))
 return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}

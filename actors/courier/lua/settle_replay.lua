@@ -7,6 +7,7 @@ local keys = {state = KEYS[1], dead = KEYS[5], dead_index = KEYS[6]}
 if not holds(keys.state, ARGV[1]) then return {'stale'} end
 
 local changed = false
+local attempts = attempts_at(KEYS[4])
 
 local function settle(position, event_id, verdict, attempt, retry, at, attempt_log, letter)
   local entry = entry_at(KEYS[2], position)
@@ -24,13 +25,13 @@ local function settle(position, event_id, verdict, attempt, retry, at, attempt_l
       bury(keys, event_id, tonumber(entry.s), entry.e, letter, at, tonumber(ARGV[3]))
     end
   end
-  note(keys.state, verdict == 'done', at)
-  log_attempt(KEYS[4], attempt_log, ARGV[2])
+  note(attempts, verdict == 'done', at, attempt_log)
 end
 
 for i = 5, #ARGV do
   local result = lines(ARGV[i])
   settle(tonumber(result[1]), result[2], result[3], tonumber(result[4]), unpack(result, 5, 8))
 end
+write_down(attempts, keys.state, ARGV[2])
 remember(keys.state, ARGV[4])
 return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}

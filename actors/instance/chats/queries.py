@@ -8,7 +8,11 @@ from typing import Any
 
 from actors.instance.chats.shelf import ChatShelf
 from actors.instance.connection import engine_pb2 as pb
+from actors.instance.errors import CallFailed
 from actors.instance.groups import Query
+from actors.instance.known import KnownMessages
+from actors.messages.recipients import is_group
+from actors.store import StoreUnavailable
 
 
 class ChatQueries:
@@ -16,11 +20,15 @@ class ChatQueries:
 
     Args:
         query: a bounded place for a query.
+        known: messages that are remembered.
         chat_id: the stable id of the chat with an address.
     """
 
-    def __init__(self, query: Query, shelf: ChatShelf, chat_id: Callable[[str], str]) -> None:
+    def __init__(
+        self, query: Query, shelf: ChatShelf, known: KnownMessages, chat_id: Callable[[str], str]
+    ) -> None:
         self._query = query
+        self._known = known
         self._shelf = shelf
         self._chat_id = chat_id
 
@@ -35,6 +43,25 @@ class ChatQueries:
                 await self._add_last(command)
             async with self._query() as connection:
                 await connection.chats.set(command)
+
+    async def star(self, message_id: str, starred: bool) -> None:
+        """Put a star at a message that is remembered, or take it off. Again is harmless."""
+        try:
+            message = await self._known.get(message_id)
+        except StoreUnavailable as error:
+            raise CallFailed("store_failed", str(error)) from None
+        if message is None:
+            text = "This instance has no such message, or remembers it no longer"
+            raise CallFailed("message_unknown", text)
+        in_group = is_group(message.chat) and not message.from_me
+        star = pb.Star(
+            message_id=message_id,
+            sender=message.sender if in_group else "",
+            from_me=message.from_me,
+            starred=starred,
+        )
+        async with self._query() as connection:
+            await connection.chats.set(pb.SetChat(chat=message.chat, star=star))
 
     async def _add_last(self, command: pb.SetChat) -> None:
         # By it a device knows whether the change was made before or after a message that it has.

@@ -161,6 +161,13 @@ class Profile(Protocol):
         """Change one privacy setting, by a name that reading them gives; all of them as they are then."""
         ...
 
+    async def set_name(self, name: str) -> None:
+        """Change the name that the account shows, on all its devices.
+
+        Fails with ``no_app_state_key`` while the phone has not shared the key of these settings.
+        """
+        ...
+
     async def set_about(self, text: str) -> None:
         """Change the text about the account."""
         ...
@@ -187,6 +194,37 @@ class Chats(Protocol):
 
         Fails with ``no_app_state_key`` while the phone has not shared the key of these settings.
         """
+        ...
+
+
+class Newsletters(Protocol):
+    """Newsletters, which the app calls channels. They are given by their JIDs.
+
+    Fails with ``rejected`` and WhatsApp's code: 403 if the account may not do that, 404 if there is none.
+    """
+
+    async def all(self) -> list[pb.Newsletter]:
+        """Those that the account follows or owns."""
+        ...
+
+    async def get(self, jid: str) -> pb.Newsletter:
+        """One, followed or not."""
+        ...
+
+    async def behind(self, link: str) -> pb.Newsletter:
+        """The one that a link, or the code at its end, leads to."""
+        ...
+
+    async def create(self, name: str, description: str) -> pb.Newsletter:
+        """Create one."""
+        ...
+
+    async def follow(self, jid: str, *, followed: bool) -> None:
+        """Follow one, or end that."""
+        ...
+
+    async def mute(self, jid: str, *, muted: bool) -> None:
+        """Mute one, or end that."""
         ...
 
 
@@ -226,6 +264,11 @@ class Connection(Protocol):
     @property
     def groups(self) -> Groups:
         """Its account's groups."""
+        ...
+
+    @property
+    def newsletters(self) -> Newsletters:
+        """Newsletters."""
         ...
 
     @property
@@ -294,6 +337,10 @@ class Connection(Protocol):
 
     async def chat_presence(self, chat: str, state: str) -> None:
         """Show ``composing``, ``recording`` or ``paused`` in a chat."""
+        ...
+
+    async def subscribe_presence(self, jid: str) -> None:
+        """Ask to be told, on this connection, when a person comes online or leaves."""
         ...
 
     async def presence(self, *, available: bool) -> None:

@@ -16,6 +16,7 @@ from actors.instance.connection.frames import Decoder, FrameError, encode
 from actors.instance.connection.groups import EngineGroups
 from actors.instance.connection.history import EngineHistory
 from actors.instance.connection.inbox import Inbox
+from actors.instance.connection.newsletters import EngineNewsletters
 from actors.instance.connection.people import EngineChats, EnginePeople, EngineProfile
 
 PROTOCOL = 1
@@ -118,6 +119,7 @@ class EngineConnection:
         self._closing = False
         self._heard = 0.0
         self.groups = EngineGroups(self._ask)
+        self.newsletters = EngineNewsletters(self._ask)
         self.chats = EngineChats(self._ask)
         self.people = EnginePeople(self._ask, self._call)
         self.profile = EngineProfile(self._ask)

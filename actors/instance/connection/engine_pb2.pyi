@@ -25,7 +25,7 @@ STICKER: MediaKind
 LINK_THUMBNAIL: MediaKind
 
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "read_history", "finish_history", "ask_history", "set_chat")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "set_name", "read_history", "finish_history", "ask_history", "set_chat", "get_newsletter", "get_newsletters", "create_newsletter", "change_newsletter")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -63,10 +63,15 @@ class ToEngine(_message.Message):
     SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
     REJECT_CALL_FIELD_NUMBER: _ClassVar[int]
     SET_DISAPPEARING_FIELD_NUMBER: _ClassVar[int]
+    SET_NAME_FIELD_NUMBER: _ClassVar[int]
     READ_HISTORY_FIELD_NUMBER: _ClassVar[int]
     FINISH_HISTORY_FIELD_NUMBER: _ClassVar[int]
     ASK_HISTORY_FIELD_NUMBER: _ClassVar[int]
     SET_CHAT_FIELD_NUMBER: _ClassVar[int]
+    GET_NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
+    GET_NEWSLETTERS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
     id: int
     open: Open
     connect: Connect
@@ -104,11 +109,16 @@ class ToEngine(_message.Message):
     set_picture: SetPicture
     reject_call: RejectCall
     set_disappearing: SetDisappearing
+    set_name: SetName
     read_history: ReadHistory
     finish_history: FinishHistory
     ask_history: AskHistory
     set_chat: SetChat
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ...) -> None: ...
+    get_newsletter: GetNewsletter
+    get_newsletters: GetNewsletters
+    create_newsletter: CreateNewsletter
+    change_newsletter: ChangeNewsletter
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., set_name: _Optional[_Union[SetName, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ..., get_newsletter: _Optional[_Union[GetNewsletter, _Mapping]] = ..., get_newsletters: _Optional[_Union[GetNewsletters, _Mapping]] = ..., create_newsletter: _Optional[_Union[CreateNewsletter, _Mapping]] = ..., change_newsletter: _Optional[_Union[ChangeNewsletter, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -698,6 +708,12 @@ class SetAbout(_message.Message):
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
+class SetName(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
 class SetPicture(_message.Message):
     __slots__ = ("jpeg",)
     JPEG_FIELD_NUMBER: _ClassVar[int]
@@ -726,12 +742,13 @@ class SetDisappearing(_message.Message):
     def __init__(self, chat: _Optional[str] = ..., seconds: _Optional[int] = ...) -> None: ...
 
 class SetChat(_message.Message):
-    __slots__ = ("chat", "archived", "pinned", "muted_until_ms", "read", "last_at_ms", "last_id", "last_from_me", "last_sender")
+    __slots__ = ("chat", "archived", "pinned", "muted_until_ms", "read", "star", "last_at_ms", "last_id", "last_from_me", "last_sender")
     CHAT_FIELD_NUMBER: _ClassVar[int]
     ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
     MUTED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
+    STAR_FIELD_NUMBER: _ClassVar[int]
     LAST_AT_MS_FIELD_NUMBER: _ClassVar[int]
     LAST_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_FROM_ME_FIELD_NUMBER: _ClassVar[int]
@@ -741,11 +758,84 @@ class SetChat(_message.Message):
     pinned: bool
     muted_until_ms: int
     read: bool
+    star: Star
     last_at_ms: int
     last_id: str
     last_from_me: bool
     last_sender: str
-    def __init__(self, chat: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., read: _Optional[bool] = ..., last_at_ms: _Optional[int] = ..., last_id: _Optional[str] = ..., last_from_me: _Optional[bool] = ..., last_sender: _Optional[str] = ...) -> None: ...
+    def __init__(self, chat: _Optional[str] = ..., archived: _Optional[bool] = ..., pinned: _Optional[bool] = ..., muted_until_ms: _Optional[int] = ..., read: _Optional[bool] = ..., star: _Optional[_Union[Star, _Mapping]] = ..., last_at_ms: _Optional[int] = ..., last_id: _Optional[str] = ..., last_from_me: _Optional[bool] = ..., last_sender: _Optional[str] = ...) -> None: ...
+
+class Newsletter(_message.Message):
+    __slots__ = ("jid", "name", "description", "invite", "followers", "created_at_ms", "verified", "role", "muted", "state")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    INVITE_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    MUTED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    name: str
+    description: str
+    invite: str
+    followers: int
+    created_at_ms: int
+    verified: bool
+    role: str
+    muted: bool
+    state: str
+    def __init__(self, jid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., invite: _Optional[str] = ..., followers: _Optional[int] = ..., created_at_ms: _Optional[int] = ..., verified: _Optional[bool] = ..., role: _Optional[str] = ..., muted: _Optional[bool] = ..., state: _Optional[str] = ...) -> None: ...
+
+class Newsletters(_message.Message):
+    __slots__ = ("newsletters",)
+    NEWSLETTERS_FIELD_NUMBER: _ClassVar[int]
+    newsletters: _containers.RepeatedCompositeFieldContainer[Newsletter]
+    def __init__(self, newsletters: _Optional[_Iterable[_Union[Newsletter, _Mapping]]] = ...) -> None: ...
+
+class GetNewsletter(_message.Message):
+    __slots__ = ("jid", "invite")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    INVITE_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    invite: str
+    def __init__(self, jid: _Optional[str] = ..., invite: _Optional[str] = ...) -> None: ...
+
+class GetNewsletters(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CreateNewsletter(_message.Message):
+    __slots__ = ("name", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+
+class ChangeNewsletter(_message.Message):
+    __slots__ = ("jid", "followed", "muted")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWED_FIELD_NUMBER: _ClassVar[int]
+    MUTED_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    followed: bool
+    muted: bool
+    def __init__(self, jid: _Optional[str] = ..., followed: _Optional[bool] = ..., muted: _Optional[bool] = ...) -> None: ...
+
+class Star(_message.Message):
+    __slots__ = ("message_id", "sender", "from_me", "starred")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ME_FIELD_NUMBER: _ClassVar[int]
+    STARRED_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    sender: str
+    from_me: bool
+    starred: bool
+    def __init__(self, message_id: _Optional[str] = ..., sender: _Optional[str] = ..., from_me: _Optional[bool] = ..., starred: _Optional[bool] = ...) -> None: ...
 
 class Stats(_message.Message):
     __slots__ = ()
@@ -784,7 +874,7 @@ class Answer(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., stored: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture", "history")
+    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture", "history", "newsletter", "newsletters")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -806,6 +896,8 @@ class Reply(_message.Message):
     BLOCKLIST_FIELD_NUMBER: _ClassVar[int]
     SET_PICTURE_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
+    NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
+    NEWSLETTERS_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: Error
     open: OpenResult
@@ -827,7 +919,9 @@ class Reply(_message.Message):
     blocklist: Blocklist
     set_picture: SetPictureResult
     history: HistoryPage
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ..., history: _Optional[_Union[HistoryPage, _Mapping]] = ...) -> None: ...
+    newsletter: Newsletter
+    newsletters: Newsletters
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ..., history: _Optional[_Union[HistoryPage, _Mapping]] = ..., newsletter: _Optional[_Union[Newsletter, _Mapping]] = ..., newsletters: _Optional[_Union[Newsletters, _Mapping]] = ...) -> None: ...
 
 class OpenResult(_message.Message):
     __slots__ = ("device", "lid", "push_name")

@@ -19,6 +19,7 @@ from actors.messages.notices import (
     GroupChanges,
     GroupMember,
     JoinedGroup,
+    NewsletterChanges,
 )
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ _CALLS = {
 }
 
 
+_NEWSLETTERS = frozenset({"newsletter_join", "newsletter_leave", "newsletter_mute_change"})
 _CHAT_SETTINGS = {"archive": "archived", "pin": "pinned", "mute": "muted", "mark_chat_as_read": "read"}
 """What the devices of an account tell each other of a chat, and the member of the action that says it."""
 
@@ -74,12 +76,16 @@ def _type_of(event: pb.Other) -> EventType:
         return EventType.CONTACT_CHANGED
     if kind in _CALLS:
         return _CALLS[kind][0]
-    if kind == "privacy_settings":
+    if kind in ("privacy_settings", "push_name_setting"):
         return EventType.ACCOUNT_CHANGED
     if kind == "blocklist":
         return EventType.BLOCKLIST_CHANGED
     if kind in _CHAT_SETTINGS:
         return EventType.CHAT_UPDATED
+    if kind == "star":
+        return EventType.MESSAGE_STARRED
+    if kind in _NEWSLETTERS:
+        return EventType.NEWSLETTER_CHANGED
     return EventType.UNKNOWN
 
 
@@ -102,12 +108,18 @@ def _typed(kind: EventType, event: pb.Other, body: Any) -> dict[str, Any]:
         if kind is EventType.GROUP_JOINED:
             return {"group": _joined(body).model_dump()}
         if kind is EventType.ACCOUNT_CHANGED:
-            return {"changes": {"privacy": privacy_changes(body)}}
+            named = {"name": body["Action"]["name"]} if event.kind == "push_name_setting" else {}
+            return {"changes": {"privacy": privacy_changes(body), **named}}
         if kind is EventType.BLOCKLIST_CHANGED:
             return {"changes": blocklist_changes(body)}
         if kind is EventType.CHAT_UPDATED:
             setting = _chat_setting(event.kind, body).model_dump(exclude_none=True)
             return {"changes": setting, "initial": bool(body.get("FromFullSync"))}
+        if kind is EventType.MESSAGE_STARRED:
+            starred = bool(body["Action"].get("starred"))
+            return {"message_id": body["MessageID"], "from_me": body["IsFromMe"], "starred": starred}
+        if kind is EventType.NEWSLETTER_CHANGED:
+            return {"changes": _of_newsletter(event.kind, body).model_dump(exclude_none=True)}
         if event.kind in _CALLS:
             return {"call": _call(event, body).model_dump()}
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -123,6 +135,12 @@ def _chat_setting(kind: str, body: Any) -> ChatChanges:
     until = action.get("muteEndTimestamp") or 0
     ends = utc(moment(until)) if kind == "mute" and value and until > 0 else None
     return ChatChanges.model_validate({member: value, "muted_until": ends})
+
+
+def _of_newsletter(kind: str, body: Any) -> NewsletterChanges:
+    if kind == "newsletter_mute_change":
+        return NewsletterChanges(muted=body["mute"] == "on")
+    return NewsletterChanges(followed=kind == "newsletter_join")
 
 
 def _changes(event: pb.Other, body: Any) -> GroupChanges:

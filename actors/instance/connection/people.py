@@ -72,6 +72,10 @@ class EngineProfile:
         """Change one setting; all of them as they are then."""
         return dict((await self._ask(set_privacy=pb.SetPrivacy(name=name, value=value))).privacy.settings)
 
+    async def set_name(self, name: str) -> None:
+        """Change the name that the account shows."""
+        await self._ask(set_name=pb.SetName(name=name))
+
     async def set_about(self, text: str) -> None:
         """Change the text about the account."""
         await self._ask(set_about=pb.SetAbout(text=text))

@@ -1,0 +1,117 @@
+"""A supervisor's whole life: it stands by until it is appointed, leads, and stands by again or ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from actors.settings import Settings
+from actors.store import Store, StoreUnavailable
+from actors.supervisor.office import Office, Offices
+from actors.supervisor.supervisor import Supervisor
+from actors.supervisor.workers import Cluster
+
+log = logging.getLogger(__name__)
+
+UNSEATED = 120.0
+"""Seconds that a supervisor waits for the appointment that it was made for."""
+
+End = Literal["deposed", "leaving"]
+
+
+class Service:
+    """The supervisor of one version of the code, whether it leads or not.
+
+    ``supervisor`` is there while it leads.
+    """
+
+    def __init__(self, settings: Settings, store: Store, cluster: Cluster, version: str) -> None:
+        self.version = version
+        self.supervisor: Supervisor | None = None
+        self._settings = settings
+        self._store = store
+        self._cluster = cluster
+        self._offices = Offices(store)
+        self._began = 0.0
+        self._seated = False
+        self._deposed = 0
+        """The latest term in which it was deposed."""
+        self._silent_since: float | None = None
+        """Since when nothing was heard of who is appointed."""
+
+    async def serve(self) -> End:
+        """Serve until ``deposed`` for good, or ``leaving`` a draining node, to be started elsewhere."""
+        self._began = asyncio.get_running_loop().time()
+        while True:
+            try:
+                if (end := await self._turn()) is not None:
+                    return end
+            except StoreUnavailable as error:
+                log.warning("cannot see who is to lead", extra={"error": str(error)})
+                self._silent_since = None
+
+    async def _turn(self) -> End | None:
+        office = await self._look()
+        if office.appointed == self.version:
+            if office.term == self._deposed:
+                return "deposed"  # in the same term: by another incarnation of its own
+            self._seated = True
+            if await self._lead(office) == "leaving":
+                return "leaving"
+            self._deposed = office.term
+            return None
+        if office.standby == self.version:
+            self._seated = True
+            await self._stand_by(office)
+        elif self._seated or asyncio.get_running_loop().time() - self._began > UNSEATED:
+            return "deposed"
+        await asyncio.sleep(self._settings.supervisor.reconcile)
+        return "leaving" if await self._draining() else None
+
+    async def _look(self) -> Office:
+        office = await self._offices.read()
+        if office is None:
+            return await self._offices.change(lambda found: found or Office(appointed=self.version))
+        return office
+
+    async def _lead(self, office: Office) -> str:
+        log.info("leading", extra={"version": self.version, "term": office.term})
+        self.supervisor = Supervisor(self._settings, self._store, self._cluster, self.version)
+        try:
+            return await self.supervisor.run()
+        finally:
+            self.supervisor = None
+            self._silent_since = None
+
+    async def _stand_by(self, office: Office) -> None:
+        """Look after who is appointed: if it does not work, the roll-out is turned round."""
+        rollout = office.rolling
+        if rollout is None or rollout.new != office.appointed:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._silent_since is None or await self._offices.beats(office.appointed):
+            self._silent_since = now
+        elif now - self._silent_since > self._settings.supervisor.standby_patience:
+            log.error("the appointed supervisor does not work", extra={"version": office.appointed})
+            await self._offices.change(_take_over(office.term))
+
+    async def _draining(self) -> bool:
+        home = self._cluster.home()
+        living = [node for node in await self._cluster.nodes() if node.alive]
+        stays = [node for node in living if not node.draining]
+        return bool(stays) and any(node.id == home and node.draining for node in living)
+
+
+def _take_over(term: int) -> Callable[[Office | None], Office]:
+    """Turns the roll-out of a term round, unless somebody else did something about it."""
+
+    def change(found: Office | None) -> Office:
+        assert found is not None
+        rollout = found.rolling
+        if rollout is None or found.term != term:
+            return found
+        return found.follow(rollout.turned("the new version's supervisor does not work"))
+
+    return change
