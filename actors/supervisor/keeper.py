@@ -183,7 +183,12 @@ class Keeper:
             node = await self._nodes.choose(record.id)
             if node is None:
                 raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
-            kept.owner = now = await self._grant(record.id, owner, node)
+            # No wait between the choice and the note of it, or all that start at once choose the same slots.
+            kept.home = node
+            try:
+                kept.owner = now = await self._grant(record.id, owner, node)
+            finally:
+                kept.home = None
             if owner is not None:
                 await self._unlock(kept)
             worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)

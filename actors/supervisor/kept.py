@@ -24,12 +24,17 @@ class Wish:
 
 @dataclass
 class Kept:
-    """An instance that a keeper looks after."""
+    """An instance that a keeper looks after.
+
+    Args:
+        home: the node that was chosen for an owner who is not granted yet.
+    """
 
     record: InstanceRecord
     task: asyncio.Task[None] | None = None
     worker: Worker | None = None
     owner: Owner | None = None
+    home: str | None = None
     restarts: int = 0
     wish: Wish | None = None
     move: Move | None = None
@@ -54,7 +59,9 @@ def load(instances: Iterable[Kept]) -> Counter[str]:
     """How many instances each node has, or is about to have."""
     found: Counter[str] = Counter()
     for kept in instances:
-        if kept.owner is not None:
+        if kept.home is not None:
+            found[kept.home] += 1
+        elif kept.owner is not None:
             found[kept.owner.node] += 1
         if kept.move is not None and kept.move.handoff.successor is not None:
             found[kept.move.handoff.successor.node] += 1

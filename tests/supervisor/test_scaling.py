@@ -81,3 +81,19 @@ async def test_a_drained_worker_ends_and_a_drained_node_of_another_kind_stays(
     await until(lambda: len(cluster.requested) > told + 4)
     assert cluster.ray_drains == {"node-1"}
     assert cluster.living("ins_1")[0].node == "node-3"
+
+
+async def test_a_node_that_comes_is_not_given_more_than_it_takes(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.slots = {"node-0": 0}
+    supervise()
+    names = [f"ins_{number}" for number in range(4)]
+    for number in range(4):
+        await registry.create(record(number), new_token())
+    await until(lambda: cluster.requested[-1:] == [5])
+    # All of them have waited for it, and choose at once.
+    cluster.slots |= {"node-1": 2, "node-2": 2}
+    await until(lambda: all(cluster.living(name) for name in names))
+    nodes = [worker.node for name in names for worker in cluster.living(name)]
+    assert sorted(nodes) == ["node-1", "node-1", "node-2", "node-2"]
