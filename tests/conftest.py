@@ -19,7 +19,9 @@ from tests.valkey import Valkey
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No test asserts a duration, and on a busy machine anything can take long.
-hypothesis.settings.register_profile("malote", deadline=None)
+hypothesis.settings.register_profile(
+    "malote", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("malote")
 
 

@@ -45,7 +45,8 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
         confirm(connection, device, ("message", receipt.text("id"), str(to), receipt.text("participant"), ""))
     if kind == "retry":
         device.counters.retries += 1
-    if kind == _FILE_WANTED:
+    own = connection.board.directory.at(to) is device.account
+    if kind == _FILE_WANTED and own:
         _ask_phone(connection, device, receipt)
     elif to.server == GROUPS or to == STATUS:
         _pass_to_writer(connection, device, receipt, to)
@@ -53,7 +54,7 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
         _pass_to_device(connection, device, receipt, to)
     elif kind in _SEEN_BY_SELF:
         _tell_own_devices(connection, device, receipt, to)
-    elif connection.board.directory.at(to) is device.account:
+    elif own:
         _pass_to_device(connection, device, receipt, to)
     else:
         _pass_to_user(connection, device, receipt, to)

@@ -132,7 +132,7 @@ def test_the_breaker_can_always_be_left(steps: list[tuple[str, float]]) -> None:
     for what, pause in steps:
         wait = breaker.wait(now)
         assert wait is not None, "no probe is under way, so one may begin"
-        assert 0.0 <= wait <= 100.0
+        assert 0.0 <= wait <= 100.0 + 1e-9, "apart from what adding times costs"
         now += wait
         probe = breaker.started()
         if what == "answer":
