@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -129,6 +130,8 @@ def environment(role: Role, settings: Settings, given: Mapping[str, str]) -> dic
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": str(node.niceness),
+        # Else as many actors start at a time as the node has of Ray's CPUs: none, so one after the other.
+        "RAY_worker_maximum_startup_concurrency": str(len(os.sched_getaffinity(0))),
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(node.gcs_patience),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(node.stop_timeout - RAY_MARGIN),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,11 @@ def test_ray_is_told_the_password_of_redis_in_both_ways_that_it_reads() -> None:
 def test_ray_stops_draining_before_the_platform_kills() -> None:
     found = plan.environment(Role.WORKER, settings(stop_timeout=100), TOKEN)
     assert float(found["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) < 100
+
+
+def test_a_node_without_cpus_of_rays_starts_actors_side_by_side() -> None:
+    found = plan.environment(Role.WORKER, settings(), TOKEN)
+    assert int(found["RAY_worker_maximum_startup_concurrency"]) == len(os.sched_getaffinity(0))
 
 
 def test_tls_is_all_or_nothing() -> None:
