@@ -108,8 +108,7 @@ class Stages:
     async def _drain(self, container: Container, address: str) -> None:
         world = self._world
         # The supervisor may have moved with the node before.
-        await world.complete()
-        node = (await world.nodes())[address]
+        node = (await world.complete())[address]
         self._say(f"SIGTERM for {container.name}, which has {node['instances']} instances.")
         began = time.monotonic()
         status = await world.cluster.terminate(container)
@@ -133,8 +132,7 @@ class Stages:
     async def head(self, traffic: Traffic) -> None:
         """Kill the head, have none for a while, start it again; connections and messages go on."""
         options, world, cluster = self._options, self._world, self._world.cluster
-        await world.complete()
-        couriers = (await world.nodes())[HEAD]["couriers"]
+        couriers = (await world.complete())[HEAD]["couriers"]
         async with world.watch.watching() as sights:
             refused = len(traffic.send_errors)
             self._say(f"SIGKILL for the head, for {options.absence:.0f} s.")

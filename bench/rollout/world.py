@@ -84,19 +84,22 @@ class World(Scene):
         """Living nodes as the supervisor tells of them, by address."""
         return {node["address"]: node for node in (await self.api.call("GET", "/v1/nodes"))["items"]}
 
-    async def complete(self) -> None:
-        """Wait until the supervisor knows every worker, and the head.
+    async def complete(self) -> dict[str, dict[str, Any]]:
+        """The nodes by address, once the supervisor knows every worker, and the head.
 
         Raises:
             CommandError: it does not in time.
         """
         addresses = {worker.address for worker in self.cluster.workers}
+        nodes: dict[str, dict[str, Any]] = {}
 
         async def all_there() -> bool:
+            nonlocal nodes
             nodes = await self.nodes()
             return addresses <= nodes.keys() and len(nodes) > len(addresses)
 
         await until(all_there, what="the supervisor knows all nodes")
+        return nodes
 
     async def elsewhere(self, address: str) -> None:
         """Wait until every instance is connected, on another node than this one.
@@ -112,8 +115,20 @@ class World(Scene):
         await until(there, what=f"all instances are connected elsewhere than on {address}")
 
     async def handoffs(self) -> list[dict[str, Any]]:
-        """All that are on record, the newest first."""
-        return list((await self.api.call("GET", f"/v1/handoffs?limit={HANDOFFS}"))["items"])
+        """All that are on record, the newest first.
+
+        Raises:
+            CommandError: they are not told in time.
+        """
+        found: list[dict[str, Any]] = []
+
+        async def told() -> bool:
+            nonlocal found
+            found = (await self.api.call("GET", f"/v1/handoffs?limit={HANDOFFS}"))["items"]
+            return True
+
+        await until(told, what="the supervisor tells of handoffs")
+        return found
 
 
 async def until(true: Callable[[], Awaitable[bool]], *, what: str, patience: float = PATIENCE) -> None:
