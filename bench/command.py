@@ -7,11 +7,17 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+from rich.console import Console
 
 from deploy.errors import CommandError
+
+R = TypeVar("R", bound="Outcome")
 
 
 async def bounded(work: Callable[[], Awaitable[None]], seconds: float) -> None:
@@ -74,3 +80,41 @@ def positive(text: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError("must be greater than 0")
     return number
+
+
+class Outcome(Protocol):
+    """What a run has found."""
+
+    @property
+    def passed(self) -> bool:
+        """True if everything is as promised."""
+        ...
+
+    def model_dump_json(self) -> str:
+        """It in one line."""
+        ...
+
+
+def told(result: R | None, show: Callable[[Console, R], None]) -> bool:
+    """Print what was found, for people and, as the last line, as JSON; True if it is as promised."""
+    if result is None:
+        return False
+    show(Console(width=None if sys.stdout.isatty() else 110), result)
+    print(result.model_dump_json(), flush=True)
+    return result.passed
+
+
+def run_in_workplace(
+    name: str, keep: Path | None, run: Callable[[Path], bool], failure: type[Exception]
+) -> int:
+    """Run in a `workplace`; the exit status: 0 if everything is as promised.
+
+    Args:
+        failure: which, besides CommandError, is told in one line.
+    """
+    try:
+        with workplace(keep) as directory:
+            return 0 if run(directory) else 1
+    except (CommandError, failure) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1

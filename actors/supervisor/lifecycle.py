@@ -47,7 +47,7 @@ def start_supervisor(settings: Settings) -> cluster.Handle:
     if not handles:
         asyncio.run(_appoint(settings))
         handles = [create(settings)]
-    for handle in handles[: len(handles) - 1]:
+    for handle in handles[:-1]:
         with contextlib.suppress(RayError):
             said: Any = ray.get(handle.ping.remote(), timeout=cluster.PING_TIMEOUT)
             if said == "running":

@@ -59,15 +59,7 @@ class Run:
 
     async def _measure(self) -> None:
         options, world = self._options, self._world
-        traffic = Traffic(
-            world.books,
-            world.api,
-            world.lab,
-            instances=world.instances,
-            contacts=world.contacts,
-            write_interval=options.write_interval,
-            send_interval=options.send_interval,
-        )
+        traffic = world.traffic(options.write_interval, options.send_interval)
         began = time.monotonic()
         async with traffic.watching():
             async with traffic.flowing():

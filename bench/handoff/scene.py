@@ -18,6 +18,7 @@ from aiohttp import ClientError
 from actors.settings import LabSettings, Settings
 from bench.handoff.books import Books
 from bench.handoff.receiver import Receiver
+from bench.handoff.traffic import Traffic
 from deploy.children import Child
 from deploy.demo.clients import LabControl, Malote, Refused
 from deploy.engine import engine_binary
@@ -55,6 +56,18 @@ class Scene:
         self._directory = directory
         self._say = say
         self._lab: Child | None = None
+
+    def traffic(self, write_interval: float, send_interval: float) -> Traffic:
+        """Messages of every contact and every instance; seconds between two of one of them."""
+        return Traffic(
+            self.books,
+            self.api,
+            self.lab,
+            instances=self.instances,
+            contacts=self.contacts,
+            write_interval=write_interval,
+            send_interval=send_interval,
+        )
 
     @property
     def lab_directory(self) -> Path:

@@ -81,15 +81,7 @@ class Run:
         first = next(iter(world.instances))
         hook = {"url": self._endpoint.url(first), "secret": world.secret}
         await world.api.call("POST", f"/v1/instances/{first}/webhooks", hook)
-        traffic = Traffic(
-            world.books,
-            world.api,
-            world.lab,
-            instances=world.instances,
-            contacts=world.contacts,
-            write_interval=len(world.contacts) / options.rate,
-            send_interval=3.0,
-        )
+        traffic = world.traffic(write_interval=len(world.contacts) / options.rate, send_interval=3.0)
         async with traffic.watching():
             async with traffic.flowing(), self._asking():
                 self._say(f"Messages flow; all is well for {options.calm:.0f} s.")

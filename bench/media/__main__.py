@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
-from bench.command import run_within, workplace
+from bench.command import run_in_workplace, run_within, told
 from bench.media.options import Options, read
-from deploy.errors import CommandError
 from tests.cluster.nodes import LocalCluster, NodeFailed
 
 LIMIT = 3600.0
@@ -20,12 +18,7 @@ LIMIT = 3600.0
 def main() -> int:
     """Run the benchmark. Returns the exit status: 0 if nothing is missing."""
     options = read()
-    try:
-        with workplace(options.keep) as directory:
-            return 0 if _run(options, directory) else 1
-    except (CommandError, NodeFailed) as error:
-        print(f"bench.media: {error}", file=sys.stderr)
-        return 1
+    return run_in_workplace("bench.media", options.keep, partial(_run, options), NodeFailed)
 
 
 def _run(options: Options, directory: Path) -> bool:
@@ -37,11 +30,7 @@ def _run(options: Options, directory: Path) -> bool:
 
     run = Run(options, cluster, directory, lambda line: print(line, file=sys.stderr, flush=True))
     run_within(run.run, LIMIT)
-    if run.result is None:
-        return False
-    show(Console(width=None if sys.stdout.isatty() else 110), run.result)
-    print(run.result.model_dump_json(), flush=True)
-    return run.result.passed
+    return told(run.result, show)
 
 
 if __name__ == "__main__":

@@ -136,15 +136,7 @@ class Fleet:
         )
         await self.world.start()
         self.registry = Registry(Store(self.valkey.url))
-        self.traffic = Traffic(
-            self.books,
-            self.world.api,
-            self.world.lab,
-            instances=self.world.instances,
-            contacts=self.world.contacts,
-            write_interval=0.1,
-            send_interval=0.5,
-        )
+        self.traffic = self.world.traffic(write_interval=0.1, send_interval=0.5)
 
     async def stop(self) -> None:
         """End everything."""
