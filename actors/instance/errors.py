@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from actors.store import StaleEpoch, StoreUnavailable
+
 
 class CallFailed(Exception):
     """An instance could not do what it was asked.
@@ -21,3 +26,18 @@ class CallFailed(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+@contextmanager
+def store_failures() -> Iterator[None]:
+    """Turns what the store raises into what a call fails with.
+
+    Raises:
+        CallFailed: ``store_failed`` if Redis is away, ``store_locked`` if the instance has another owner.
+    """
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise CallFailed("store_failed", str(error)) from None
+    except StaleEpoch:
+        raise CallFailed("store_locked", "the instance has been moved") from None

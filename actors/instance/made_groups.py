@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from actors.instance.errors import CallFailed
+from actors.instance.errors import CallFailed, store_failures
 from actors.instance.mailbox import Mailbox
 from actors.registry import now
-from actors.store import StaleEpoch, StoreUnavailable
+from actors.store import StaleEpoch
 
 _WRITE = Path(__file__).parent / "lua" / "made_write.lua"
 
@@ -89,18 +88,22 @@ class MadeGroups:
         """
         text = json.dumps([name, sorted(people)])
         asked = Attempt(fingerprint=hashlib.sha256(text.encode()).hexdigest(), began_at=now())
-        async with self._one_at_a_time, _stored():
-            before = await self._write(key, asked, only_new=True)
-            if before is None:
-                return {**await self._make(key, asked, name, people), "replayed": False}
-            if before.fingerprint != asked.fingerprint:
-                raise CallFailed("idempotency_mismatch", "This Idempotency-Key was used for another group")
-            made = before.made or await self._found(key, before, name)
-            if made is None:
-                return {**await self._make(key, before, name, people), "replayed": False}
-            if before.made is None:
-                await self._write(key, before.model_copy(update={"made": made}))
-            return {**made, "replayed": True}
+        async with self._one_at_a_time:
+            with store_failures():
+                return await self._again_or_new(key, asked, name, people)
+
+    async def _again_or_new(self, key: str, asked: Attempt, name: str, people: Sequence[str]) -> Made:
+        before = await self._write(key, asked, only_new=True)
+        if before is None:
+            return {**await self._make(key, asked, name, people), "replayed": False}
+        if before.fingerprint != asked.fingerprint:
+            raise CallFailed("idempotency_mismatch", "This Idempotency-Key was used for another group")
+        made = before.made or await self._found(key, before, name)
+        if made is None:
+            return {**await self._make(key, before, name, people), "replayed": False}
+        if before.made is None:
+            await self._write(key, before.model_copy(update={"made": made}))
+        return {**made, "replayed": True}
 
     async def _make(self, key: str, attempt: Attempt, name: str, people: Sequence[str]) -> Made:
         try:
@@ -148,13 +151,3 @@ class MadeGroups:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-@asynccontextmanager
-async def _stored() -> AsyncIterator[None]:
-    try:
-        yield
-    except StoreUnavailable as error:
-        raise CallFailed("store_failed", f"Redis did not answer: {error}") from None
-    except StaleEpoch:
-        raise CallFailed("store_locked", "the instance has been moved") from None

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from actors.instance.contacts.cache import KEEP
 from actors.instance.downloads import Downloads
-from actors.instance.errors import CallFailed
+from actors.instance.errors import CallFailed, store_failures
 from actors.instance.jobs import Jobs
 from actors.instance.known import KnownMessages
 from actors.instance.mailbox import Mailbox
 from actors.instance.waiting_files import Job, of_known
 from actors.settings import HistorySettings
-from actors.store import StaleEpoch, StoreUnavailable
+from actors.store import StaleEpoch
 
 
 class OldFiles:
@@ -83,12 +83,8 @@ class FileQueries:
 
     async def fetch(self, message_id: str) -> dict[str, str]:
         """Have the file of a message fetched: its ``media_id``. An event tells what became of it."""
-        try:
+        with store_failures():
             return {"media_id": await self._fetch(message_id)}
-        except StoreUnavailable as error:
-            raise CallFailed("store_failed", str(error)) from None
-        except StaleEpoch:
-            raise CallFailed("store_locked", "the instance has been moved") from None
 
     async def _fetch(self, message_id: str) -> str:
         job = await self._old.get(message_id)

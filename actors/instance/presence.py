@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 
 from actors.instance.contacts.cache import KEEP
-from actors.instance.errors import CallFailed
+from actors.instance.errors import CallFailed, store_failures
 from actors.instance.groups import Query
 from actors.instance.mailbox import Mailbox
 from actors.store import StaleEpoch, StoreUnavailable
@@ -51,19 +51,17 @@ class Watched:
         Raises:
             CallFailed
         """
-        try:
+        with store_failures():
             known = await self.all()
             if wanted and jid not in known and len(known) >= PEOPLE_MAX:
                 raise CallFailed("limit_reached", f"The presence of {PEOPLE_MAX} people is told already")
-            outcome, _ = await self._mailbox.store.script(
+            outcome, value = await self._mailbox.store.script(
                 KEEP,
                 keys=[self._mailbox.key(name) for name in ("owner", "watched", "watched_ages")],
                 args=[self._epoch, 2 * PEOPLE_MAX, _TTL, json.dumps({jid: wanted and "1"})],
             )
-        except StoreUnavailable as error:
-            raise CallFailed("store_failed", str(error)) from None
-        if outcome == "stale":
-            raise CallFailed("store_locked", "the instance has been moved")
+            if outcome == "stale":
+                raise StaleEpoch(self._epoch, int(value) or None)
         self._changed()
 
 

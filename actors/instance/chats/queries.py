@@ -8,11 +8,10 @@ from typing import Any
 
 from actors.instance.chats.shelf import ChatShelf
 from actors.instance.connection import engine_pb2 as pb
-from actors.instance.errors import CallFailed
+from actors.instance.errors import CallFailed, store_failures
 from actors.instance.groups import Query
 from actors.instance.known import KnownMessages
 from actors.messages.recipients import is_group
-from actors.store import StoreUnavailable
 
 
 class ChatQueries:
@@ -46,10 +45,8 @@ class ChatQueries:
 
     async def star(self, message_id: str, starred: bool) -> None:
         """Put a star at a message that is remembered, or take it off. Again is harmless."""
-        try:
+        with store_failures():
             message = await self._known.get(message_id)
-        except StoreUnavailable as error:
-            raise CallFailed("store_failed", str(error)) from None
         if message is None:
             text = "This instance has no such message, or remembers it no longer"
             raise CallFailed("message_unknown", text)
