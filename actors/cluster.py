@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -223,3 +225,48 @@ async def drain_node(node: str, deadline: float, why: str) -> bool:
         RayError: the head did not answer.
     """
     return await asyncio.to_thread(_drain_node, node, deadline, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The code that came with a job, as the head has it for the actors of the job.
+
+    Args:
+        uri: by which actors ask for it.
+        directory: where it is unpacked here.
+    """
+
+    uri: str
+    directory: Path
+
+
+def own_package() -> Package | None:
+    """The package that this process runs from; None if its code was there anyway."""
+    uri = ray.get_runtime_context().runtime_env.get("working_dir", "")
+    return Package(uri, Path.cwd()) if uri.startswith("gcs://") else None
+
+
+def _keep_package(package: Package, seconds: int) -> bool:
+    # Private, as is all that Ray does with packages.
+    from ray._private.runtime_env import packaging
+
+    packaging.pin_runtime_env_uri(package.uri, expiration_s=seconds)
+    if packaging.package_exists(package.uri):
+        return True
+    with tempfile.TemporaryDirectory() as made:
+        archive = Path(made) / "package.zip"
+        packaging.create_package(str(package.directory), archive, include_gitignore=False)
+        packaging.upload_package_to_gcs(package.uri, archive.read_bytes())
+    return False
+
+
+async def keep_package(package: Package, seconds: int) -> bool:
+    """Have the head keep a package for so long, whatever else becomes of those that use it.
+
+    Returns:
+        False if it was gone, and was given to it again.
+
+    Raises:
+        RuntimeError: the head did not take it.
+    """
+    return await asyncio.to_thread(_keep_package, package, seconds)

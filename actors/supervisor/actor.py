@@ -21,6 +21,7 @@ from actors.registry import InstanceRecord
 from actors.settings import Settings
 from actors.store import Store
 from actors.supervisor import session_locks
+from actors.supervisor.code import Code
 from actors.supervisor.service import Service
 from actors.supervisor.supervisor import Supervisor
 from actors.supervisor.workers import Confirm, Ended, NotLeading, Worker
@@ -230,6 +231,10 @@ class SupervisorActor:
 
     async def _run(self) -> None:
         exporting = asyncio.create_task(metrics_node.run(self._settings, "supervisor"))
+        code = Code(cluster.own_package(), cluster.keep_package)
+        # Before it makes its first actor, whose end might else be that of the code.
+        await code.look()
+        keeping = asyncio.create_task(code.run())
         try:
             reason = await self._service.serve()
             log.warning("supervisor ended", extra={"reason": reason})
@@ -245,6 +250,7 @@ class SupervisorActor:
             os._exit(1)
         finally:
             exporting.cancel()
+            keeping.cancel()
 
     async def _leading(self) -> Supervisor:
         """The supervisor, perhaps after a moment: it may just be about to lead."""

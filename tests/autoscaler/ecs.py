@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,8 @@ def serving() -> Iterator[Ecs]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
+    # What another server of this process had is kept in the process.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
     # Else each look at a task would bring it nearer to its end.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000})
     try:

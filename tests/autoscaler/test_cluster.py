@@ -107,6 +107,8 @@ async def test_workers_come_with_instances_and_go_drained(
             await head.kill()
             await head.start()
             assert machines.running == [kept]
+            # Ray loses the code, as it would at the end of what this head counts as the code's only user.
+            assert _lose_packages(own_valkey.url)
             deadline = time.time() + 90
             await store.redis.hset(store.keys.shared("draining"), kept.container.node, deadline)
             await until(lambda: kept.status is not None, timeout=150, what="the drained worker ends")
@@ -120,6 +122,14 @@ async def test_workers_come_with_instances_and_go_drained(
             assert await store.redis.hgetall(store.keys.shared("tasks")) == {new.task.id: new.container.node}
             # ECS would refuse it to tasks of no service.
             assert not any(machine.agent.asked for machine in machines.all.values())
+
+
+def _lose_packages(gcs: str) -> int:
+    """Delete every package of code that a head keeps in its Redis; returns how many there were."""
+    with redis.Redis.from_url(gcs) as client:
+        tables = [key for key in client.scan_iter(_type="HASH") if key.endswith(b"KV")]
+        packages = [(key, field) for key in tables for field in client.hkeys(key) if b"_ray_pkg_" in field]
+        return sum(client.hdel(key, field) for key, field in packages)
 
 
 async def _all_of(owners: object, names: tuple[str, ...]) -> dict[str, str] | None:
