@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 from typing import Any, Literal
 
 from actors import cluster, logs, metrics, metrics_node, otlp, version
@@ -17,10 +18,12 @@ log = logging.getLogger(__name__)
 
 Ending = Literal["drained", "deposed"]
 
+Stage = Literal["new", "working", "draining", "ended"]
 
-def actor_name(index: int) -> str:
-    """The name of a courier's actor."""
-    return f"courier:{index}"
+
+def belongs(name: str, index: int) -> bool:
+    """Whether an actor of this name is a courier of this index: one that serves, or a successor of it."""
+    return name.split(":")[:2] == ["courier", str(index)]
 
 
 # max_restarts=0: the supervisor learns of its death from the pending watch, and makes another.
@@ -82,6 +85,14 @@ class CourierActor:
             raise RuntimeError("watch() before start()")
         return await asyncio.shield(self._running)
 
+    async def make_way(self) -> None:
+        """Start no more attempts; answers when a successor may start, while those that are open go on."""
+        if self._courier is not None and self._running is not None:
+            self._courier.drain()
+            yielded = asyncio.create_task(self._courier.yielded.wait())
+            await asyncio.wait([yielded, self._running], return_when=asyncio.FIRST_COMPLETED)
+            yielded.cancel()
+
     async def drain(self) -> dict[str, Any]:
         """Start no more attempts; answers when the open ones have ended, or their time is over.
 
@@ -110,20 +121,32 @@ class CourierActor:
             "pid": os.getpid(),
             "node": cluster.current_node(),
             "version": version.of(self._settings),
+            "stage": self._stage,
         }
 
+    @property
+    def _stage(self) -> Stage:
+        if self._running is None:
+            return "new"
+        if self._running.done():
+            return "ended"
+        return "draining" if self._courier is not None and self._courier.draining else "working"
 
-def create(settings: Settings, index: int, node: str) -> cluster.Handle:
+
+def create(settings: Settings, index: int, node: str) -> tuple[str, cluster.Handle]:
     """Create courier ``index`` as a detached actor on this node, in the namespace of the settings.
 
-    Raises:
-        ValueError: an actor of this name lives.
+    There may be others of this index: only the one that was started last delivers.
+
+    Returns:
+        Its name, which no other actor ever had, and its handle.
     """
+    name = f"courier:{index}:{secrets.token_hex(4)}"
     options: Any = CourierActor
     handle: cluster.Handle = options.options(
-        name=actor_name(index),
+        name=name,
         namespace=settings.namespace,
         lifetime="detached",
         scheduling_strategy=cluster.on_node(node),
     ).remote(settings, index)
-    return handle
+    return name, handle

@@ -13,7 +13,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,6 +40,12 @@ PAGE = 500
 """Instances looked at in one round trip."""
 COOLDOWN = 5.0
 """Seconds before an endpoint that another courier claimed is claimed back, if it still is ours."""
+STOPPED = 0.1
+"""Seconds in which a line without open attempts has stopped."""
+HELD_LOOK = 0.25
+"""Seconds from one look to the next while the predecessor still has attempts open."""
+HELD_MARGIN = 5.0
+"""Seconds for which endpoints count as the predecessor's after it must have let go of them, if it died."""
 
 Members = Callable[[], Sequence[int]] | Sequence[int]
 Place = tuple[str, str]
@@ -88,6 +94,8 @@ class Courier:
         self._of_instance: dict[str, set[Place]] = {}
         self._revisions: dict[str, int] = {}
         self._cooling: dict[Place, float] = {}
+        self._held: set[Place] = set()
+        """Endpoints that the predecessor has attempts open for."""
         self._stale: set[str] = set()
         self._sweep_now = asyncio.Event()
         self._server: str | None = None
@@ -97,6 +105,8 @@ class Courier:
         """When the last look at every mailbox ended, by the monotonic clock."""
         self.ready = asyncio.Event()
         """Set after the first look at every mailbox."""
+        self.yielded = asyncio.Event()
+        """Set after `drain`, once a successor may start: it leaves alone what is still open here."""
 
     # ---- life ----
 
@@ -121,7 +131,7 @@ class Courier:
                     self.ready.set()
                 except (StoreUnavailable, RedisError) as error:
                     log.warning("Redis is away", extra={"courier": self.index, "reason": str(error)})
-                await self._pause(self.settings.courier.sweep)
+                await self._pause(HELD_LOOK if self._held else self.settings.courier.sweep)
             await self._let_finish()
         finally:
             listener.cancel()
@@ -131,11 +141,19 @@ class Courier:
             await self._egress.close()
 
     def drain(self) -> None:
-        """Start nothing more; `run` returns when the open attempts have ended, or their time is over."""
+        """Start nothing more; `run` returns when the open attempts have ended, or their time is over.
+
+        A successor may start before that, once `yielded` is set.
+        """
         self._stopping = True
         for line in self._lines.values():
             line.stop()
         self._sweep_now.set()
+
+    @property
+    def draining(self) -> bool:
+        """True after `drain`."""
+        return self._stopping
 
     @property
     def lines(self) -> list[Line]:
@@ -155,12 +173,42 @@ class Courier:
             "open_attempts": sum(line.open_attempts for line in self._lines.values()),
             "known_events": sum(line.known for line in self._lines.values()),
             "body_bytes": self._bodies.size,
-            "draining": self._stopping,
+            "draining": self.draining,
         }
 
     async def _let_finish(self) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=self.settings.courier.drain_timeout)
+            await asyncio.wait(self._tasks.values(), timeout=STOPPED)
+        open_ = {place: task for place, task in self._tasks.items() if not task.done()}
+        try:
+            await self._hold(open_)
+            self.yielded.set()
+        except (StoreUnavailable, RedisError) as error:
+            log.warning("a successor has to wait", extra={"courier": self.index, "reason": str(error)})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.courier.drain_timeout):
+                await asyncio.gather(*(self._release(place, task) for place, task in open_.items()))
+
+    async def _hold(self, places: Collection[Place]) -> None:
+        """Keep the successor from these until `_release`, and no longer than this one can have them."""
+        if not places:
+            return
+        key, members = self._leaving, ["/".join(place) for place in places]
+        lasts = self.settings.courier.drain_timeout + HELD_MARGIN
+
+        async def write() -> None:
+            pipe = self.store.redis.pipeline(transaction=True)
+            pipe.sadd(key, *members)
+            pipe.pexpire(key, int(lasts * 1000))
+            await pipe.execute()
+
+        await self.store.run(write, timeout=5)
+
+    async def _release(self, place: Place, line: asyncio.Task[None]) -> None:
+        await asyncio.wait([line])
+        redis = self.store.redis
+        with contextlib.suppress(StoreUnavailable, RedisError):
+            await self.store.run(lambda: redis.srem(self._leaving, "/".join(place)), timeout=5)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -172,6 +220,10 @@ class Courier:
     @property
     def _offices(self) -> str:
         return self.store.keys.shared("couriers")
+
+    @property
+    def _leaving(self) -> str:
+        return self.store.keys.shared("leaving", str(self.index))
 
     async def _take_office(self) -> None:
         redis = self.store.redis
@@ -186,7 +238,8 @@ class Courier:
                 await self._pause(1.0)
 
     def _check_office(self, holder: str | None) -> None:
-        if holder is not None and holder != self._token:
+        # One that drains may have a successor.
+        if holder is not None and holder != self._token and not self._stopping:
             raise Deposed(f"another courier {self.index} has started")
 
     # ---- looking ----
@@ -218,15 +271,17 @@ class Courier:
     async def _sweep(self) -> None:
         redis = self.store.redis
 
-        async def look() -> tuple[str | None, list[str], str]:
+        async def look() -> tuple[str | None, list[str], str, set[str]]:
             pipe = redis.pipeline(transaction=False)
             pipe.hget(self._offices, str(self.index))
             pipe.hkeys(self.store.keys.shared("instances"))
             pipe.info("server")
-            holder, instances, server = await pipe.execute()
-            return holder, instances, str(server["run_id"])
+            pipe.smembers(self._leaving)
+            holder, instances, server, held = await pipe.execute()
+            return holder, instances, str(server["run_id"]), held
 
-        holder, instances, server = await self.store.run(look, timeout=5)
+        holder, instances, server, held = await self.store.run(look, timeout=5)
+        self._held = {(instance, endpoint) for instance, _, endpoint in (one.partition("/") for one in held)}
         self._check_office(holder)
         if holder is None:
             await self._take_office()
@@ -295,7 +350,7 @@ class Courier:
             if place in self._lines:
                 self._lines[place].charge(tenant)
                 self._lines[place].update(record)
-            elif self._cooling.get(place, 0.0) <= time.monotonic():
+            elif place not in self._held and self._cooling.get(place, 0.0) <= time.monotonic():
                 self._adopt(place, record, tenant)
             else:
                 self._stale.add(instance_id)

@@ -63,6 +63,10 @@ class RayWorker:
         """Of the code that it runs."""
         return str((await self._call("describe", timeout=CALL_TIMEOUT)).get("version", ""))
 
+    async def working(self) -> bool:
+        """True if it was started, and was not told to end. Only couriers tell."""
+        return bool((await self._call("describe", timeout=CALL_TIMEOUT)).get("stage") == "working")
+
     async def start(self) -> None:
         """Begin to work."""
         await self._call("start", timeout=CALL_TIMEOUT)
@@ -82,6 +86,10 @@ class RayWorker:
     async def gone(self) -> None:
         """Pend until the actor ends."""
         await self._call("gone", timeout=None)
+
+    async def make_way(self) -> None:
+        """Begin nothing more; returns when a successor may be started."""
+        await self._call("make_way", timeout=DRAIN_TIMEOUT)
 
     async def drain(self) -> None:
         """Finish and end; what does not is killed."""
@@ -175,12 +183,16 @@ class RayCluster:
         )
         return await self._up(handle, name)
 
-    async def courier(self, number: int, node: str) -> Worker:
-        """Find a courier, or create it on this node."""
-        name = courier_actor.actor_name(number)
-        handle = await cluster.find(name, self._settings.namespace)
-        if handle is None:
-            handle = await asyncio.to_thread(courier_actor.create, self._settings, number, node)
+    async def find_couriers(self, number: int) -> list[Worker]:
+        """The living actors of a courier."""
+        names = await cluster.actor_names(self._settings.namespace)
+        mine = [name for name in names if courier_actor.belongs(name, number)]
+        found = [await self.find(name) for name in sorted(mine)]
+        return [worker for worker in found if worker is not None]
+
+    async def create_courier(self, number: int, node: str) -> Worker:
+        """Create an actor of a courier."""
+        name, handle = await asyncio.to_thread(courier_actor.create, self._settings, number, node)
         return await self._up(handle, name)
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

@@ -36,6 +36,10 @@ class Worker(Protocol):
         """Of the code that it runs."""
         ...
 
+    async def working(self) -> bool:
+        """True if it was started, and was not told to end."""
+        ...
+
     async def start(self) -> None:
         """Begin to work; again is harmless."""
         ...
@@ -46,6 +50,10 @@ class Worker(Protocol):
 
     async def gone(self) -> None:
         """Pend until the actor ends, whether or not it has begun to work."""
+        ...
+
+    async def make_way(self) -> None:
+        """Begin nothing more; returns when a successor may be started, which may be before it has ended."""
         ...
 
     async def drain(self) -> None:
@@ -135,8 +143,16 @@ class Cluster(Protocol):
         """
         ...
 
-    async def courier(self, number: int, node: str) -> Worker:
-        """Find a courier, or create it on this node; raises Ended if it does not come up in time."""
+    async def find_couriers(self, number: int) -> Sequence[Worker]:
+        """The living actors of a courier: the one that works, and its predecessors and successors."""
+        ...
+
+    async def create_courier(self, number: int, node: str) -> Worker:
+        """Create an actor of a courier, which waits for `start`.
+
+        Raises:
+            Ended: it does not come up.
+        """
         ...
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

@@ -63,6 +63,10 @@ class MemoryWorker:
     async def version(self) -> str:
         return self.code
 
+    async def working(self) -> bool:
+        await self._called("working")
+        return bool(self.started) and not self.drained
+
     async def start(self) -> None:
         await self._called("start")
         self.started += 1
@@ -86,13 +90,18 @@ class MemoryWorker:
     async def gone(self) -> None:
         await asyncio.shield(self.end)
 
+    async def make_way(self) -> None:
+        await self._called("make_way")
+        self.drained = True
+
     async def drain(self) -> None:
         if self.alive:
             self.drained = True
             self._close()
             if self.patience is not None:
                 await self.patience.wait()
-            self.end.set_result("drained")
+            if self.alive:
+                self.end.set_result("drained")
 
     async def leave(self) -> None:
         self._close()
@@ -143,6 +152,8 @@ class MemoryCluster:
         self.registry = Registry(store)
         self.instances: dict[str, MemoryWorker] = {}
         self.couriers: dict[int, MemoryWorker] = {}
+        """The latest of each number."""
+        self.all_couriers: list[tuple[int, MemoryWorker]] = []
         self.created: list[tuple[str, int]] = []
         self.forgotten: list[str] = []
         self.slots = {"node-1": 100}
@@ -204,12 +215,17 @@ class MemoryCluster:
         self.instances[name] = worker
         return worker
 
-    async def courier(self, number: int, node: str) -> Worker:
-        worker = self.couriers.get(number)
-        if worker is None or not worker.alive:
-            if node in self.broken_nodes or node in self.ray_drains:
-                raise Ended("did not come up")
-            worker = self.couriers[number] = MemoryWorker(f"courier:{number}", node, 0, self)
+    async def find_couriers(self, number: int) -> list[Worker]:
+        return [worker for one, worker in self.all_couriers if one == number and worker.alive]
+
+    async def create_courier(self, number: int, node: str) -> Worker:
+        if node in self.broken_nodes or node in self.ray_drains:
+            raise Ended("did not come up")
+        return self.add_courier(number, MemoryWorker(f"courier:{number}", node, 0, self))
+
+    def add_courier(self, number: int, worker: MemoryWorker) -> MemoryWorker:
+        self.all_couriers.append((number, worker))
+        self.couriers[number] = worker
         return worker
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.registry import ConnectionState as State
 from actors.registry import InstanceRecord, InstanceState, now
-from actors.supervisor.workers import Worker
+from actors.supervisor.workers import Ended, Worker
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 
 
@@ -53,12 +53,9 @@ class Version:
         self._cluster.instances[name] = worker
         return worker
 
-    async def courier(self, number: int, node: str) -> Worker:
-        found = self._cluster.couriers.get(number)
-        if found is not None and found.alive:
-            return found
+    async def create_courier(self, number: int, node: str) -> Worker:
         worker = MemoryWorker(f"courier:{number}", node, 0, self._cluster, code=self._code)
-        self._cluster.couriers[number] = worker
         if self.broken_couriers:
             worker.die()
-        return worker
+            raise Ended("did not come up")
+        return self._cluster.add_courier(number, worker)
