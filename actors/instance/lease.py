@@ -51,7 +51,7 @@ class Lease:
             StaleEpoch: somebody else owns the instance.
         """
         loop = asyncio.get_running_loop()
-        started, held = loop.time(), self.held
+        started = loop.time()
         try:
             await self._registry.renew(
                 self._instance_id,
@@ -63,6 +63,8 @@ class Lease:
             metrics.TIMEOUTS.labels("lease").inc()
             log.warning("lease not renewed", extra={"instance": self._instance_id, "error": str(error)})
             return False
+        # Not as it was when the renewal was sent: the lease may have ended since, and that was told.
+        held = self.held
         self._until = started + self._settings.lease_ttl
         if self._expiry is not None:
             self._expiry.cancel()

@@ -231,7 +231,7 @@ class Fleet:
                 yet written down.
         """
         at = {step if recorded else next_step(step)}
-        if step is Step.RETIRE:
+        if Step.RETIRE in at:
             # A fenced predecessor may end by itself before it is told to: then there is nobody to retire.
             at.add(Step.DONE)
 
