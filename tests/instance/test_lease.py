@@ -47,7 +47,7 @@ def registry() -> SlowRegistry:
 def told(registry: SlowRegistry) -> Told:
     told = Told()
     settings = InstanceSettings(lease_ttl=0.2, lease_renew=0.1)
-    told.lease = Lease(cast(Registry, cast(Any, registry)), "inst_1", 1, settings, told.look)
+    told.lease = Lease(cast("Registry", cast("Any", registry)), "inst_1", 1, settings, told.look)
     return told
 
 
