@@ -116,8 +116,15 @@ def main() -> None:
 async def _until_signal(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        # A handler of Ray's comes first, once it is connected: it takes this for a crash, and has the process
+        # aborted three seconds later if it still runs.
+        signal.alarm(0)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
     await serve(settings, stop)
 
 

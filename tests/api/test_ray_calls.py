@@ -68,6 +68,10 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.answer = "running"
+        self.drained: list[str] = []
+
+    async def drains(self) -> list[str]:
+        return self.drained
 
     async def ping(self) -> str:
         return self.answer
@@ -82,6 +86,7 @@ class Supervisor:
         return 1
 
     async def drain(self, node: str) -> dict[str, Any]:
+        self.drained.append(node)
         if node == SECOND:
             await asyncio.sleep(3600)
         return {"node": node, "instances": 1, "remaining": 0, "seconds": 0.1, "handoffs": [handoff("inst_1")]}
@@ -154,9 +159,9 @@ async def registry(store: Store) -> Registry:
 
 
 @pytest.fixture
-async def client(
+async def gateway(
     gcs: str, tmp_path: Path, redis_url: str, prefix: str, registry: Registry
-) -> AsyncIterator[aiohttp.ClientSession]:
+) -> AsyncIterator[Process]:
     process = Process(
         tmp_path,
         MALOTE_REDIS_URL=redis_url,
@@ -167,16 +172,19 @@ async def client(
     )
     await process.start()
     try:
-        url = await process.serving()
-        async with aiohttp.ClientSession(
-            base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}
-        ) as session:
-            yield session
+        yield process
         process.process.terminate()
         status, said = await process.ended()
         assert status == 0, said
     finally:
         await process.stop()
+
+
+@pytest.fixture
+async def client(gateway: Process) -> AsyncIterator[aiohttp.ClientSession]:
+    url = await gateway.serving()
+    async with aiohttp.ClientSession(base_url=url, headers={"Authorization": f"Bearer {ADMIN}"}) as session:
+        yield session
 
 
 async def own(registry: Registry, after: int) -> None:
@@ -279,3 +287,27 @@ async def test_calls_reach_the_owner_wherever_it_is(
         return "the supervisor does not" in str(await missing())
 
     assert await soon(gone)
+
+
+async def test_a_request_that_is_open_at_sigterm_is_answered_however_long_it_takes(
+    gateway: Process, client: aiohttp.ClientSession
+) -> None:
+    """Ray's handler of SIGTERM would have the process aborted after three seconds."""
+    supervisor = start(Supervisor, actor_name("3"))
+    await cluster.call(supervisor, "ping")
+
+    async def reached() -> bool:
+        async with client.get("/readyz") as response:
+            return response.status == 200
+
+    assert await soon(reached)
+    opened = asyncio.create_task(client.post(f"/v1/nodes/{SECOND}/drain?wait=5"))
+
+    async def arrived() -> bool:
+        return bool(await cluster.call(supervisor, "drains"))
+
+    assert await soon(arrived)
+    gateway.process.terminate()
+    async with await opened as response:
+        assert response.status == 202
+    cluster.kill(supervisor)
