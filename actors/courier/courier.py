@@ -232,8 +232,9 @@ class Courier:
             await self._take_office()
         if self._server not in (None, server):
             # Another Redis answers now, and it may have lost the end of what we have read.
+            self._revisions.clear()
             for line in self._lines.values():
-                line.reload()
+                line.doubt()
         self._server = server
         self._bury_the_dead()
         self._stale &= set(instances)

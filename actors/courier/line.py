@@ -115,6 +115,7 @@ class Line:
         self._wake = asyncio.Event()
         self._stopping = False
         self._reload = False
+        self._doubted = False
         self._scribe = Scribe(
             ledger,
             circuit=lambda: self._gate.memory(),
@@ -171,7 +172,8 @@ class Line:
 
     def update(self, record: EndpointRecord) -> None:
         """Go on with a newer configuration."""
-        if record.revision <= self.record.revision:
+        doubted, self._doubted = self._doubted, False
+        if record == self.record or (record.revision <= self.record.revision and not doubted):
             return
         before, after = self.record.delivery, record.delivery
         waits_otherwise = (before.media, before.media_wait) != (after.media, after.media_wait)
@@ -187,6 +189,12 @@ class Line:
         """Forget what was read, once the open attempts have ended, and read it again."""
         self._reload = True
         self._wake.set()
+
+    def doubt(self) -> None:
+        """Redis may have lost the end of what was read: read again, and take the next configuration for the
+        newest, although its revision may have been another's before."""
+        self._doubted = True
+        self.reload()
 
     def stop(self) -> None:
         """Start no more attempts; `run` returns when the open ones have ended."""
