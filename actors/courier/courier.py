@@ -253,10 +253,10 @@ class Courier:
         async def look() -> list[Any]:
             pipe = redis.pipeline(transaction=False)
             for instance_id in instances:
-                pipe.hmget(self.store.keys.instance(instance_id, "meta"), "seq", "endpoints")
+                pipe.hmget(self.store.keys.instance(instance_id, "meta"), "seq", "endpoints", "replays")
             return list(await pipe.execute())
 
-        for instance_id, (seq, revision) in zip(
+        for instance_id, (seq, revision, replays) in zip(
             instances, await self.store.run(look, timeout=5), strict=True
         ):
             if int(revision or 0) != self._revisions.get(instance_id, 0) or instance_id in self._stale:
@@ -266,7 +266,7 @@ class Courier:
                 self._revisions[instance_id] = int(revision or 0)
             for place in self._of_instance.get(instance_id, ()):
                 line = self._lines[place]
-                line.look(int(seq or 0))
+                line.look(int(seq or 0), int(replays or 0))
 
     async def _refresh(self, instance_id: str) -> None:
         redis = self.store.redis

@@ -107,6 +107,7 @@ class Line:
         self._turn = 0
         self._urgent = False
         self._last = 0
+        self._replayed = 0
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
@@ -160,10 +161,11 @@ class Line:
         self._mailbox.more = self._replays.more = self._look_for_files = True
         self._wake.set()
 
-    def look(self, last: int) -> None:
-        """The mailbox ends with this sequence number."""
+    def look(self, last: int, replays: int) -> None:
+        """The mailbox ends with this sequence number; so often its endpoints were given replays."""
         self._last = last
-        if last != self.cursor:
+        if last != self.cursor or replays != self._replayed:
+            self._replayed = replays
             self.wake()
 
     def charge(self, tenant: str) -> None:
@@ -191,8 +193,10 @@ class Line:
         self._wake.set()
 
     def doubt(self) -> None:
-        """Redis may have lost the end of what was read: read again, and take the next configuration for the
-        newest, although its revision may have been another's before."""
+        """Read again what Redis may have lost the end of, and take the next configuration for the newest.
+
+        Its revision may have been another's before.
+        """
         self._doubted = True
         self.reload()
 
