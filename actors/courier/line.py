@@ -28,7 +28,7 @@ from actors.courier.gate import Gate, terms
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
 from actors.courier.queue import Item, Queue, Retry
 from actors.courier.records import EndpointRecord, Ordering
-from actors.courier.retry import Verdict, judge
+from actors.courier.retry import Verdict, judge, worn_out
 from actors.courier.scribe import PAUSE, Ended, Scribe, Source
 from actors.courier.settlements import attempted, merged, settled, unsent
 from actors.courier.slots import Slots
@@ -544,6 +544,13 @@ class Line:
             outcome, item.event_id, probe=job.probe, open_attempts=len(self._open), started=started, now=now
         )
         others_succeed = self._last_success > earlier.first
+        if worn_out(
+            outcome,
+            spared=earlier.attempts - earlier.counted,
+            others_succeed=others_succeed,
+            down=self._gate.down,
+        ):
+            spared = False
         verdict, due = judge(
             outcome,
             attempt=earlier.counted + 1,

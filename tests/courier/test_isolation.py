@@ -460,3 +460,40 @@ async def test_news_are_announced_once_although_a_reply_is_lost(account: Account
     epochs = {event.epoch for event in await account.mailbox.read()}
     assert epochs == {account.epoch}
     assert EventType.WEBHOOK_FAILING in {event.type for event in await account.mailbox.read()}
+
+
+async def test_an_event_that_is_always_too_much_becomes_a_dead_letter(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """The endpoint asks for a pause whenever it gets this one, and takes all others."""
+
+    async def asks_for_a_pause(got: Got, request: web.Request) -> web.Response | None:
+        bad = got.event["data"]["n"] == 1
+        return web.Response(status=429, headers={"retry-after": "1"}) if bad else None
+
+    receiver.answer(asks_for_a_pause)
+    time_ = [1_700_000_000.0]
+
+    def clock() -> float:
+        time_[0] += 0.05
+        return time_[0]
+
+    endpoint = await account.endpoints.create(receiver.url())
+    await start_courier(by=make_settings(schedule=(0.05,) * 4), clock=clock)
+    await account.append("a")
+    following = await account.append("a")
+    freed = asyncio.Event()
+
+    async def others() -> None:
+        while not freed.is_set():
+            await account.append("b")
+            await asyncio.sleep(0.01)
+
+    busy = asyncio.create_task(others())
+    try:
+        await receiver.wait(lambda: following in receiver.seqs(), seconds=20)
+    finally:
+        freed.set()
+        await busy
+    letters = await account.endpoints.dead_letters(endpoint.id)
+    assert [(letter.seq, letter.status) for letter in letters] == [(1, 429)]
