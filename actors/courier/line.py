@@ -265,7 +265,7 @@ class Line:
             if self._leaving:
                 if not self.open_attempts:
                     return
-            elif self._too_far_behind:
+            elif self._too_far_behind and not self.open_attempts:
                 await self._spill()
             elif self.record.enabled:
                 self._start()
@@ -282,8 +282,9 @@ class Line:
 
     @property
     def _too_far_behind(self) -> bool:
-        away = self._gate.down or not self.record.enabled
-        return away and not self.open_attempts and self._waiting > self._settings.backlog
+        # Failing, with a closed circuit: each of its refusals may be the event's fault.
+        away = self._gate.down or self._scribe.failing or not self.record.enabled
+        return away and self._waiting > self._settings.backlog
 
     @property
     def _waiting(self) -> int:
@@ -299,8 +300,13 @@ class Line:
             self._last = floor  # until the next look: there is less than there was
             return
         now = self._clock()
-        reason = f"given up unsent: more than {self._settings.backlog} events were waiting"
-        results = [unsent(entry, reason, at=now) for entry in entries if self._wanted(entry)]
+        reason = f"given up: more than {self._settings.backlog} events were waiting"
+        queue = self._mailbox.queue
+        results = [
+            unsent(entry, reason, at=now, retry=queue.retry_of(entry.position))
+            for entry in entries
+            if self._wanted(entry) and queue.unfinished(entry.position)
+        ]
         unwanted = [(entry.position, entry.position) for entry in entries if not self._wanted(entry)]
         with contextlib.suppress(Changed):
             if unwanted:
@@ -414,7 +420,7 @@ class Line:
 
     def _take(self) -> Job | None:
         """Something that may be attempted now."""
-        if self._leaving or self._full or not self.record.enabled:
+        if self._leaving or self._full or self._too_far_behind or not self.record.enabled:
             return None
         now = self._clock()
         opens = self._gate.opens_at(now)
