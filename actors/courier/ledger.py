@@ -211,7 +211,7 @@ class Ledger:
         _judge(
             await self._script(
                 "skip",
-                ["state", "floors", "done", "mailbox", "meta"],
+                ["state", "floors", "done", "mailbox", "meta", "retries"],
                 [
                     claim.token,
                     self.endpoint_id,

@@ -458,3 +458,28 @@ async def test_what_waits_waits_in_redis(
     hold.set()
     await account.settled(endpoint.id, 600)
     assert receiver.seqs() == list(range(1, 601, 3))
+
+
+async def test_what_a_new_filter_leaves_out_is_no_longer_retried(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
+) -> None:
+    settings = make_settings(schedule=(1000.0,))
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refusing(400, 1))
+    courier = await start_courier(by=settings)
+    await account.append("a")
+    await account.append("b", EventType.CALL_RECEIVED)
+
+    async def postponed() -> bool:
+        return (await account.endpoints.status(endpoint.id)).retrying == 2
+
+    await eventually(postponed)
+    await running.kill(courier)
+    await account.endpoints.change(endpoint.id, EndpointChange(events=("call.*",)))
+    await start_courier(by=settings)
+    await account.settled(endpoint.id, 1)
+    assert (await account.endpoints.status(endpoint.id)).retrying == 1
