@@ -286,7 +286,7 @@ class Courier:
             if assigned(f"{instance_id}/{endpoint_id}", self._council) != self.index:
                 continue
             try:
-                mine[(instance_id, endpoint_id)] = EndpointRecord.model_validate_json(value)
+                mine[(instance_id, endpoint_id)] = EndpointRecord.stored(value)
             except ValidationError:
                 # One that cannot be read must not end the deliveries of all others.
                 log.exception("a record is not valid", extra={"endpoint": endpoint_id})

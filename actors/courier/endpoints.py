@@ -158,7 +158,7 @@ class Endpoints:
         """All endpoints, oldest first."""
         redis = self.store.redis
         raw = await self.store.run(lambda: redis.hvals(self._key("endpoints")), timeout=5)
-        records = [EndpointRecord.model_validate_json(value) for value in raw]
+        records = [EndpointRecord.stored(value) for value in raw]
         return sorted(records, key=lambda record: (record.created_at, record.id))
 
     async def get(self, endpoint_id: str) -> EndpointRecord:
@@ -171,7 +171,7 @@ class Endpoints:
         raw = await self.store.run(lambda: redis.hget(self._key("endpoints"), endpoint_id), timeout=5)
         if raw is None:
             raise EndpointUnknown(endpoint_id)
-        return EndpointRecord.model_validate_json(raw)
+        return EndpointRecord.stored(raw)
 
     async def change(
         self, endpoint_id: str, change: EndpointChange, *, revision: int | None = None
@@ -307,6 +307,8 @@ class Endpoints:
         await self.get(endpoint_id)
         if before is not None and not all(part.isdecimal() for part in before.split("-", 1)):
             raise ValueError(f"{before!r} is no id of an attempt")
+        if before is not None and not before.strip("0-"):
+            return []  # nothing is before the first id; Redis takes the question for an error
         redis = self.store.redis
         key = endpoint_keys(self.store, self.instance_id, endpoint_id)["attempts"]
         entries = await self.store.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 from aiohttp import web
@@ -395,6 +396,27 @@ async def test_a_record_that_cannot_be_read_stops_nobody_else(
     await account.append()
     await account.settled(endpoint.id, 1)
     assert receiver.seqs() == [1]
+
+
+async def test_a_record_of_a_newer_version_is_served(
+    account: Account, receiver: Receiver, start_courier: StartCourier, store: Store
+) -> None:
+    """As after a rollback, or during a roll-out: a gateway may be ahead of the couriers."""
+    endpoint = await account.endpoints.create(receiver.url())
+    key = store.keys.instance(account.id, "endpoints")
+    record = json.loads(await store.redis.hget(key, endpoint.id))
+    record["delivery"]["invented_later"] = True
+    record["events"] = ["message.*", "moon.landed"]
+    record["headers"] = {"traceparent": "of an older version"}
+    await store.redis.hset(key, endpoint.id, json.dumps(record))
+    await start_courier()
+    await account.append()
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs() == [1]
+    assert "older" not in receiver.got[0].headers["traceparent"]
+    [shown] = await account.endpoints.list()
+    assert shown.events == ("message.*", "moon.landed")
+    assert (await account.endpoints.change(endpoint.id, EndpointChange(description="d"))).description == "d"
 
 
 async def test_rings_and_announcements_need_no_sweep(
