@@ -384,7 +384,8 @@ class Line:
         if options.media != "wait" or (waits := awaited(entry.parcel)) is None:
             return None
         self._files[entry.position] = waits.media_id
-        return waits.since + (options.media_wait or self._settings.media_wait)
+        # An instance on another machine may have a clock that is ahead.
+        return min(waits.since, self._clock()) + (options.media_wait or self._settings.media_wait)
 
     async def _release(self) -> None:
         # What became of a file may stand beyond what was read: the mailbox's index of keys is asked.
