@@ -509,6 +509,10 @@ class Line:
             return
         try:
             self._not_begun.discard(task)
+            if not self.record.enabled:  # switched off while it waited for the slot
+                self._gate.abandon(probe=job.probe)
+                source.queue.give_back(item.position)
+                return
             self.begun[task] = measured.slot_taken(asked)
             await self._post(job, whole)
         except Lost:

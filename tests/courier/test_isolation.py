@@ -565,3 +565,35 @@ def unsent() -> float:
     """Events that were given up without an attempt, as the metrics count them."""
     samples = [sample for metric in metrics.DEAD.collect() for sample in metric.samples]
     return sum(s.value for s in samples if s.labels.get("reason") == "unsent" and s.name.endswith("_total"))
+
+
+async def test_an_endpoint_that_is_switched_off_gets_nothing_that_waited_for_a_slot(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(concurrency=8, concurrency_max=8, concurrency_total=2, concurrency_reserved=0)
+    release = asyncio.Event()
+
+    async def until_released(got: Got, request: web.Request) -> None:
+        await release.wait()
+
+    receiver.answer(until_released)
+    endpoint = await account.endpoints.create(receiver.url())
+    for number in range(8):
+        await account.append(f"chat{number}")
+    courier = await start_courier(by=settings)
+    await receiver.wait(lambda: receiver.open == 2)
+    await account.endpoints.change(endpoint.id, EndpointChange(enabled=False))
+
+    async def heard() -> bool:
+        return not courier.lines[0].record.enabled
+
+    await eventually(heard)
+    release.set()
+    await account.settled(endpoint.id, 2)
+    other = await account.endpoints.create(receiver.url("/other"))
+    await account.append("x")
+    await account.settled(other.id, 9)
+    assert len([got for got in receiver.got if got.path == "/"]) == 2
+    await account.endpoints.change(endpoint.id, EndpointChange(enabled=True))
+    await account.settled(endpoint.id, 9)
+    assert sorted(receiver.seqs()) == list(range(1, 10))
