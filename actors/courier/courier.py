@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from actors.courier import council
 from actors.courier.addresses import Guard
 from actors.courier.assignment import assigned
 from actors.courier.bodies import Bodies
@@ -41,7 +42,7 @@ PAGE = 500
 COOLDOWN = 5.0
 """Seconds before an endpoint that another courier claimed is claimed back, if it still is ours."""
 
-Members = Callable[[], Sequence[int]] | Sequence[int]
+Members = Callable[[], Sequence[int]] | Sequence[int] | None
 Place = tuple[str, str]
 
 
@@ -54,7 +55,8 @@ class Courier:
 
     Args:
         index: its number among the members.
-        members: indexes of all couriers, or a function that says which these are.
+        members: indexes of all couriers, or a function that says which these are; None for as many as the
+            supervisor says, or the settings if it said nothing yet.
         egress: the way out; by default one that the settings describe, closed with the courier.
         clock: seconds since 1970.
         dice: random numbers of [0, 1), for the jitter.
@@ -171,7 +173,7 @@ class Courier:
 
     @property
     def _offices(self) -> str:
-        return self.store.keys.shared("couriers")
+        return council.key(self.store)
 
     async def _take_office(self) -> None:
         redis = self.store.redis
@@ -218,15 +220,15 @@ class Courier:
     async def _sweep(self) -> None:
         redis = self.store.redis
 
-        async def look() -> tuple[str | None, list[str], str]:
+        async def look() -> tuple[list[str | None], list[str], str]:
             pipe = redis.pipeline(transaction=False)
-            pipe.hget(self._offices, str(self.index))
+            pipe.hmget(self._offices, str(self.index), council.COUNT)
             pipe.hkeys(self.store.keys.shared("instances"))
             pipe.info("server")
-            holder, instances, server = await pipe.execute()
-            return holder, instances, str(server["run_id"])
+            office, instances, server = await pipe.execute()
+            return office, instances, str(server["run_id"])
 
-        holder, instances, server = await self.store.run(look, timeout=5)
+        (holder, count), instances, server = await self.store.run(look, timeout=5)
         self._check_office(holder)
         if holder is None:
             await self._take_office()
@@ -238,14 +240,20 @@ class Courier:
         self._server = server
         self._bury_the_dead()
         self._stale &= set(instances)
-        council = tuple(self._members() if callable(self._members) else self._members)
-        if council != self._council:
-            self._council = council
-            self._revisions.clear()
+        self._convene(int(count or self.settings.courier.count))
         for gone in set(self._of_instance) - set(instances):
             self._drop_instance(gone)
         for first in range(0, len(instances), PAGE):
             await self._look_at(instances[first : first + PAGE])
+
+    def _convene(self, count: int) -> None:
+        if self._members is None:
+            members = tuple(range(count))
+        else:
+            members = tuple(self._members() if callable(self._members) else self._members)
+        if members != self._council:
+            self._council = members
+            self._revisions.clear()
 
     async def _look_at(self, instances: Sequence[str]) -> None:
         redis = self.store.redis

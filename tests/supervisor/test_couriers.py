@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.courier import council
 from actors.registry import Registry
 from actors.store import Store
 from actors.supervisor.supervisor import Supervisor
@@ -82,3 +83,13 @@ async def test_one_that_takes_long_to_leave_holds_nothing_up(
     assert slow.alive
     slow.patience.set()
     await until(lambda: homes(cluster) == ["node-2", "node-2"])
+
+
+async def test_they_are_told_how_many_they_are(supervise: Supervise, store: Store) -> None:
+    await council.announce(store, 5)
+    supervise()
+
+    async def said() -> bool:
+        return bool(await store.redis.hget(council.key(store), council.COUNT) == "2")
+
+    await until(said)
