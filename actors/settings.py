@@ -158,8 +158,8 @@ class CourierSettings(BaseSettings):
     window: Count = Field(1_000, description="Unfinished events of an endpoint that its courier knows of")
     backlog: Count = Field(
         40_000,
-        description="Waiting events of an endpoint that is down or switched off; above, the oldest become "
-        "dead letters, or it would hold the mailbox up until the instance parks",
+        description="Waiting events of an endpoint that takes nothing or is switched off; above, the oldest "
+        "become dead letters, or it would hold the mailbox up until the instance parks",
     )
     reach: Count = Field(10_000, description="Events past the first unfinished one that are looked at")
     body_cache_bytes: Count = Field(32 * 1024 * 1024, description="Bodies a courier keeps in memory")

@@ -96,9 +96,14 @@ async def list_events(call: Call[None, EventListing]) -> EventPage:
     after = first - 1 if call.query.after is None else call.query.after
     _check_kept(after, first, last)
     items: list[Event] = []
-    size = 0
+    size, begin = 0, after
     for _ in range(SCAN_READS):
         page = await mailbox.read(after=after, limit=READ)
+        if page and page[0].seq > after + 1:
+            if after != begin:
+                break  # what comes next went meanwhile: who goes on from here is told
+            if call.query.after is not None:
+                _check_kept(after, page[0].seq, last)
         for event in page:
             after = event.seq
             if not wanted or event.type in wanted:

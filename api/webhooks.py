@@ -157,7 +157,7 @@ class AttemptListing(Query):
     """A page of attempts."""
 
     before: str | None = Field(
-        None, pattern=r"^[0-9]{1,20}(-[0-9]{1,20})?$", description="`next` of the page before"
+        None, pattern=r"^[0-9]{1,19}(-[0-9]{1,19})?$", description="`next` of the page before"
     )
     limit: int | None = Field(None, ge=1, description="Entries of a page")
 

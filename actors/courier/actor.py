@@ -65,7 +65,7 @@ class CourierActor:
 
     async def _run(self) -> Ending:
         store = Store(self._settings.redis_url or "", self._settings.prefix)
-        self._courier = Courier(store, self._settings, self._index, range(self._settings.courier.count))
+        self._courier = Courier(store, self._settings, self._index, members=None)
         try:
             await self._courier.run()
         except Deposed as error:

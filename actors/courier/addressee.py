@@ -10,6 +10,7 @@ from importlib.metadata import version
 from multidict import CIMultiDict
 from yarl import URL
 
+from actors.courier.records import set_by_malote
 from actors.courier.tls import ClientTls
 from actors.courier.wire import Target
 
@@ -61,7 +62,7 @@ def addressee(
     Args:
         headers: the endpoint's own, checked. Ours go before them.
     """
-    common = CIMultiDict(headers)
+    common = CIMultiDict({name: value for name, value in headers.items() if not set_by_malote(name)})
     common.update(
         {
             "content-type": "application/json",

@@ -72,6 +72,8 @@ class Breaker:
         """When an attempt may be made: now or before if one may be made now, None if a probe is awaited."""
         if self.memory is None:
             return now
+        if self.memory.until > now + self.rules.longest:  # the clock was ahead
+            self.memory = Memory(now + self.rules.longest, self.memory.trips)
         return None if self._probing else self.memory.until
 
     def try_now(self, now: float) -> None:

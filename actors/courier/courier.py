@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from actors.courier import council
 from actors.courier.addresses import Guard
 from actors.courier.assignment import assigned
 from actors.courier.bodies import Bodies
@@ -47,7 +48,7 @@ HELD_LOOK = 0.25
 HELD_MARGIN = 5.0
 """Seconds for which endpoints count as the predecessor's after it must have let go of them, if it died."""
 
-Members = Callable[[], Sequence[int]] | Sequence[int]
+Members = Callable[[], Sequence[int]] | Sequence[int] | None
 Place = tuple[str, str]
 
 
@@ -60,7 +61,8 @@ class Courier:
 
     Args:
         index: its number among the members.
-        members: indexes of all couriers, or a function that says which these are.
+        members: indexes of all couriers, or a function that says which these are; None for as many as the
+            supervisor says, or the settings if it said nothing yet.
         egress: the way out; by default one that the settings describe, closed with the courier.
         clock: seconds since 1970.
         dice: random numbers of [0, 1), for the jitter.
@@ -219,7 +221,7 @@ class Courier:
 
     @property
     def _offices(self) -> str:
-        return self.store.keys.shared("couriers")
+        return council.key(self.store)
 
     @property
     def _leaving(self) -> str:
@@ -271,35 +273,42 @@ class Courier:
     async def _sweep(self) -> None:
         redis = self.store.redis
 
-        async def look() -> tuple[str | None, list[str], str, set[str]]:
+        async def look() -> tuple[list[str | None], list[str], str, set[str]]:
             pipe = redis.pipeline(transaction=False)
-            pipe.hget(self._offices, str(self.index))
+            pipe.hmget(self._offices, str(self.index), council.COUNT)
             pipe.hkeys(self.store.keys.shared("instances"))
             pipe.info("server")
             pipe.smembers(self._leaving)
-            holder, instances, server, held = await pipe.execute()
-            return holder, instances, str(server["run_id"]), held
+            office, instances, server, held = await pipe.execute()
+            return office, instances, str(server["run_id"]), held
 
-        holder, instances, server, held = await self.store.run(look, timeout=5)
+        (holder, count), instances, server, held = await self.store.run(look, timeout=5)
         self._held = {(instance, endpoint) for instance, _, endpoint in (one.partition("/") for one in held)}
         self._check_office(holder)
         if holder is None:
             await self._take_office()
         if self._server not in (None, server):
             # Another Redis answers now, and it may have lost the end of what we have read.
+            self._revisions.clear()
             for line in self._lines.values():
-                line.reload()
+                line.doubt()
         self._server = server
         self._bury_the_dead()
         self._stale &= set(instances)
-        council = tuple(self._members() if callable(self._members) else self._members)
-        if council != self._council:
-            self._council = council
-            self._revisions.clear()
+        self._convene(int(count or self.settings.courier.count))
         for gone in set(self._of_instance) - set(instances):
             self._drop_instance(gone)
         for first in range(0, len(instances), PAGE):
             await self._look_at(instances[first : first + PAGE])
+
+    def _convene(self, count: int) -> None:
+        if self._members is None:
+            members = tuple(range(count))
+        else:
+            members = tuple(self._members() if callable(self._members) else self._members)
+        if members != self._council:
+            self._council = members
+            self._revisions.clear()
 
     async def _look_at(self, instances: Sequence[str]) -> None:
         redis = self.store.redis
@@ -307,10 +316,10 @@ class Courier:
         async def look() -> list[Any]:
             pipe = redis.pipeline(transaction=False)
             for instance_id in instances:
-                pipe.hmget(self.store.keys.instance(instance_id, "meta"), "seq", "endpoints")
+                pipe.hmget(self.store.keys.instance(instance_id, "meta"), "seq", "endpoints", "replays")
             return list(await pipe.execute())
 
-        for instance_id, (seq, revision) in zip(
+        for instance_id, (seq, revision, replays) in zip(
             instances, await self.store.run(look, timeout=5), strict=True
         ):
             if int(revision or 0) != self._revisions.get(instance_id, 0) or instance_id in self._stale:
@@ -320,7 +329,7 @@ class Courier:
                 self._revisions[instance_id] = int(revision or 0)
             for place in self._of_instance.get(instance_id, ()):
                 line = self._lines[place]
-                line.look(int(seq or 0))
+                line.look(int(seq or 0), int(replays or 0))
 
     async def _refresh(self, instance_id: str) -> None:
         redis = self.store.redis
@@ -340,7 +349,7 @@ class Courier:
             if assigned(f"{instance_id}/{endpoint_id}", self._council) != self.index:
                 continue
             try:
-                mine[(instance_id, endpoint_id)] = EndpointRecord.model_validate_json(value)
+                mine[(instance_id, endpoint_id)] = EndpointRecord.stored(value)
             except ValidationError:
                 # One that cannot be read must not end the deliveries of all others.
                 log.exception("a record is not valid", extra={"endpoint": endpoint_id})

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ class Endpoints:
         """All endpoints, oldest first."""
         redis = self.store.redis
         raw = await self.store.run(lambda: redis.hvals(self._key("endpoints")), timeout=5)
-        records = [EndpointRecord.model_validate_json(value) for value in raw]
+        records = [EndpointRecord.stored(value) for value in raw]
         return sorted(records, key=lambda record: (record.created_at, record.id))
 
     async def get(self, endpoint_id: str) -> EndpointRecord:
@@ -170,7 +171,7 @@ class Endpoints:
         raw = await self.store.run(lambda: redis.hget(self._key("endpoints"), endpoint_id), timeout=5)
         if raw is None:
             raise EndpointUnknown(endpoint_id)
-        return EndpointRecord.model_validate_json(raw)
+        return EndpointRecord.stored(raw)
 
     async def change(
         self, endpoint_id: str, change: EndpointChange, *, revision: int | None = None
@@ -306,6 +307,8 @@ class Endpoints:
         await self.get(endpoint_id)
         if before is not None and not all(part.isdecimal() for part in before.split("-", 1)):
             raise ValueError(f"{before!r} is no id of an attempt")
+        if before is not None and not before.strip("0-"):
+            return []  # nothing is before the first id; Redis takes the question for an error
         redis = self.store.redis
         key = endpoint_keys(self.store, self.instance_id, endpoint_id)["attempts"]
         entries = await self.store.run(
@@ -356,7 +359,9 @@ class Endpoints:
             raise DeadLetterUnknown(event_id)
 
     async def replay_since(self, endpoint_id: str, since: datetime | None = None) -> int:
-        """Deliver again every letter that died at ``since`` or later, oldest first, in order per chat.
+        """Deliver again every letter that died at ``since`` or later, in the order of their events.
+
+        That is not the order in which they died: one that was replayed before may have died again.
 
         Returns:
             How many these are.
@@ -365,14 +370,14 @@ class Endpoints:
             EndpointUnknown
         """
         await self.get(endpoint_id)
-        until = now()
-        moved = 0
-        for _ in range(self._settings.courier.dead_kept // REPLAY_PAGE + 2):
-            ids = await self._dead_ids(endpoint_id, since, 0, REPLAY_PAGE, until)
-            if not ids:
-                break
-            moved += await self._replay(endpoint_id, ids)
-        return moved
+        ids = await self._dead_ids(endpoint_id, since, 0, -1)
+        key = endpoint_keys(self.store, self.instance_id, endpoint_id)["dead"]
+        seqs: list[int] = []
+        for page in _batched(ids, REPLAY_PAGE):
+            found = await self.store.script(LUA / "dead_seqs.lua", keys=[key], args=list(page))
+            seqs += [int(seq) for seq in found]
+        ordered = [event_id for _, event_id in sorted(zip(seqs, ids, strict=True), key=itemgetter(0))]
+        return sum([await self._replay(endpoint_id, page) for page in _batched(ordered, REPLAY_PAGE)])
 
     # ---- test ----
 
@@ -403,7 +408,7 @@ class Endpoints:
         answer = await self.store.script(
             COMMON,
             LUA / "test_event.lua",
-            keys=[self._key("endpoints"), keys["state"], keys["replay"]],
+            keys=[self._key("endpoints"), keys["state"], keys["replay"], self._key("meta")],
             args=[
                 endpoint_id,
                 event_id,
@@ -462,14 +467,12 @@ class Endpoints:
         since: datetime | None,
         offset: int,
         limit: int,
-        until: datetime | None = None,
     ) -> Ids:
         redis = self.store.redis
         key = endpoint_keys(self.store, self.instance_id, endpoint_id)["dead_index"]
         low = since.timestamp() if since else "-inf"
-        high = until.timestamp() if until else "+inf"
         found = await self.store.run(
-            lambda: redis.zrangebyscore(key, low, high, start=offset, num=limit), timeout=5
+            lambda: redis.zrangebyscore(key, low, "+inf", start=offset, num=limit), timeout=5
         )
         return list(found)
 
@@ -478,7 +481,11 @@ class Endpoints:
         answer = await self.store.script(
             COMMON,
             LUA / "replay.lua",
-            keys=[self._key("endpoints"), keys["state"], keys["replay"], keys["dead"], keys["dead_index"]],
+            keys=[
+                self._key("endpoints"),
+                *(keys[part] for part in ("state", "replay", "dead", "dead_index")),
+                self._key("meta"),
+            ],
             args=[
                 endpoint_id,
                 self.store.keys.ring,
@@ -490,6 +497,10 @@ class Endpoints:
         if answer[0] == "unknown":
             raise EndpointUnknown(endpoint_id)
         return int(answer[1])
+
+
+def _batched(ids: Ids, size: int) -> list[Ids]:
+    return [ids[first : first + size] for first in range(0, len(ids), size)]
 
 
 def _check_scheme(record: EndpointRecord) -> None:

@@ -111,6 +111,7 @@ class Gate:
         opens = self._breaker.opens_at(now)
         if opens is None:
             return None
+        self._pause = min(self._pause, now + self._terms.policy.retry_after_max)  # the clock was ahead
         return max(opens, self._pause, now + self._bucket.wait(now) if self._bucket else 0.0)
 
     def enter(self, now: float) -> bool:

@@ -179,7 +179,7 @@ class Ledger:
             )
         if raw is None:
             raise Lost(self.endpoint_id)
-        return EndpointRecord.model_validate_json(raw)
+        return EndpointRecord.stored(raw)
 
     async def read(self, lane: Lane, *, after: int, count: int) -> list[Entry]:
         """What stands in a lane past a position, in order, at most ``count``."""
@@ -211,7 +211,7 @@ class Ledger:
         _judge(
             await self._script(
                 "skip",
-                ["state", "floors", "done", "mailbox", "meta"],
+                ["state", "floors", "done", "mailbox", "meta", "retries"],
                 [
                     claim.token,
                     self.endpoint_id,

@@ -28,7 +28,7 @@ from actors.courier.gate import Gate, terms
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
 from actors.courier.queue import Item, Queue, Retry
 from actors.courier.records import EndpointRecord, Ordering
-from actors.courier.retry import Verdict, judge
+from actors.courier.retry import Verdict, judge, worn_out
 from actors.courier.scribe import PAUSE, Ended, Scribe, Source
 from actors.courier.settlements import attempted, merged, settled, unsent
 from actors.courier.slots import Slots
@@ -107,6 +107,7 @@ class Line:
         self._turn = 0
         self._urgent = False
         self._last = 0
+        self._replayed = 0
         self._last_success = 0.0
         self._open: dict[asyncio.Task[None], bool] = {}
         self._not_begun: set[asyncio.Task[None]] = set()
@@ -115,6 +116,7 @@ class Line:
         self._wake = asyncio.Event()
         self._stopping = False
         self._reload = False
+        self._doubted = False
         self._scribe = Scribe(
             ledger,
             circuit=lambda: self._gate.memory(),
@@ -159,10 +161,11 @@ class Line:
         self._mailbox.more = self._replays.more = self._look_for_files = True
         self._wake.set()
 
-    def look(self, last: int) -> None:
-        """The mailbox ends with this sequence number."""
+    def look(self, last: int, replays: int) -> None:
+        """The mailbox ends with this sequence number; so often its endpoints were given replays."""
         self._last = last
-        if last != self.cursor:
+        if last != self.cursor or replays != self._replayed:
+            self._replayed = replays
             self.wake()
 
     def charge(self, tenant: str) -> None:
@@ -171,7 +174,8 @@ class Line:
 
     def update(self, record: EndpointRecord) -> None:
         """Go on with a newer configuration."""
-        if record.revision <= self.record.revision:
+        doubted, self._doubted = self._doubted, False
+        if record == self.record or (record.revision <= self.record.revision and not doubted):
             return
         before, after = self.record.delivery, record.delivery
         waits_otherwise = (before.media, before.media_wait) != (after.media, after.media_wait)
@@ -187,6 +191,14 @@ class Line:
         """Forget what was read, once the open attempts have ended, and read it again."""
         self._reload = True
         self._wake.set()
+
+    def doubt(self) -> None:
+        """Read again what Redis may have lost the end of, and take the next configuration for the newest.
+
+        Its revision may have been another's before.
+        """
+        self._doubted = True
+        self.reload()
 
     def stop(self) -> None:
         """Start no more attempts; `run` returns when the open ones have ended."""
@@ -253,7 +265,7 @@ class Line:
             if self._leaving:
                 if not self.open_attempts:
                     return
-            elif self._too_far_behind:
+            elif self._too_far_behind and not self.open_attempts:
                 await self._spill()
             elif self.record.enabled:
                 self._start()
@@ -270,8 +282,9 @@ class Line:
 
     @property
     def _too_far_behind(self) -> bool:
-        away = self._gate.down or not self.record.enabled
-        return away and not self.open_attempts and self._waiting > self._settings.backlog
+        # Failing, with a closed circuit: each of its refusals may be the event's fault.
+        away = self._gate.down or self._scribe.failing or not self.record.enabled
+        return away and self._waiting > self._settings.backlog
 
     @property
     def _waiting(self) -> int:
@@ -287,8 +300,13 @@ class Line:
             self._last = floor  # until the next look: there is less than there was
             return
         now = self._clock()
-        reason = f"given up unsent: more than {self._settings.backlog} events were waiting"
-        results = [unsent(entry, reason, at=now) for entry in entries if self._wanted(entry)]
+        reason = f"given up: more than {self._settings.backlog} events were waiting"
+        queue = self._mailbox.queue
+        results = [
+            unsent(entry, reason, at=now, retry=queue.retry_of(entry.position))
+            for entry in entries
+            if self._wanted(entry) and queue.unfinished(entry.position)
+        ]
         unwanted = [(entry.position, entry.position) for entry in entries if not self._wanted(entry)]
         with contextlib.suppress(Changed):
             if unwanted:
@@ -366,7 +384,8 @@ class Line:
         if options.media != "wait" or (waits := awaited(entry.parcel)) is None:
             return None
         self._files[entry.position] = waits.media_id
-        return waits.since + (options.media_wait or self._settings.media_wait)
+        # An instance on another machine may have a clock that is ahead.
+        return min(waits.since, self._clock()) + (options.media_wait or self._settings.media_wait)
 
     async def _release(self) -> None:
         # What became of a file may stand beyond what was read: the mailbox's index of keys is asked.
@@ -402,7 +421,7 @@ class Line:
 
     def _take(self) -> Job | None:
         """Something that may be attempted now."""
-        if self._leaving or self._full or not self.record.enabled:
+        if self._leaving or self._full or self._too_far_behind or not self.record.enabled:
             return None
         now = self._clock()
         opens = self._gate.opens_at(now)
@@ -490,6 +509,10 @@ class Line:
             return
         try:
             self._not_begun.discard(task)
+            if not self.record.enabled:  # switched off while it waited for the slot
+                self._gate.abandon(probe=job.probe)
+                source.queue.give_back(item.position)
+                return
             self.begun[task] = measured.slot_taken(asked)
             await self._post(job, whole)
         except Lost:
@@ -532,6 +555,13 @@ class Line:
             outcome, item.event_id, probe=job.probe, open_attempts=len(self._open), started=started, now=now
         )
         others_succeed = self._last_success > earlier.first
+        if worn_out(
+            outcome,
+            spared=earlier.attempts - earlier.counted,
+            others_succeed=others_succeed,
+            down=self._gate.down,
+        ):
+            spared = False
         verdict, due = judge(
             outcome,
             attempt=earlier.counted + 1,

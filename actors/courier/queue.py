@@ -182,6 +182,10 @@ class Queue:
             heapq.heapify(self._held)
             self._offer(position)
 
+    def unfinished(self, position: int) -> bool:
+        """True unless an event is known to be finished, by this courier or one before."""
+        return position in self._items or (position > self.cursor and position not in self._finished)
+
     def holds(self, position: int) -> bool:
         """True while an event is held."""
         return position in self._holds

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from actors.courier.signature import secret_key
 from actors.courier.tls import ClientTls, UsableTls
@@ -20,7 +20,7 @@ RESERVED = frozenset(
     {
         "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie",
         "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "user-agent",
+        "traceparent", "transfer-encoding", "upgrade", "user-agent",
     }
 )  # fmt: skip
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
@@ -30,7 +30,17 @@ REMOVABLE = frozenset({"tls"})
 """Fields of an endpoint that a change can take away, by null."""
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+STORED = "stored"
+"""Context in which a record is read that was accepted once, maybe by another version of this code: what this
+one does not know is no reason to deliver nothing."""
+
+
+def set_by_malote(name: str) -> bool:
+    """True if an endpoint cannot have a header of this name of its own."""
+    return name.lower() in RESERVED or name.lower().startswith(("webhook-", "malote-"))
+
+
+def _check_headers(headers: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     if len(headers) > HEADERS_MAX:
         raise ValueError(f"at most {HEADERS_MAX} headers")
     if len({name.lower() for name in headers}) < len(headers):
@@ -38,7 +48,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of a header")
-        if name.lower() in RESERVED or name.lower().startswith(("webhook-", "malote-")):
+        if set_by_malote(name) and info.context != STORED:
             raise ValueError(f"the header {name} is set by Malote")
         if len(value) > HEADER_VALUE_MAX or not VALUE.fullmatch(value):
             raise ValueError(
@@ -47,8 +57,8 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    for pattern in patterns:
+def _check_patterns(patterns: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    for pattern in () if info.context == STORED else patterns:
         family = pattern.endswith(".*") and any(name.startswith(pattern[:-1]) for name in KNOWN)
         if not (pattern == "*" or pattern in KNOWN or family):
             known = ", ".join(sorted(KNOWN))
@@ -133,6 +143,15 @@ class EndpointRecord(BaseModel):
     secrets: tuple[Secret, ...] = Field(description="The current one first; never shown after creation")
     created_at: datetime
     revision: int = Field(0, description="Grows with every change")
+
+    @classmethod
+    def stored(cls, raw: str) -> EndpointRecord:
+        """The record that was stored as this JSON, by this version or by another.
+
+        Raises:
+            pydantic.ValidationError: it cannot be read.
+        """
+        return cls.model_validate_json(raw, extra="ignore", context=STORED)
 
     def wants(self, event_type: str) -> bool:
         """True if it is subscribed to events of this type."""

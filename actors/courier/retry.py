@@ -16,6 +16,9 @@ CLOSED = frozenset({401, 403, 404, 405})
 """Statuses below 500 that an endpoint gives to whatever comes, if it is set up wrongly."""
 SPARED_DELAY = 5.0
 """Seconds, at most, until an event is tried again that was spared."""
+SPARED_MOST = 20
+"""Attempts at an event that a pause spares while others are taken: an endpoint may ask for one each time that
+it gets this very event, which would hold up its chat for ever."""
 
 
 class Failure(StrEnum):
@@ -143,6 +146,17 @@ def judge(
     return Verdict.RETRY, now + max(delay, hint)
 
 
+def worn_out(outcome: Outcome, *, spared: int, others_succeed: bool, down: bool) -> bool:
+    """True if a failure counts although the endpoint asked for a pause.
+
+    Args:
+        spared: attempts at the event that did not count, before this one.
+        others_succeed: as for `judge`.
+        down: the endpoint counts as down.
+    """
+    return spared >= SPARED_MOST and others_succeed and not down and blame(outcome) is not Blame.NOBODY
+
+
 def pause_of(outcome: Outcome, policy: Policy, now: float) -> float:
     """Seconds for which an endpoint asks to be left alone: a busy one that says how long."""
     if outcome.status not in BUSY:
@@ -163,7 +177,7 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return float(value[:12])
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -96,6 +96,11 @@ class Scribe:
         self._told = claim.told
 
     @property
+    def failing(self) -> bool:
+        """True while the endpoint is known to take nothing at all."""
+        return self._told == "failing"
+
+    @property
     def pending(self) -> int:
         """Results that are not written down yet."""
         return len(self._results) + self._writing

@@ -74,15 +74,20 @@ def settled(
     )
 
 
-def unsent(entry: Entry, reason: str, *, at: float) -> Settlement:
-    """An event that becomes a dead letter without an attempt."""
+def unsent(entry: Entry, reason: str, *, at: float, retry: Retry | None) -> Settlement:
+    """An event that becomes a dead letter without another attempt.
+
+    Args:
+        retry: where it stands if it was refused before.
+    """
+    attempts, first = (retry.attempts, retry.first) if retry else (0, at)
     return Settlement(
         position=entry.position,
         event_id=entry.parcel.event_id,
         verdict="dead",
         at=at,
         log=None,
-        letter=_letter(0, at, at, None, reason),
+        letter=_letter(attempts, first, at, None, reason),
     )
 
 

@@ -27,7 +27,7 @@ def secret_key(secret: str) -> bytes:
         ValueError: it is not ``whsec_`` and base64 of 24 to 64 bytes.
     """
     if not secret.startswith(PREFIX):
-        raise ValueError(f"a secret begins with {PREFIX}")
+        raise ValueError(f"a secret is {PREFIX} and then {LEAST} to {MOST} bytes as base64")
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except ValueError as error:

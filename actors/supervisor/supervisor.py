@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from actors import metrics
+from actors.courier import council
 from actors.registry import Deposed, Registry
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
@@ -78,6 +79,7 @@ class Supervisor:
             while not self._deposed.is_set():
                 try:
                     seen = await self.reconcile()
+                    await council.announce(self._store, self._settings.courier.count)
                     if not await self._roll():
                         return "deposed"
                 except StoreUnavailable as error:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from actors.events import EventType
+from actors.events import Event, EventType
+from actors.instance.mailbox import Mailbox
 from actors.store import Store
 from api import events
 from tests.api.world import ADMIN, Owner, World, running_world, soon
@@ -110,6 +111,42 @@ async def test_events_that_are_no_longer_kept(world: World, iid: str, owner: Own
         assert (document["first_seq"], document["last_seq"]) == (6, 10)
     assert [e["seq"] for e in (await world.ask("GET", f"{path}?after=5")).json["items"]] == [6, 7, 8, 9, 10]
     assert (await world.ask("GET", path)).json["items"][0]["seq"] == 6
+
+
+async def test_events_that_go_while_they_are_listed_leave_no_gap_unnoticed(
+    world: World, iid: str, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(10):
+        await owner.append()
+    reads = 0
+    read = Mailbox.read
+
+    async def trimmed(self: Mailbox, *, after: int = 0, limit: int = 100) -> list[Event]:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            await trim(world.store, owner, 8)
+        return await read(self, after=after, limit=limit)
+
+    monkeypatch.setattr(events, "READ", 3)
+    monkeypatch.setattr(Mailbox, "read", trimmed)
+    path = f"/v1/instances/{iid}/events"
+    page = (await world.ask("GET", f"{path}?after=0")).json
+    assert ([event["seq"] for event in page["items"]], page["next"]) == ([1, 2, 3], 3)
+    document = (await world.ask("GET", f"{path}?after=3")).problem("events-expired")
+    assert document["first_seq"] == 8
+
+    # Those that it should begin with go first.
+    reads = 1
+    monkeypatch.setattr(Mailbox, "extent", extent_before_the_trim)
+    document = (await world.ask("GET", f"{path}?after=3")).problem("events-expired")
+    assert "Go on with after=7" in document["detail"]
+    found = (await world.ask("GET", path)).json["items"]
+    assert [event["seq"] for event in found] == [8, 9, 10]
+
+
+async def extent_before_the_trim(self: Mailbox) -> tuple[int, int]:
+    return 1, 10
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ async def test_create_shows_the_secret_once(hooks: Hooks) -> None:
         ({"url": URL, "ordering": "random"}, "#/ordering"),
         ({"url": URL, "headers": {"Host": "x"}}, "#/headers"),
         ({"url": URL, "headers": {"X": "a\nb"}}, "#/headers"),
+        ({"url": URL, "headers": {"Traceparent": "x"}}, "#/headers"),
         ({"url": URL, "secret": "short"}, "#/secret"),
         ({"url": URL, "description": "x" * 501}, "#/description"),
         ({"url": URL, "method": "PUT"}, "#/method"),
@@ -282,7 +283,8 @@ async def test_attempts(hooks: Hooks, owner: Owner, receiver: Receiver, courier:
     second = (await hooks.ask("GET", f"{one}/attempts?limit=2&before={first['next']}")).json
     assert [*first["items"], *second["items"]] == everything
     assert second["next"] is None
-    for query in ("limit=0", "limit=1001", "before=x", "after=1"):
+    assert (await hooks.ask("GET", f"{one}/attempts?before=0-0")).json == {"items": [], "next": None}
+    for query in ("limit=0", "limit=1001", "before=x", f"before={'9' * 20}", "after=1"):
         refused = await hooks.ask("GET", f"{one}/attempts?{query}")
         assert refused.problem("invalid")["errors"][0]["parameter"] == query.partition("=")[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 from aiohttp import web
@@ -397,6 +398,27 @@ async def test_a_record_that_cannot_be_read_stops_nobody_else(
     assert receiver.seqs() == [1]
 
 
+async def test_a_record_of_a_newer_version_is_served(
+    account: Account, receiver: Receiver, start_courier: StartCourier, store: Store
+) -> None:
+    """As after a rollback, or during a roll-out: a gateway may be ahead of the couriers."""
+    endpoint = await account.endpoints.create(receiver.url())
+    key = store.keys.instance(account.id, "endpoints")
+    record = json.loads(await store.redis.hget(key, endpoint.id))
+    record["delivery"]["invented_later"] = True
+    record["events"] = ["message.*", "moon.landed"]
+    record["headers"] = {"traceparent": "of an older version"}
+    await store.redis.hset(key, endpoint.id, json.dumps(record))
+    await start_courier()
+    await account.append()
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs() == [1]
+    assert "older" not in receiver.got[0].headers["traceparent"]
+    [shown] = await account.endpoints.list()
+    assert shown.events == ("message.*", "moon.landed")
+    assert (await account.endpoints.change(endpoint.id, EndpointChange(description="d"))).description == "d"
+
+
 async def test_rings_and_announcements_need_no_sweep(
     account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:
@@ -458,3 +480,28 @@ async def test_what_waits_waits_in_redis(
     hold.set()
     await account.settled(endpoint.id, 600)
     assert receiver.seqs() == list(range(1, 601, 3))
+
+
+async def test_what_a_new_filter_leaves_out_is_no_longer_retried(
+    account: Account,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    running: Running,
+) -> None:
+    settings = make_settings(schedule=(1000.0,))
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refusing(400, 1))
+    courier = await start_courier(by=settings)
+    await account.append("a")
+    await account.append("b", EventType.CALL_RECEIVED)
+
+    async def postponed() -> bool:
+        return (await account.endpoints.status(endpoint.id)).retrying == 2
+
+    await eventually(postponed)
+    await running.kill(courier)
+    await account.endpoints.change(endpoint.id, EndpointChange(events=("call.*",)))
+    await start_courier(by=settings)
+    await account.settled(endpoint.id, 1)
+    assert (await account.endpoints.status(endpoint.id)).retrying == 1

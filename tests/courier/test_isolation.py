@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from actors import metrics
 from actors.courier.ledger import Ledger
 from actors.courier.news import failing, recovered
 from actors.courier.records import DeliveryOptions, EndpointChange
@@ -460,3 +461,139 @@ async def test_news_are_announced_once_although_a_reply_is_lost(account: Account
     epochs = {event.epoch for event in await account.mailbox.read()}
     assert epochs == {account.epoch}
     assert EventType.WEBHOOK_FAILING in {event.type for event in await account.mailbox.read()}
+
+
+async def test_an_event_that_is_always_too_much_becomes_a_dead_letter(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """The endpoint asks for a pause whenever it gets this one, and takes all others."""
+
+    async def asks_for_a_pause(got: Got, request: web.Request) -> web.Response | None:
+        bad = got.event["data"]["n"] == 1
+        return web.Response(status=429, headers={"retry-after": "1"}) if bad else None
+
+    receiver.answer(asks_for_a_pause)
+    time_ = [1_700_000_000.0]
+
+    def clock() -> float:
+        time_[0] += 0.05
+        return time_[0]
+
+    endpoint = await account.endpoints.create(receiver.url())
+    await start_courier(by=make_settings(schedule=(0.05,) * 4), clock=clock)
+    await account.append("a")
+    following = await account.append("a")
+    freed = asyncio.Event()
+
+    async def others() -> None:
+        while not freed.is_set():
+            await account.append("b")
+            await asyncio.sleep(0.01)
+
+    busy = asyncio.create_task(others())
+    try:
+        await receiver.wait(lambda: following in receiver.seqs(), seconds=20)
+    finally:
+        freed.set()
+        await busy
+    letters = await account.endpoints.dead_letters(endpoint.id)
+    assert [(letter.seq, letter.status) for letter in letters] == [(1, 429)]
+
+
+async def test_an_endpoint_that_refuses_everything_does_not_hold_the_mailbox_up(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """Its circuit stays closed, for each refusal may be the event's fault, and its retries are far away."""
+    settings = make_settings(backlog=50, window=20, schedule=(0.01, 0.01, 0.01, 1000.0))
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(answering(400))
+    await start_courier(by=settings)
+    for number in range(200):
+        await account.append(f"chat{number}")
+
+    async def short() -> bool:
+        return await account.mailbox.depth() <= 50
+
+    await eventually(short, seconds=20)
+    status = await account.endpoints.status(endpoint.id)
+    assert status.circuit == "closed"
+    # News of it are not for itself.
+    assert 0 <= status.waiting + status.dead_letters - 200 <= len(await news(account))
+
+
+async def test_only_what_was_not_delivered_is_given_up_and_said_to_be(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(backlog=50, schedule=(0.01, 1000.0))
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def refuse_first(got: Got, request: web.Request) -> web.Response | None:
+        return web.Response(status=400) if got.seq == 1 else None
+
+    receiver.answer(refuse_first)
+    courier = await start_courier(by=settings)
+    await account.append("a")
+    for number in range(40):
+        await account.append(f"chat{number}")
+    await receiver.wait(lambda: len(receiver.got) == 42)
+    await eventually(lambda: has(account, endpoint.id, delivered=40, retrying=1))
+    await account.endpoints.change(endpoint.id, EndpointChange(enabled=False))
+
+    async def heard() -> bool:
+        return not courier.lines[0].record.enabled
+
+    await eventually(heard)
+    before = unsent()
+    for _ in range(20):
+        await account.append("b")
+
+    await eventually(lambda: has(account, endpoint.id, waiting=20, retrying=0))
+    letters = await account.endpoints.dead_letters(endpoint.id)
+    assert [(letter.seq, letter.attempts) for letter in letters] == [(1, 2)]
+    assert unsent() - before == 1
+
+
+async def has(account: Account, endpoint_id: str, **wanted: int) -> bool:
+    """Whether the endpoint's status has these numbers."""
+    status = await account.endpoints.status(endpoint_id)
+    return {name: getattr(status, name) for name in wanted} == wanted
+
+
+def unsent() -> float:
+    """Events that were given up without an attempt, as the metrics count them."""
+    samples = [sample for metric in metrics.DEAD.collect() for sample in metric.samples]
+    return sum(s.value for s in samples if s.labels.get("reason") == "unsent" and s.name.endswith("_total"))
+
+
+async def test_an_endpoint_that_is_switched_off_gets_nothing_that_waited_for_a_slot(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(concurrency=8, concurrency_max=8, concurrency_total=2, concurrency_reserved=0)
+    release = asyncio.Event()
+
+    async def until_released(got: Got, request: web.Request) -> None:
+        await release.wait()
+
+    receiver.answer(until_released)
+    endpoint = await account.endpoints.create(receiver.url())
+    for number in range(8):
+        await account.append(f"chat{number}")
+    courier = await start_courier(by=settings)
+    await receiver.wait(lambda: receiver.open == 2)
+    await account.endpoints.change(endpoint.id, EndpointChange(enabled=False))
+
+    async def heard() -> bool:
+        return not courier.lines[0].record.enabled
+
+    await eventually(heard)
+    release.set()
+    await account.settled(endpoint.id, 2)
+    other = await account.endpoints.create(receiver.url("/other"))
+    await account.append("x")
+    await account.settled(other.id, 9)
+    assert len([got for got in receiver.got if got.path == "/"]) == 2
+    await account.endpoints.change(endpoint.id, EndpointChange(enabled=True))
+    await account.settled(endpoint.id, 9)
+    assert sorted(receiver.seqs()) == list(range(1, 10))

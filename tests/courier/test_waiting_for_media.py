@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from actors.courier.records import DeliveryOptions
@@ -69,3 +70,16 @@ async def test_a_message_goes_as_it_is_when_its_time_is_over(
     await start_courier()
     await receiver.wait(lambda: receiver.seqs() == [1])
     assert receiver.taken[0].event["data"]["content"] == PENDING
+
+
+async def test_a_clock_that_is_ahead_makes_no_message_wait_longer(
+    account: Account, receiver: Receiver, start_courier: StartCourier
+) -> None:
+    await account.endpoints.create(receiver.url(), delivery=DeliveryOptions(media="wait", media_wait=0.3))
+    draft = EventDraft(
+        type=EventType.MESSAGE_RECEIVED, dedupe_key="m", occurred_at=now(), chat_id="a",
+        received_at=now() + timedelta(days=1), data={"content": PENDING},
+    )  # fmt: skip
+    await account.mailbox.append(account.epoch, draft)
+    await start_courier()
+    await receiver.wait(lambda: receiver.seqs() == [1])

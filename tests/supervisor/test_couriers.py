@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.courier import council
 from actors.registry import Registry
 from actors.store import Store
 from actors.supervisor.supervisor import Supervisor
@@ -162,3 +163,13 @@ async def test_what_a_dead_supervisor_left_half_done_is_ended(
 
     await until(one_each)
     assert predecessor.alive is worked
+
+
+async def test_they_are_told_how_many_they_are(supervise: Supervise, store: Store) -> None:
+    await council.announce(store, 5)
+    supervise()
+
+    async def said() -> bool:
+        return bool(await store.redis.hget(council.key(store), council.COUNT) == "2")
+
+    await until(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from actors.courier.breaker import Memory
 from actors.courier.gate import Gate, Terms, terms
 from actors.courier.records import DeliveryOptions
 from actors.courier.retry import Failure, Outcome
@@ -87,3 +88,21 @@ def test_a_lower_bound_holds_at_once() -> None:
     lower: Terms = replace(TERMS, concurrency_max=2)
     gate.change(lower, NOW)
     assert gate.capacity == 2
+
+
+def test_a_clock_that_was_ahead_leaves_no_endpoint_alone_for_longer_than_any_wait() -> None:
+    ahead = NOW + 90_000
+    gate = Gate(TERMS, ahead)
+    for _ in range(5):
+        pass_through(gate, DOWN, ahead)
+    opens = gate.opens_at(NOW)
+    assert opens == NOW + 300, "the longest time between two probes"
+    assert gate.opens_at(NOW + 299) == opens, "and it comes nearer"
+    again = Gate(TERMS, NOW, Memory(ahead, 3))
+    assert again.opens_at(NOW) == NOW + 300
+
+    paused = Gate(TERMS, ahead)
+    pass_through(paused, Outcome(429, Failure.STATUS, None, 0.1, retry_after="20"), ahead)
+    opens = paused.opens_at(NOW)
+    assert opens == NOW + 3600, "the longest pause that an endpoint can ask for"
+    assert paused.opens_at(NOW + 10) == opens

@@ -84,6 +84,8 @@ def test_410_disables_even_at_the_last_attempt() -> None:
         ("", 5.0),
         ("1.5", 5.0),
         ("٣", 5.0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999", 5.0),
+        ("1 Jan 99999999999999999999 00:00:00 GMT", 5.0),
         (format_datetime(datetime.fromtimestamp(NOW + 90, UTC), usegmt=True), 90.0),
         (format_datetime(datetime.fromtimestamp(NOW - 90, UTC), usegmt=True), 5.0),
         (format_datetime(datetime.fromtimestamp(NOW + 90_000, UTC), usegmt=True), 3600.0),

@@ -1,5 +1,5 @@
--- Move dead letters into the replay lane, oldest event first.
--- KEYS endpoints state replay dead dead_index; ARGV endpoint channel instance request event_id [event_id …]
+-- Move dead letters into the replay lane, in the order in which they are given.
+-- KEYS endpoints state replay dead dead_index meta; ARGV endpoint channel instance request event_id [event_id …]
 -- Returns {'unknown'} or {'ok', number moved}. Repeatable under the same request.
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'unknown'} end
 if redis.call('HGET', KEYS[2], 'replay_request') == ARGV[4] then
@@ -24,5 +24,7 @@ for i = 5, #ARGV do
   end
 end
 redis.call('HSET', KEYS[2], 'replay_request', ARGV[4], 'replay_moved', moved)
+-- A sweep sees by this what a lost ring would have told.
+if moved > 0 then redis.call('HINCRBY', KEYS[6], 'replays', 1) end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return {'ok', moved}

@@ -1,0 +1,91 @@
+"""Redis comes back without its last writes, as a replica does that is promoted: what was read is doubted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from aiohttp import web
+
+from actors.courier.records import EndpointChange
+from actors.store import Store
+from tests.courier.conftest import MakeAccount, StartCourier, eventually
+from tests.courier.receiver import Got, Receiver
+from tests.valkey import Valkey
+
+
+def keep(valkey: Valkey) -> None:
+    """Keep what Redis holds now."""
+    valkey.stop()
+    shutil.copytree(valkey.directory, valkey.directory.with_name("kept"))
+    valkey.start()
+
+
+def fall_back(valkey: Valkey) -> None:
+    """Lose everything since `keep`."""
+    valkey.kill()
+    shutil.rmtree(valkey.directory)
+    shutil.copytree(valkey.directory.with_name("kept"), valkey.directory)
+    valkey.start()
+
+
+async def test_a_change_counts_although_redis_lost_the_one_before(
+    own_valkey: Valkey,
+    make_store: Callable[[str], Store],
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+) -> None:
+    mine, theirs = make_store(own_valkey.url), make_store(own_valkey.url)
+    account = await make_account(on=mine)
+    endpoint = await account.endpoints.create(receiver.url("/first"))
+    keep(own_valkey)
+    courier = await start_courier(on=theirs)
+    for path in ("/second", "/third"):
+        await account.endpoints.change(endpoint.id, EndpointChange(url=receiver.url(path)))
+    await eventually(lambda: _url(courier.lines[0].record.url, receiver.url("/third")))
+    fall_back(own_valkey)
+    # The numbers of the revisions come again.
+    await account.endpoints.change(endpoint.id, EndpointChange(url=receiver.url("/again")))
+    await eventually(lambda: _url(courier.lines[0].record.url, receiver.url("/again")), seconds=10)
+    await account.append()
+    await account.settled(endpoint.id, 1)
+    assert receiver.seqs("/again") == [1]
+
+
+async def test_an_endpoint_that_is_gone_is_switched_off_although_redis_lost_its_changes(
+    own_valkey: Valkey,
+    make_store: Callable[[str], Store],
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+) -> None:
+    mine, theirs = make_store(own_valkey.url), make_store(own_valkey.url)
+    account = await make_account(on=mine)
+    endpoint = await account.endpoints.create(receiver.url())
+    keep(own_valkey)
+    courier = await start_courier(on=theirs)
+    for text in ("b", "c", "d"):
+        await account.endpoints.change(endpoint.id, EndpointChange(description=text))
+
+    async def heard() -> bool:
+        return courier.lines[0].record.description == "d"
+
+    await eventually(heard)
+    fall_back(own_valkey)
+
+    async def gone(got: Got, request: web.Request) -> web.Response:
+        return web.Response(status=410)
+
+    receiver.answer(gone)
+    await account.append()
+
+    async def off() -> bool:
+        return not courier.lines[0].record.enabled
+
+    await eventually(off, seconds=10)
+    assert not (await account.endpoints.get(endpoint.id)).enabled
+
+
+async def _url(is_: str, wanted: str) -> bool:
+    return is_ == wanted
