@@ -68,6 +68,23 @@ async def test_a_successor_that_cannot_get_warm_leaves_the_predecessor_alone(
     assert (await supervisor.move("ins_1", None))["outcome"] == "moved"
 
 
+async def test_two_that_choose_at_once_do_not_take_the_same_last_slot(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.slots = {"node-1": 2}
+    supervisor, _ = supervise()
+    for number in (1, 2):
+        await owned(registry, cluster, number)
+    cluster.seen.clear()
+    cluster.slots["node-2"] = 1
+    before = cluster.looks
+    moving = [asyncio.create_task(supervisor.move(f"ins_{number}", None)) for number in (1, 2)]
+    # The supervisor itself, and either handoff.
+    await until(lambda: cluster.looks == before + 3)
+    cluster.seen.set()
+    assert sorted([(await one)["outcome"] for one in moving]) == ["kept", "moved"]
+
+
 async def test_a_predecessor_killed_while_the_successor_gets_warm_is_succeeded(
     supervise: Supervise, registry: Registry, cluster: MemoryCluster
 ) -> None:
