@@ -56,7 +56,7 @@ class Service:
         office = await self._look()
         if office.appointed == self.version:
             if office.term == self._deposed:
-                return "deposed"  # in the same term: by another incarnation of its own
+                return "deposed"  # in the same term: by another incarnation of its own, or by mistake
             self._seated = True
             if await self._lead(office) == "leaving":
                 return "leaving"
