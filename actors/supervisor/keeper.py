@@ -234,10 +234,10 @@ class Keeper:
     # ---- handoffs ----
 
     async def _grant_wish(self, kept: Kept, wish: Wish) -> None:
-        owner = await self._registry.owner(kept.record.id)
-        assert owner is not None
         stays = wish.reason is Reason.ROLLOUT
         try:
+            owner = await self._registry.owner(kept.record.id)
+            assert owner is not None
             async with self._turns.turn(placement.Move(kept.record.id, owner.node, wish.target)):
                 handoff = begin(
                     secrets.token_hex(6),

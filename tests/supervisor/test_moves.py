@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.registry import Deposed, Registry, new_token
+from actors.registry import Deposed, Owner, Registry, new_token
 from actors.settings import Settings
-from actors.store import Store
+from actors.store import Store, StoreUnavailable
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun
 from actors.supervisor.handoff_record import Party, Reason
 from actors.supervisor.handoff_turn import Deadlines
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import LockStands
+from actors.supervisor.workers import Ended, LockStands
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 from tests.supervisor.test_supervisor import record
 from tests.wait import until
@@ -66,6 +66,27 @@ async def test_a_successor_that_cannot_get_warm_leaves_the_predecessor_alone(
     assert "quiesce" not in first.calls
     cluster.broken = 0
     assert (await supervisor.move("ins_1", None))["outcome"] == "moved"
+
+
+async def test_a_wish_that_redis_is_away_for_is_refused_and_can_be_made_again(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, _ = supervise()
+    await owned(registry, cluster)
+    await until(lambda: supervisor.describe()["instances"]["ins_1"]["owned"])
+    away, ask = True, Registry.owner
+
+    async def owner(self: Registry, instance_id: str) -> Owner | None:
+        nonlocal away
+        if away:
+            away = False
+            raise StoreUnavailable("away")
+        return await ask(self, instance_id)
+
+    monkeypatch.setattr(Registry, "owner", owner)
+    with pytest.raises(Ended, match="away"):
+        await asyncio.wait_for(supervisor.move("ins_1", None), 20)
+    assert (await asyncio.wait_for(supervisor.move("ins_1", None), 20))["outcome"] == "moved"
 
 
 async def test_two_that_choose_at_once_do_not_take_the_same_last_slot(
