@@ -89,6 +89,31 @@ async def test_a_wish_that_redis_is_away_for_is_refused_and_can_be_made_again(
     assert (await asyncio.wait_for(supervisor.move("ins_1", None), 20))["outcome"] == "moved"
 
 
+async def test_an_owner_that_ends_while_it_waits_to_be_moved_is_replaced_at_once(
+    settings: Settings, registry: Registry, store: Store, cluster: MemoryCluster
+) -> None:
+    one_at_a_time = settings.supervisor.model_copy(update={"handoffs": 1})
+    supervisor = Supervisor(settings.model_copy(update={"supervisor": one_at_a_time}), store, cluster)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        first, second = [await owned(registry, cluster, number) for number in (1, 2)]
+        first.deaf.add("quiesce")
+        moving = asyncio.create_task(supervisor.move("ins_1", None))
+        await until(lambda: "quiesce" in first.calls)
+        waiting = asyncio.create_task(supervisor.move("ins_2", None))
+        await until(lambda: supervisor._kept["ins_2"].wish is not None)
+        second.die()
+        await until(lambda: any(one.connected for one in cluster.living("ins_2")), timeout=5)
+        assert not moving.done()
+        with pytest.raises(Ended):
+            await waiting
+        first.die()
+        assert (await moving)["outcome"] == "moved"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_two_that_choose_at_once_do_not_take_the_same_last_slot(
     supervise: Supervise, registry: Registry, cluster: MemoryCluster
 ) -> None:
