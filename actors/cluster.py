@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,26 @@ async def call(handle: Handle, method: str, *args: Any, timeout: float | None = 
 def kill(handle: Handle) -> None:
     """End an actor at once, without its clean-up. Ray does not restart it."""
     ray.kill(handle, no_restart=True)
+
+
+def _given_up() -> bool:
+    # Private; the public way would ask the dashboard, which may be away with the head.
+    here = ray.get_runtime_context()
+    known = ray._private.state.state.actor_table(here.get_actor_id())
+    place = (known["State"], known["Address"]["NodeID"], known["Pid"]) if known else None
+    return place != ("ALIVE", here.get_node_id(), os.getpid())
+
+
+async def given_up() -> bool:
+    """True if this actor, to Ray, is not this process any more.
+
+    It lost sight of this node, for a while perhaps, and may have started the actor again on another one. Then
+    to `kill` the actor would be to end that one, too.
+
+    Raises:
+        RayError: the head did not answer.
+    """
+    return await asyncio.to_thread(_given_up)
 
 
 def current_node() -> str:

@@ -250,8 +250,9 @@ class SupervisorActor:
         try:
             reason = await self._service.serve()
             log.warning("supervisor ended", extra={"reason": reason})
-            if reason == "leaving":
-                # Ray starts it again, on a node that is not draining.
+            if reason == "leaving" or await cluster.given_up():
+                # Ray starts it again, on a node that is not draining; or has done so already, and to kill it
+                # would end that one.
                 os._exit(1)
             # Deposed, for good: were it merely to die, Ray would start it again, to depose the other. Not by
             # `leave`: Ray lets an actor exit only when all calls that it made are answered; a watch is not.

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any
 
 from actors import metrics
 from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
@@ -21,7 +23,7 @@ from actors.supervisor.kept import Kept, Wish
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.nodes import Nodes
 from actors.supervisor.pacing import Bounds
-from actors.supervisor.turns import Turns
+from actors.supervisor.turns import GivenUp, Turns
 from actors.supervisor.workers import Cluster, Ended, LockStands, Worker
 
 log = logging.getLogger(__name__)
@@ -147,8 +149,11 @@ class Keeper:
                     return "it lives, and let its lease run out"
                 kept.changed.clear()
                 if kept.wish is not None:
-                    await self._grant_wish(kept, kept.wish)
-                    return MOVED
+                    # An owner that ends while it waits to be moved is not down until its turn comes.
+                    with suppress(GivenUp):
+                        await self._grant_wish(kept, kept.wish, unless=(end, hung))
+                        return MOVED
+                    continue
                 await worker.configure(kept.record)
         finally:
             end.cancel()
@@ -233,12 +238,13 @@ class Keeper:
 
     # ---- handoffs ----
 
-    async def _grant_wish(self, kept: Kept, wish: Wish) -> None:
-        owner = await self._registry.owner(kept.record.id)
-        assert owner is not None
+    async def _grant_wish(self, kept: Kept, wish: Wish, unless: Collection[asyncio.Task[Any]]) -> None:
         stays = wish.reason is Reason.ROLLOUT
         try:
-            async with self._turns.turn(placement.Move(kept.record.id, owner.node, wish.target)):
+            owner = await self._registry.owner(kept.record.id)
+            assert owner is not None
+            move = placement.Move(kept.record.id, owner.node, wish.target)
+            async with self._turns.turn(move, unless=unless):
                 handoff = begin(
                     secrets.token_hex(6),
                     kept.record.id,

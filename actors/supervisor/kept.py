@@ -63,6 +63,8 @@ def load(instances: Iterable[Kept]) -> Counter[str]:
             found[kept.home] += 1
         elif kept.owner is not None:
             found[kept.owner.node] += 1
-        if kept.move is not None and kept.move.handoff.successor is not None:
-            found[kept.move.handoff.successor.node] += 1
+        if kept.move is not None:
+            successor = kept.move.handoff.successor
+            if (node := successor.node if successor is not None else kept.move.chosen) is not None:
+                found[node] += 1
     return found

@@ -101,6 +101,8 @@ class Move:
         deadlines: Deadlines,
     ) -> None:
         self.handoff = handoff
+        self.chosen: str | None = None
+        """The node of a successor that the handoff has not heard of yet."""
         self._record = record
         self._leader = leader
         self._version = version
@@ -138,6 +140,8 @@ class Move:
                 event = await self._inbox.get()
                 before = self.handoff
                 self.handoff, instructions = advance(before, event, self._deadlines)
+                if isinstance(event, say.NodeChosen):
+                    self.chosen = None
                 entered = measured.moved_on(before, self.handoff, entered, time.monotonic())
                 await self._write(file=False)
                 for instruction in instructions:
@@ -234,7 +238,8 @@ class Move:
             log.exception("instruction failed", extra={"handoff": self.handoff.id})
 
     async def _choose(self, order: say.ChooseNode) -> None:
-        node = await self._choose_node(self.handoff.instance_id, order.excluded, order.target)
+        # No wait between the choice and the note of it, or two that choose at once take the same last slot.
+        node = self.chosen = await self._choose_node(self.handoff.instance_id, order.excluded, order.target)
         if node is None:
             self.hear(say.NoNode(attempt=order.attempt, at=time.time()))
         else:

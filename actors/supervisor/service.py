@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
+from actors.cluster import SUPERVISORS
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from actors.supervisor.office import Office, Offices
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 UNSEATED = 120.0
 """Seconds that a supervisor waits for the appointment that it was made for."""
+
+GONE = 10.0
+"""Seconds of silence after which an appointed supervisor that ended for good is not waited for any more."""
 
 End = Literal["deposed", "leaving"]
 
@@ -56,7 +60,7 @@ class Service:
         office = await self._look()
         if office.appointed == self.version:
             if office.term == self._deposed:
-                return "deposed"  # in the same term: by another incarnation of its own
+                return "deposed"  # in the same term: by another incarnation of its own, or by mistake
             self._seated = True
             if await self._lead(office) == "leaving":
                 return "leaving"
@@ -93,9 +97,19 @@ class Service:
         now = asyncio.get_running_loop().time()
         if self._silent_since is None or await self._offices.beats(office.appointed):
             self._silent_since = now
-        elif now - self._silent_since > self._settings.supervisor.standby_patience:
+            return
+        silent, patience = now - self._silent_since, self._settings.supervisor.standby_patience
+        if silent > patience or (silent > GONE and await self._gone(office.appointed)):
             log.error("the appointed supervisor does not work", extra={"version": office.appointed})
             await self._offices.change(_take_over(office.term))
+
+    async def _gone(self, version: str) -> bool:
+        """True if a version's supervisor neither lives nor is about to be started again."""
+        try:
+            return await self._cluster.find(SUPERVISORS + version) is None
+        except Exception as error:
+            log.warning("cannot see whether a supervisor lives", extra={"error": str(error)})
+            return False
 
     async def _draining(self) -> bool:
         home = self._cluster.home()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Any
 
 from actors.supervisor.pacing import Bounds, Pace, next_move
 from actors.supervisor.placement import Move
+
+
+class GivenUp(Exception):
+    """A move is not wanted as it was any more, and its turn had not come yet."""
 
 
 class Turns:
@@ -22,15 +27,23 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def turn(self, move: Move) -> AsyncIterator[None]:
-        """Wait for this move's turn, and take part in the bounds until it ends."""
+    async def turn(self, move: Move, *, unless: Collection[asyncio.Task[Any]] = ()) -> AsyncIterator[None]:
+        """Wait for this move's turn, and take part in the bounds until it ends.
+
+        Raises:
+            GivenUp: one of ``unless`` was done first.
+        """
         go = asyncio.Event()
         self._wanted.append((move, go))
         self._let_in()
+        called = asyncio.create_task(go.wait())
         try:
-            await go.wait()
+            await asyncio.wait([called, *unless], return_when=asyncio.FIRST_COMPLETED)
+            if not go.is_set():
+                raise GivenUp("its turn had not come yet")
             yield
         finally:
+            called.cancel()
             if (move, go) in self._wanted:
                 self._wanted.remove((move, go))
             else:

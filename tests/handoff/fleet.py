@@ -230,10 +230,7 @@ class Fleet:
             recorded: the step is written down and not yet followed; otherwise it is done, and that is not
                 yet written down.
         """
-        at = {step if recorded else next_step(step)}
-        if Step.RETIRE in at:
-            # A fenced predecessor may end by itself before it is told to: then there is nobody to retire.
-            at.add(Step.DONE)
+        at = where(step, recorded=recorded)
 
         def picks(request: bytes) -> bool:
             handoff = record_in(request)
@@ -380,9 +377,11 @@ class Fleet:
         }
 
 
-def next_step(step: Step) -> Step:
-    """The step that follows when all goes well."""
-    return (*STEPS, Step.DONE)[STEPS.index(step) + 1]
+def where(step: Step, *, recorded: bool) -> set[Step]:
+    """The steps of which one is in the record when a step was written down, or was done and not yet that."""
+    at = step if recorded else (*STEPS, Step.DONE)[STEPS.index(step) + 1]
+    # A fenced predecessor ends by itself when it renews its lease: then there is nobody to retire any more.
+    return {at, Step.DONE} if at is Step.RETIRE else {at}
 
 
 def record_in(request: bytes) -> Handoff | None:

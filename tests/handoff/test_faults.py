@@ -87,8 +87,16 @@ async def test_postgresql_away_for_ten_seconds(fleet: Fleet) -> None:
 
 async def test_a_frozen_node_is_fenced_parks_by_its_lease_and_ends_when_it_wakes_up(fleet: Fleet) -> None:
     source, _, calm = await gathered(fleet)
+    # With the supervisor: it goes on there without Ray, which starts it again elsewhere.
+    await supervised_from(fleet, source)
     async with fleet.flowing():
+        given_up = fleet.supervisors()
         fleet.cluster.freeze(source)
+        (started,) = await until(
+            lambda: [one for one in fleet.supervisors() if one not in given_up],
+            timeout=PATIENCE,
+            what="another supervisor",
+        )
 
         async def replaced() -> bool:
             return moved(calm.owners, await fleet.owners())
@@ -99,6 +107,7 @@ async def test_a_frozen_node_is_fenced_parks_by_its_lease_and_ends_when_it_wakes
         fleet.cluster.thaw(source)
         await fleet.cluster.ended(source, timeout=60)
         await fleet.recover()
+        assert fleet.supervisors() == [started], "the one that was given up ended alone"
     await nothing_lost(fleet, calm)
 
 

@@ -145,7 +145,7 @@ class MemoryCluster:
     ``broken_nodes`` those of couriers.
 
     ``locks`` says whose engine has a session open. ``unbreakable`` makes attempts to break a lock fail, and
-    ``slow`` holds the next one up before it sees the holder.
+    ``slow`` holds the next one up before it sees the holder. While ``seen`` is not set, nodes are not told.
     """
 
     def __init__(self, store: Store) -> None:
@@ -171,6 +171,8 @@ class MemoryCluster:
         self.unbreakable = 0
         self.slow: asyncio.Event | None = None
         self.late: list[asyncio.Task[bool]] = []
+        self.seen = asyncio.Event()
+        self.seen.set()
         self.looks = 0
         self.listed = 0
 
@@ -179,6 +181,7 @@ class MemoryCluster:
 
     async def nodes(self) -> list[Node]:
         self.looks += 1
+        await self.seen.wait()
         return [
             Node(
                 *(node, "127.0.0.1", True, slots),

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.registry import Deposed, Registry, new_token
+from actors.registry import Deposed, Owner, Registry, new_token
 from actors.settings import Settings
-from actors.store import Store
+from actors.store import Store, StoreUnavailable
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun
 from actors.supervisor.handoff_record import Party, Reason
 from actors.supervisor.handoff_turn import Deadlines
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import LockStands
+from actors.supervisor.workers import Ended, LockStands
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 from tests.supervisor.test_supervisor import record
 from tests.wait import until
@@ -66,6 +66,69 @@ async def test_a_successor_that_cannot_get_warm_leaves_the_predecessor_alone(
     assert "quiesce" not in first.calls
     cluster.broken = 0
     assert (await supervisor.move("ins_1", None))["outcome"] == "moved"
+
+
+async def test_a_wish_that_redis_is_away_for_is_refused_and_can_be_made_again(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor, _ = supervise()
+    await owned(registry, cluster)
+    await until(lambda: supervisor.describe()["instances"]["ins_1"]["owned"])
+    away, ask = True, Registry.owner
+
+    async def owner(self: Registry, instance_id: str) -> Owner | None:
+        nonlocal away
+        if away:
+            away = False
+            raise StoreUnavailable("away")
+        return await ask(self, instance_id)
+
+    monkeypatch.setattr(Registry, "owner", owner)
+    with pytest.raises(Ended, match="away"):
+        await asyncio.wait_for(supervisor.move("ins_1", None), 20)
+    assert (await asyncio.wait_for(supervisor.move("ins_1", None), 20))["outcome"] == "moved"
+
+
+async def test_an_owner_that_ends_while_it_waits_to_be_moved_is_replaced_at_once(
+    settings: Settings, registry: Registry, store: Store, cluster: MemoryCluster
+) -> None:
+    one_at_a_time = settings.supervisor.model_copy(update={"handoffs": 1})
+    supervisor = Supervisor(settings.model_copy(update={"supervisor": one_at_a_time}), store, cluster)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        first, second = [await owned(registry, cluster, number) for number in (1, 2)]
+        first.deaf.add("quiesce")
+        moving = asyncio.create_task(supervisor.move("ins_1", None))
+        await until(lambda: "quiesce" in first.calls)
+        waiting = asyncio.create_task(supervisor.move("ins_2", None))
+        await until(lambda: supervisor._kept["ins_2"].wish is not None)
+        second.die()
+        await until(lambda: any(one.connected for one in cluster.living("ins_2")), timeout=5)
+        assert not moving.done()
+        with pytest.raises(Ended):
+            await waiting
+        first.die()
+        assert (await moving)["outcome"] == "moved"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_two_that_choose_at_once_do_not_take_the_same_last_slot(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster
+) -> None:
+    cluster.slots = {"node-1": 2}
+    supervisor, _ = supervise()
+    for number in (1, 2):
+        await owned(registry, cluster, number)
+    cluster.seen.clear()
+    cluster.slots["node-2"] = 1
+    before = cluster.looks
+    moving = [asyncio.create_task(supervisor.move(f"ins_{number}", None)) for number in (1, 2)]
+    # The supervisor itself, and either handoff.
+    await until(lambda: cluster.looks == before + 3)
+    cluster.seen.set()
+    assert sorted([(await one)["outcome"] for one in moving]) == ["kept", "moved"]
 
 
 async def test_a_predecessor_killed_while_the_successor_gets_warm_is_succeeded(

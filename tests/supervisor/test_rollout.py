@@ -12,12 +12,13 @@ from actors.registry import Registry, new_token
 from actors.settings import CourierSettings, InstanceSettings, Settings, SupervisorSettings
 from actors.store import Store
 from actors.supervisor import rollout as rules
+from actors.supervisor import service
 from actors.supervisor.handoff_record import Outcome
 from actors.supervisor.moves import Handoffs
 from actors.supervisor.office import Office, Offices
 from actors.supervisor.rollout_record import Phase, Plan, Rollout
 from actors.supervisor.service import Service
-from tests.supervisor.fakes import MemoryCluster
+from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 from tests.supervisor.test_supervisor import record
 from tests.supervisor.versions import Version
 from tests.wait import until
@@ -157,6 +158,25 @@ async def test_a_version_whose_supervisor_does_not_work_is_rolled_back(story: St
     ended = await until(story.ended, timeout=30)
     assert ended.phase is Phase.ROLLED_BACK
     assert "does not work" in ended.reason
+    assert story.all_of("old")
+
+
+async def test_a_new_supervisor_that_ended_for_good_is_not_waited_for(
+    story: Story, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = settings.supervisor.model_copy(update={"standby_patience": 600.0})
+    monkeypatch.setattr(story.old, "_settings", settings.model_copy(update={"supervisor": patient}))
+    monkeypatch.setattr(service, "GONE", 0.5)
+    # One that Ray is about to start again has its time.
+    alive = MemoryWorker("supervisor:new", "node-1", 0, story.cluster)
+    story.cluster.instances[alive.name] = alive
+    rollout = Rollout(id="r", old="old", new="new", plan=PLAN, began_at=time.time())
+    await story.offices.change(lambda found: found.begin(rollout))
+    await until(lambda: story.old.supervisor is None, what="the old one stands by")
+    await asyncio.sleep(1.5)
+    assert (await story.office()).appointed == "new"
+    alive.die()
+    assert (await until(story.ended, timeout=20)).phase is Phase.ROLLED_BACK
     assert story.all_of("old")
 
 
