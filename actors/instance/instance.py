@@ -410,11 +410,13 @@ class Instance:
         try:
             depth = await self._mailbox.depth()
         except StoreUnavailable as error:
-            return str(error)
+            log.warning("still parked", extra={"instance": self.record.id, "error": str(error)})
+            return "Redis cannot be used"
         bound = self._settings.mailbox.hard_bound
         # Not at the bound itself: one slow endpoint would make the instance park and connect at every event.
         if depth > bound * 0.9:
-            return f"{depth} events are undelivered, the bound is {bound}: see to the instance's webhooks"
+            # Without the number: what is new is an event, which is one more that is undelivered.
+            return f"{bound} events may be undelivered, and about as many are: see to the instance's webhooks"
         return None
 
     # ---- calls ----
