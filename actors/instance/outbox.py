@@ -31,6 +31,12 @@ LUA = Path(__file__).parent / "lua"
 PAGE = 500
 """Messages that are looked up at a time."""
 
+KEY_TTL_WAITING = 90 * 86_400
+"""Seconds for which the key of a message is remembered that waits to be sent."""
+
+KEY_TTL_LEAST = 3600
+"""Seconds for which it is remembered behind the message's result, however long that took."""
+
 Status = Literal["queued", "sending", "sent", "delivered", "read", "played", "failed"]
 
 
@@ -85,6 +91,7 @@ class QueuedMessage(BaseModel):
     result: dict[str, Any] | None = None
     file: MessageFile | None = Field(None, description="Of a content with one, until there is a result")
     upload: Upload | None = Field(None, description="Where WhatsApp has the file already")
+    idempotency: str = Field("", description="Redis's name of its Idempotency-Key, if it has one")
     account: str = Field("", description="Phone number of the only account it is for; empty: any")
 
 
@@ -181,7 +188,7 @@ class Outbox:
                 now().isoformat(),
                 fingerprint or request.fingerprint(),
                 self.settings.bound,
-                self.settings.idempotency_ttl,
+                max(self.settings.idempotency_ttl, KEY_TTL_WAITING),
                 int(idempotency_key is not None),
                 # Sent again after a crash, a poll has to be the same one: votes are encrypted with this.
                 secrets.token_hex(32) if isinstance(request.content, Poll) else "",
@@ -333,6 +340,7 @@ class Outbox:
                 *self.mailbox.teaching_keys(),
                 self.key("outbox"),
                 self.key("message", message.id),
+                self._key_of(message) or self.key("message", message.id),
             ],
             args=[
                 *head,
@@ -341,10 +349,22 @@ class Outbox:
                 status,
                 json.dumps(result),
                 self.settings.result_ttl,
+                self._key_left(message),
             ],
             timeout=self.mailbox.settings.append_timeout,
         )
         self.mailbox.appended(epoch, outcome, value, draft, head)
+
+    @staticmethod
+    def _key_of(message: QueuedMessage | UnreadableMessage) -> str:
+        return message.idempotency if isinstance(message, QueuedMessage) else ""
+
+    def _key_left(self, message: QueuedMessage | UnreadableMessage) -> int:
+        """Seconds for which a message's key is remembered behind its result."""
+        if not isinstance(message, QueuedMessage):
+            return 0
+        passed = (now() - message.created_at).total_seconds()
+        return max(KEY_TTL_LEAST, round(self.settings.idempotency_ttl - passed))
 
 
 def _message(raw: dict[str, str]) -> QueuedMessage:

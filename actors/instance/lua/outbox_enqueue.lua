@@ -20,6 +20,8 @@ if ARGV[9] ~= '' then redis.call('HSET', KEYS[3], 'file', ARGV[9]) end
 if ARGV[10] ~= '' then redis.call('HSET', KEYS[3], 'account', ARGV[10]) end
 if ARGV[7] == '1' then
   redis.call('HSET', KEYS[4], 'id', ARGV[1], 'fingerprint', ARGV[4])
+  -- Its time is over once the message has its result, not while it waits to be sent.
   redis.call('EXPIRE', KEYS[4], ARGV[6])
+  redis.call('HSET', KEYS[3], 'idempotency', KEYS[4])
 end
 return {'queued', ARGV[1]}
