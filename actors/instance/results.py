@@ -79,7 +79,8 @@ class Results:
         attempts: int,
     ) -> None:
         told = {"id": message.id, "to": to, "type": kind, "error": reason, "attempts": attempts}
-        draft = _draft(EventType.MESSAGE_FAILED, message.id, now(), told)
+        # In order with what else happens in the chat.
+        draft = _draft(EventType.MESSAGE_FAILED, message.id, now(), told, self._chats.known(to) or None)
         await self._outbox.finish(self._epoch, message, "failed", {"error": reason}, draft)
         metrics.SENT.labels("failed").inc()
 

@@ -471,7 +471,7 @@ async def test_what_another_version_queued_does_not_end_the_instance(bench: Benc
     failed, sent = await bench.mailbox.read()
     assert (failed.type, sent.type) == (EventType.MESSAGE_FAILED, EventType.MESSAGE_SENT)
     assert (failed.data["id"], failed.data["type"], failed.data["to"]) == (message_id, "hologram", TO)
-    assert failed.data["error"]["code"] == "unsupported"
+    assert (failed.data["error"]["code"], failed.chat_id) == ("unsupported", TO)
     assert await bench.outbox.depth() == 0
 
 
