@@ -76,7 +76,9 @@ class OutboxSettings(BaseSettings):
     send_timeout: Seconds = Field(30.0, description="Deadline of one attempt")
     attempts: Count = Field(5, description="Attempts at a message that WhatsApp answers with an error")
     result_ttl: Count = Field(7 * 86_400, description="Seconds a message's status can be looked up")
-    idempotency_ttl: Count = Field(86_400, description="Seconds an Idempotency-Key is remembered")
+    idempotency_ttl: Count = Field(
+        86_400, description="Seconds an Idempotency-Key is remembered; longer if its message waits longer"
+    )
     edit_window: Seconds = Field(900.0, description="Seconds WhatsApp lets a message be edited")
     delete_window: Seconds = Field(
         216_000.0, description="Seconds WhatsApp lets a message be deleted for everyone"

@@ -119,13 +119,14 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     key = key_of(call)
     state = await services.registry.state(call.instance_id)
     _check_paired(state)
+    account = state.phone if state is not None else None
     outbox = services.outbox(call.instance_id)
     request = call.body.request()
     before = await _queued_before(outbox, request, key)
     if before is None:
         await _check_content(call, request)
     with services.rings.watch(call.instance_id) as watch:
-        message_id, fresh = (before, False) if before else await _queue(call, outbox, request, key)
+        message_id, fresh = (before, False) if before else await _queue(call, outbox, request, key, account)
         services.bell.ring(call.instance_id)
         if not _may_answer(call.record, state):
             wait = 0.0
@@ -227,11 +228,15 @@ async def _queued_before(outbox: Outbox, request: SendRequest, key: str | None) 
 
 
 async def _queue(
-    call: Call[SendMessage, Waiting], outbox: Outbox, request: SendRequest, key: str | None
+    call: Call[SendMessage, Waiting],
+    outbox: Outbox,
+    request: SendRequest,
+    key: str | None,
+    account: str | None,
 ) -> tuple[str, bool]:
     content = request.content
     if not isinstance(content, MediaMessage):
-        return await _enqueue(outbox, request, key)
+        return await _enqueue(outbox, request, key, account)
     depth = await outbox.depth()
     if depth >= outbox.settings.bound:
         raise _full(depth)
@@ -245,7 +250,9 @@ async def _queue(
         raise media_problem(error, kind, errors=[field]) from error
     used = False
     try:
-        message_id, used = await _enqueue(outbox, _with_file(request, taken), key, taken.file, fingerprint)
+        message_id, used = await _enqueue(
+            outbox, _with_file(request, taken), key, account, taken.file, fingerprint
+        )
     except Problem:
         await intake.discard(call.instance_id, taken)
         raise
@@ -265,11 +272,12 @@ async def _enqueue(
     outbox: Outbox,
     request: SendRequest,
     key: str | None,
+    account: str | None,
     file: MessageFile | None = None,
     fingerprint: str | None = None,
 ) -> tuple[str, bool]:
     try:
-        return await outbox.enqueue(request, key, file=file, fingerprint=fingerprint)
+        return await outbox.enqueue(request, key, file=file, fingerprint=fingerprint, account=account)
     except OutboxFull as error:
         raise _full(error.depth) from error
     except IdempotencyMismatch as error:

@@ -84,7 +84,7 @@ func (h *host) handle(command *pb.ToEngine) {
 		})
 	default:
 		go func() {
-			result, err := h.run(command)
+			result, err := h.survive(command)
 			h.reply(command.Id, result, err)
 		}()
 	}
@@ -101,6 +101,15 @@ func (h *host) reply(id uint64, reply *pb.Reply, err error) {
 		reply.Error = session.Describe(err)
 	}
 	h.post(&pb.FromEngine{Frame: &pb.FromEngine_Reply{Reply: reply}}, nil)
+}
+
+func (h *host) survive(command *pb.ToEngine) (reply *pb.Reply, err error) {
+	defer func() {
+		if panicked := session.Survived(h.log, recover()); panicked != nil {
+			reply, err = nil, panicked
+		}
+	}()
+	return h.run(command)
 }
 
 func (h *host) run(command *pb.ToEngine) (*pb.Reply, error) {

@@ -101,6 +101,12 @@ class CorruptMedia(_Rule):
     kind: Literal["corrupt_media"] = "corrupt_media"
 
 
+class BreakMedia(_Rule):
+    """Downloads of what the account uploaded break off half-way."""
+
+    kind: Literal["break_media"] = "break_media"
+
+
 class SlowMedia(_Rule):
     """Uploads of the account, and downloads of what it uploaded, are slow."""
 
@@ -120,6 +126,7 @@ Fault = Annotated[
     | RefuseUpload
     | LoseMedia
     | CorruptMedia
+    | BreakMedia
     | SlowMedia,
     Field(discriminator="kind"),
 ]
@@ -198,6 +205,10 @@ class Faults:
     def corrupts_media(self, phone: str, device: int) -> bool:
         """True if a download is to have other bytes."""
         return self._strike(CorruptMedia, phone, device) is not None
+
+    def breaks_media(self, phone: str, device: int) -> bool:
+        """True if a download is to break off."""
+        return self._strike(BreakMedia, phone, device) is not None
 
     def media_pace(self, phone: str, device: int) -> int | None:
         """Bytes a second that may pass, None for any number."""

@@ -81,11 +81,15 @@ class MediaServer:
         if code := faults.loses_media(blob.phone, blob.device):
             return web.Response(status=code, text="lost on purpose")
         corrupt = faults.corrupts_media(blob.phone, blob.device)
+        breaks = faults.breaks_media(blob.phone, blob.device)
         pace = _Pace(faults.media_pace(blob.phone, blob.device))
         answer = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         answer.content_length = blob.size
         with self._board.media.path(blob).open("rb") as file:
             await answer.prepare(request)
+            if breaks:
+                await answer.write(file.read(blob.size // 2))
+                raise ConnectionResetError("broken off on purpose")
             while block := file.read(pace.block):
                 await answer.write(bytes((block[0] ^ 0xFF,)) + block[1:] if corrupt else block)
                 await pace.passed(len(block))

@@ -29,6 +29,7 @@ class CallKeeper:
         reject: turns down a call of a caller (a JID), by its id.
         outbox: takes the reply.
         ring: says that a message was queued.
+        account: phone number of the account that is called, None if it is not known.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class CallKeeper:
         reject: Callable[[str, str], Awaitable[Any]],
         outbox: Outbox,
         ring: Callable[[], None],
+        account: Callable[[], str | None],
     ) -> None:
         self._epoch = epoch
         self._policy = policy
         self._reject = reject
         self._outbox = outbox
         self._ring = ring
+        self._account = account
         self._rejecting: set[asyncio.Task[None]] = set()
 
     async def heed(self, draft: EventDraft) -> None:
@@ -77,7 +80,7 @@ class CallKeeper:
         try:
             # The call is the key: told of it twice, by whichever owner, the caller is written to once. No
             # customer's key begins with a space.
-            await self._outbox.enqueue(request, f" call:{call_id}")
+            await self._outbox.enqueue(request, f" call:{call_id}", account=self._account())
         except IdempotencyMismatch:
             return  # answered before, with a text that was changed since
         except OutboxFull as error:

@@ -245,6 +245,8 @@ class Connector:
         self._failures += 1
         level = logging.INFO if ended.ending is Ending.PAIRING_EXPIRED else logging.WARNING
         log.log(level, "connection ended", extra={"instance": self._instance_id, "ending": ended.ending})
+        # Before anybody hears of it: who does may ask for a connection while the engine is still being ended.
+        self._waits_for_request = following.delay is None
         facts = {"device": None, "lid": None, "phone": None} if ended.ending is Ending.LOGGED_OUT else {}
         self._announcer.change(following.state, ended.reason or ended.ending.replace("_", " "), **facts)
         if following.fresh_engine:
@@ -252,7 +254,6 @@ class Connector:
         else:
             await self._hang_up()
         if following.delay is None:
-            self._waits_for_request = True
             self.settled.set()
         else:
             await self._pause(following.delay)

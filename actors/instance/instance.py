@@ -89,7 +89,6 @@ class Instance:
         self._known = KnownMessages(self._mailbox)
         self._chats = ChatIds()
         self._files = open_store(settings)
-        outbox = Outbox(store, self._mailbox, settings.outbox)
         registry = Registry(store)
         self._announcer = Announcer(registry, self._mailbox, record.id, epoch, node)
         self._lease = Lease(registry, record.id, epoch, settings.instance, lambda: self._connector.poke())
@@ -127,6 +126,7 @@ class Instance:
                 connection=lambda: self._connector.connection,
             ),
             chats=self._chats,
+            account=lambda: self._announcer.state.phone,
         )
         waiting = Jobs(self._mailbox, epoch, "downloads", Job)
         self._downloads = Downloads(
@@ -203,6 +203,7 @@ class Instance:
             reject=lambda caller, call_id: self.ask("people", "reject_call", caller, call_id),
             outbox=outbox,
             ring=self._sender.ring,
+            account=lambda: self._announcer.state.phone,
         )
         self._ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
@@ -409,11 +410,13 @@ class Instance:
         try:
             depth = await self._mailbox.depth()
         except StoreUnavailable as error:
-            return str(error)
+            log.warning("still parked", extra={"instance": self.record.id, "error": str(error)})
+            return "Redis cannot be used"
         bound = self._settings.mailbox.hard_bound
         # Not at the bound itself: one slow endpoint would make the instance park and connect at every event.
         if depth > bound * 0.9:
-            return f"{depth} events are undelivered, the bound is {bound}: see to the instance's webhooks"
+            # Without the number: what is new is an event, which is one more that is undelivered.
+            return f"{bound} events may be undelivered, and about as many are: see to the instance's webhooks"
         return None
 
     # ---- calls ----

@@ -10,11 +10,12 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import to_json
 
 from actors.events import EventDraft
@@ -29,6 +30,12 @@ LUA = Path(__file__).parent / "lua"
 
 PAGE = 500
 """Messages that are looked up at a time."""
+
+KEY_TTL_WAITING = 90 * 86_400
+"""Seconds for which the key of a message is remembered that waits to be sent."""
+
+KEY_TTL_LEAST = 3600
+"""Seconds for which it is remembered behind the message's result, however long that took."""
 
 Status = Literal["queued", "sending", "sent", "delivered", "read", "played", "failed"]
 
@@ -84,6 +91,25 @@ class QueuedMessage(BaseModel):
     result: dict[str, Any] | None = None
     file: MessageFile | None = Field(None, description="Of a content with one, until there is a result")
     upload: Upload | None = Field(None, description="Where WhatsApp has the file already")
+    idempotency: str = Field("", description="Redis's name of its Idempotency-Key, if it has one")
+    account: str = Field("", description="Phone number of the only account it is for; empty: any")
+
+
+class UnreadableMessage(Exception):
+    """A message in the queue that another version has put there, and this one does not understand.
+
+    Args:
+        entry: its place in the queue.
+        to: its recipient.
+        kind: of its content.
+    """
+
+    def __init__(self, message_id: str, entry: str, to: str, kind: str) -> None:
+        super().__init__(message_id)
+        self.id = message_id
+        self.entry = entry
+        self.to = to
+        self.kind = kind
 
 
 class OutboxFull(Exception):
@@ -131,11 +157,13 @@ class Outbox:
         *,
         file: MessageFile | None = None,
         fingerprint: str | None = None,
+        account: str | None = None,
     ) -> tuple[str, bool]:
         """Queue a message durably.
 
         Args:
             file: of a content with one.
+            account: phone number (E.164) of the account that it is for: no other that is paired later.
             fingerprint: of the request as it was made, if this one names a file that was stored for it.
 
         Returns:
@@ -160,11 +188,12 @@ class Outbox:
                 now().isoformat(),
                 fingerprint or request.fingerprint(),
                 self.settings.bound,
-                self.settings.idempotency_ttl,
+                max(self.settings.idempotency_ttl, KEY_TTL_WAITING),
                 int(idempotency_key is not None),
                 # Sent again after a crash, a poll has to be the same one: votes are encrypted with this.
                 secrets.token_hex(32) if isinstance(request.content, Poll) else "",
                 file.model_dump_json() if file is not None else "",
+                account or "",
             ],
         )
         if outcome == "full":
@@ -190,19 +219,27 @@ class Outbox:
         return self.key("idempotency", hashlib.sha256(key.encode()).hexdigest())
 
     async def get(self, message_id: str) -> QueuedMessage | None:
-        """A message by its id, None if it is unknown or too old."""
+        """A message by its id, None if it is unknown or too old.
+
+        Raises:
+            UnreadableMessage, StoreUnavailable
+        """
         redis = self.store.redis
         raw = await self.store.run(lambda: redis.hgetall(self.key("message", message_id)), timeout=5)
         return _message(raw) if raw else None
 
     async def head(self) -> QueuedMessage | None:
-        """The message whose turn it is, None if nothing waits."""
+        """The message whose turn it is, None if nothing waits.
+
+        Raises:
+            UnreadableMessage, StoreUnavailable
+        """
         redis = self.store.redis
         entries = await self.store.run(lambda: redis.xrange(self.key("outbox"), count=1), timeout=5)
         return await self.get(entries[0][1]["id"]) if entries else None
 
     async def waiting(self, count: int) -> list[QueuedMessage]:
-        """The messages that wait, oldest first.
+        """The messages that wait and can be read, oldest first.
 
         Args:
             count: of them, at most.
@@ -216,7 +253,11 @@ class Outbox:
                 pipe.hgetall(self.key("message", fields["id"]))
             return list(await pipe.execute())
 
-        return [_message(raw) for raw in await self.store.run(look, timeout=5) if raw] if entries else []
+        found: list[QueuedMessage] = []
+        for raw in await self.store.run(look, timeout=5) if entries else []:
+            with suppress(UnreadableMessage):
+                found += [_message(raw)] if raw else []
+        return found
 
     async def depth(self) -> int:
         """How many messages wait."""
@@ -278,7 +319,7 @@ class Outbox:
     async def finish(
         self,
         epoch: int,
-        message: QueuedMessage,
+        message: QueuedMessage | UnreadableMessage,
         status: Literal["sent", "failed"],
         result: dict[str, Any],
         draft: EventDraft,
@@ -299,6 +340,7 @@ class Outbox:
                 *self.mailbox.teaching_keys(),
                 self.key("outbox"),
                 self.key("message", message.id),
+                self._key_of(message) or self.key("message", message.id),
             ],
             args=[
                 *head,
@@ -307,19 +349,36 @@ class Outbox:
                 status,
                 json.dumps(result),
                 self.settings.result_ttl,
+                self._key_left(message),
             ],
             timeout=self.mailbox.settings.append_timeout,
         )
         self.mailbox.appended(epoch, outcome, value, draft, head)
 
+    @staticmethod
+    def _key_of(message: QueuedMessage | UnreadableMessage) -> str:
+        return message.idempotency if isinstance(message, QueuedMessage) else ""
+
+    def _key_left(self, message: QueuedMessage | UnreadableMessage) -> int:
+        """Seconds for which a message's key is remembered behind its result."""
+        if not isinstance(message, QueuedMessage):
+            return 0
+        passed = (now() - message.created_at).total_seconds()
+        return max(KEY_TTL_LEAST, round(self.settings.idempotency_ttl - passed))
+
 
 def _message(raw: dict[str, str]) -> QueuedMessage:
-    return QueuedMessage.model_validate(
-        {
-            **raw,
-            "request": json.loads(raw["request"]),
-            "result": json.loads(raw["result"]) if "result" in raw else None,
-            "file": MessageFile.model_validate_json(raw["file"]) if raw.get("file") else None,
-            "upload": Upload.model_validate_json(raw["upload"]) if raw.get("upload") else None,
-        }
-    )
+    request = json.loads(raw["request"])
+    try:
+        return QueuedMessage.model_validate(
+            {
+                **raw,
+                "request": request,
+                "result": json.loads(raw["result"]) if "result" in raw else None,
+                "file": MessageFile.model_validate_json(raw["file"]) if raw.get("file") else None,
+                "upload": Upload.model_validate_json(raw["upload"]) if raw.get("upload") else None,
+            }
+        )
+    except ValidationError as error:
+        to, kind = (str(request.get(name, "")) for name in ("to", "type"))
+        raise UnreadableMessage(raw["id"], raw["entry"], to, kind) from error

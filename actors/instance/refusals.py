@@ -16,6 +16,9 @@ NOT_AN_ATTEMPT = frozenset(
 )
 """Errors of the connection, not of the message: it waits, however often."""
 
+UNREACHABLE = "media_unreachable"
+"""WhatsApp's servers for files cannot be reached, while the connection stands: that may last."""
+
 NO_SUCH_GROUP = frozenset({403, 404})
 
 

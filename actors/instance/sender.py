@@ -8,24 +8,23 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from actors import metrics
-from actors.events import EventDraft, EventType
 from actors.instance.composer import Composed, Composer
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError
-from actors.instance.connection.mapping import ChatIds, chat_of
-from actors.instance.outbox import Outbox, QueuedMessage
-from actors.instance.refusals import NOT_AN_ATTEMPT, refusal_of
+from actors.instance.connection.mapping import ChatIds
+from actors.instance.outbox import Outbox, QueuedMessage, UnreadableMessage
+from actors.instance.refusals import NOT_AN_ATTEMPT, UNREACHABLE, refusal_of
+from actors.instance.results import ARRIVED, Results
 from actors.instance.uploads import Uploads
 from actors.media.errors import MediaError
 from actors.messages.content import Audio, Voice, Vote
 from actors.messages.rules import Unsendable
 from actors.registry import now
 from actors.settings import OutboxSettings
-from actors.store import StoreUnavailable
+from actors.store import StaleEpoch, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +35,9 @@ TYPING_TIMEOUT = 3.0
 
 UNREADABLE_MAX = 300.0
 """Seconds for which a message waits for its file while the store of files is away."""
+
+UNREACHABLE_MAX = 40
+"""Attempts at a file that WhatsApp's media servers were out of reach for: with the pauses, some minutes."""
 
 SWEEP = 2.0
 """Seconds after which the outbox is looked at although nobody rang."""
@@ -54,12 +56,16 @@ class _Attempts:
 
     Args:
         refused: how often it, or its file, was answered with an error.
+        unreachable: how often there was nobody to take its file.
         unreadable: since when its file cannot be read, in seconds of the loop's clock.
+        due: not before this, by the same clock: its file is waited for, and others need not.
         waited: it waited as long as it asked for.
     """
 
     refused: int = 0
+    unreachable: int = 0
     unreadable: float | None = None
+    due: float = 0.0
     waited: bool = False
 
 
@@ -71,6 +77,7 @@ class Sender:
         connection: the engine; only used while online.
         composer: makes of a message what goes to WhatsApp.
         uploads: uploads its file.
+        account: phone number (E.164) of the account that is paired, None if that is not known.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Sender:
         composer: Composer,
         uploads: Uploads,
         chats: ChatIds,
+        account: Callable[[], str | None],
     ) -> None:
         self._epoch = epoch
         self._outbox = outbox
@@ -93,6 +101,8 @@ class Sender:
         self._composer = composer
         self._uploads = uploads
         self._chats = chats
+        self._account = account
+        self._results = Results(epoch, outbox, chats, account)
         self._attempts: defaultdict[str, _Attempts] = defaultdict(_Attempts)
         self._leaving = asyncio.Event()
         self._ring = asyncio.Event()
@@ -139,15 +149,19 @@ class Sender:
             self._ring.clear()
             self._idle.clear()
             message: QueuedMessage | None = None
+            pause = SWEEP
             try:
-                message = await self._next()
-                done = await self._send(message) if message is not None else None
+                message, pause = await self._next()
+                done = await self._tried(message) if message is not None else None
             except StoreUnavailable:
                 done = False
+            except UnreadableMessage as error:
+                # It would stand in the way for ever.
+                done = await self._left_behind(error)
             finally:
                 self._idle.set()
             if done is None:
-                await self._rung(SWEEP)
+                await self._rung(pause)
             elif done:
                 failures = 0
                 await asyncio.sleep(self._settings.interval)
@@ -164,28 +178,53 @@ class Sender:
         except TimeoutError:
             pass
 
-    async def _next(self) -> QueuedMessage | None:
-        """The oldest message that can be sent now, and is the oldest of its chat."""
+    async def _next(self) -> tuple[QueuedMessage | None, float]:
+        """The oldest message that can be sent now, and is the oldest of its chat; seconds to wait for one."""
         head = await self._outbox.head()
-        if head is None or self._uploads.ready(head):
-            return head
+        if head is None:
+            return None, SWEEP
+        if not self._pause(head) and self._uploads.ready(head):
+            return head, 0.0
         held: set[str] = set()
         chosen: QueuedMessage | None = None
+        wait = SWEEP
         for message in await self._outbox.waiting(AHEAD):
-            self._uploads.begin(message, self.ring)
-            chat = message.request.to
-            if chosen is None and chat not in held and self._uploads.ready(message):
+            pause = self._pause(message)
+            wait = min(wait, pause) if pause else wait
+            if not pause:
+                self._uploads.begin(message, self.ring)
+            # A chat goes by several addresses.
+            chat = self._chats.known(message.request.to)
+            if chosen is None and chat not in held and not pause and self._uploads.ready(message):
                 chosen = message
             held.add(chat)
-        return chosen
+        return chosen, wait
+
+    def _pause(self, message: QueuedMessage) -> float:
+        """Seconds for which the message is left alone."""
+        known = self._attempts.get(message.id)
+        return max(0.0, known.due - asyncio.get_running_loop().time()) if known else 0.0
+
+    async def _tried(self, message: QueuedMessage) -> bool | None:
+        """As `_send`. Whatever is wrong with one message, the instance goes on."""
+        try:
+            return await self._send(message)
+        except (StaleEpoch, StoreUnavailable):
+            raise
+        except Exception as error:
+            log.exception("a message cannot be sent", extra={"message_id": message.id})
+            return await self._failed(message, ConnectionError("internal", type(error).__name__))
 
     async def _send(self, message: QueuedMessage) -> bool | None:
         """Make one attempt.
 
         Returns:
             True if the message has its result, False if it has to be tried again, None if it has not been
-            tried: it waited to be sent, and was left to a successor.
+            tried: it waited to be sent, and was left to a successor; or for its file.
         """
+        if message.account and (paired := self._account()) and paired != message.account:
+            text = f"It was queued for {message.account}, and the instance is paired with another account now"
+            return await self._refuse(message, {"code": "other_account", "message": text}, 0)
         if not await self._wait(message):
             return None
         try:
@@ -198,6 +237,10 @@ class Sender:
             return await self._unread(message, error)
         except ConnectionError as error:
             return await self._failed(message, error)
+        # Before it is sent: what cannot be told of must not be sent over and over.
+        shown = composed.shown()
+        if message.status in ARRIVED:
+            return await self._sent(message, composed, shown, self._results.arrived(message))
         if message.attempts == 0:
             waited = (now() - message.created_at).total_seconds() - message.request.delay
             metrics.OUTBOX_WAIT.observe(max(0.0, waited))
@@ -206,9 +249,11 @@ class Sender:
                 async with asyncio.timeout(self._settings.send_timeout):
                     result = await self._put(message, composed)
         except (ConnectionError, TimeoutError) as error:
+            latest = await self._outbox.get(message.id)
+            if latest is not None and latest.status in ARRIVED:
+                return await self._sent(message, composed, shown, self._results.arrived(message))
             return await self._failed(message, error)
-        await self._sent(message, composed, result)
-        return True
+        return await self._sent(message, composed, shown, result)
 
     async def _put(self, message: QueuedMessage, composed: Composed) -> pb.SendResult:
         content, target, to = composed.content, composed.target, message.request.to
@@ -256,12 +301,14 @@ class Sender:
 
     # ---- what became of it ----
 
-    async def _failed(self, message: QueuedMessage, error: ConnectionError | TimeoutError) -> bool:
+    async def _failed(self, message: QueuedMessage, error: ConnectionError | TimeoutError) -> bool | None:
         refusal = refusal_of(error, message.request.to)
         if refusal.code == "timeout":
             metrics.TIMEOUTS.labels("send").inc()
         if refusal.code in NOT_AN_ATTEMPT:
             return False
+        if refusal.code == UNREACHABLE:
+            return await self._unreached(message, refusal.message)
         # Only answers about the message count, not attempts that the end of a connection cut short.
         known = self._attempts[message.id]
         known.refused = attempt = known.refused + 1
@@ -270,6 +317,20 @@ class Sender:
             return False
         reason = {"code": refusal.code, "message": refusal.message, "server_code": refusal.server_code}
         return await self._refuse(message, reason, attempt)
+
+    async def _unreached(self, message: QueuedMessage, reason: str) -> bool | None:
+        """WhatsApp's media servers are out of reach, the connection is not: that need not pass."""
+        known = self._attempts[message.id]
+        known.unreachable += 1
+        log.warning("file not taken", extra={"message_id": message.id, "attempt": known.unreachable})
+        if known.unreachable < UNREACHABLE_MAX:
+            self._later(known, known.unreachable)
+            return None
+        return await self._refuse(message, {"code": "upload_failed", "message": reason}, 0)
+
+    def _later(self, known: _Attempts, failures: int) -> None:
+        """Leave a message alone for a while, and not those to other chats with it."""
+        known.due = asyncio.get_running_loop().time() + min(LONGEST, PAUSE * 2 ** min(failures, 10))
 
     async def _unread(self, message: QueuedMessage, error: MediaError) -> bool:
         """The store of files is away: that passes, but those behind the message do not wait for ever."""
@@ -283,60 +344,20 @@ class Sender:
         return await self._refuse(message, {"code": error.code.value, "message": error.message}, 0)
 
     async def _refuse(self, message: QueuedMessage, reason: dict[str, Any], attempts: int) -> bool:
-        draft = self._draft(
-            EventType.MESSAGE_FAILED,
-            message,
-            now(),
-            {
-                "id": message.id,
-                "to": message.request.to,
-                "type": message.request.content.type,
-                "error": reason,
-                "attempts": attempts,
-            },
-        )
-        await self._outbox.finish(self._epoch, message, "failed", {"error": reason}, draft)
-        metrics.SENT.labels("failed").inc()
+        await self._results.failed(message, reason, attempts)
         self._attempts.pop(message.id, None)
         return True
 
-    async def _sent(self, message: QueuedMessage, composed: Composed, result: pb.SendResult) -> None:
-        moment = datetime.fromtimestamp(result.timestamp_ms / 1000, UTC) if result.timestamp_ms else now()
-        chat = chat_of(result.chat, self._chats)
-        draft = self._draft(
-            EventType.MESSAGE_SENT,
-            message,
-            moment,
-            {
-                "id": message.id,
-                "chat": chat.model_dump(),
-                "from_me": True,
-                "source": "api",
-                **composed.shown(),
-            },
-            chat.id,
-        )
-        draft = draft.model_copy(update={"memory": composed.memory(message.id, result, chat.id, moment)})
-        aliases = self._chats.unsaved()
-        result_of = {"timestamp": moment.isoformat(), "chat_id": chat.id}
-        await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)
-        metrics.SENT.labels("sent").inc()
-        self._chats.saved(aliases)
+    async def _sent(
+        self, message: QueuedMessage, composed: Composed, shown: dict[str, Any], result: pb.SendResult
+    ) -> bool:
+        await self._results.sent(message, composed, shown, result)
         self._attempts.pop(message.id, None)
+        return True
 
-    def _draft(
-        self,
-        kind: EventType,
-        message: QueuedMessage,
-        moment: datetime,
-        data: dict[str, Any],
-        chat_id: str | None = None,
-    ) -> EventDraft:
-        return EventDraft(
-            type=kind,
-            dedupe_key=f"result:{message.id}",
-            occurred_at=moment,
-            received_at=now(),
-            chat_id=chat_id,
-            data=data,
-        )
+    async def _left_behind(self, message: UnreadableMessage) -> bool:
+        try:
+            await self._results.unreadable(message)
+        except StoreUnavailable:
+            return False
+        return True

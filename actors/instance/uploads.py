@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.outbox import Outbox, QueuedMessage
-from actors.instance.refusals import NOT_AN_ATTEMPT
+from actors.instance.refusals import NOT_AN_ATTEMPT, UNREACHABLE
 from actors.media.errors import Code, MediaError
 from actors.media.store import MediaStore
 from actors.messages.compose_media import Uploaded
@@ -87,7 +87,9 @@ class Uploads:
             return None
         task = self._tasks.pop(message.id, None)
         upload = self._known(message) if task is None else task.result()
-        assert upload is not None, "not ready"
+        if upload is None:
+            # It grew old while the message waited for its turn.
+            raise ConnectionError("not_connected", "the file has to be uploaded anew")
         return upload.described(message.file)
 
     async def stop(self) -> None:
@@ -123,7 +125,7 @@ class Uploads:
         except TimeoutError as error:
             raise ConnectionError("upload_failed", "WhatsApp did not take the file in time") from error
         except ConnectionError as error:
-            if error.code in NOT_AN_ATTEMPT:
+            if error.code in NOT_AN_ATTEMPT or error.code == UNREACHABLE:
                 raise
             raise ConnectionError(
                 "upload_failed", f"WhatsApp did not take the file: {error.message}", error.server_code

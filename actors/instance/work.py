@@ -144,6 +144,9 @@ class Work(Generic[J]):
         while True:
             await self._going.wait()
             await self._online.wait()
+            if not self._going.is_set():
+                # Paused meanwhile.
+                continue
             self._news.clear()
             left = self._due[0][0] - time.time() if self._due else LONGEST
             if left > 0:

@@ -5897,7 +5897,7 @@ type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// bad_request, not_open, not_connected, not_paired, already_paired, store_locked, store_failed, timeout,
 	// not_on_whatsapp, rejected (WhatsApp said no; server_code says why), rate_limited, parked, internal,
-	// unsupported, media_gone, media_corrupt, media_too_large, poll_unknown, no_app_state_key
+	// unsupported, media_gone, media_corrupt, media_too_large, media_unreachable, poll_unknown, no_app_state_key
 	Code          string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	ServerCode    int32  `protobuf:"varint,3,opt,name=server_code,json=serverCode,proto3" json:"server_code,omitempty"`

@@ -9,11 +9,13 @@ import (
 const modest = 10
 
 // inBackground runs work with less claim to the processors than everything else here, and waits for it. To decrypt a
-// file takes a processor for tens of milliseconds, to take in a message for one.
+// file takes a processor for tens of milliseconds, to take in a message for one. A panic of the work is the caller's.
 func inBackground(work func()) {
 	done := make(chan struct{})
+	var cause any
 	go func() {
 		defer close(done)
+		defer func() { cause = recover() }()
 		if runtime.GOOS == "linux" { // elsewhere it would be the whole process
 			// Never unlocked: the thread ends with this goroutine, and its niceness with it.
 			runtime.LockOSThread()
@@ -22,4 +24,7 @@ func inBackground(work func()) {
 		work()
 	}()
 	<-done
+	if cause != nil {
+		panic(cause)
+	}
 }

@@ -30,8 +30,16 @@ func (s *Session) Send(command *pb.Send, done func(*pb.SendResult, error)) {
 }
 
 func (s *Session) enqueue(send func(), done func(*pb.SendResult, error)) {
+	guarded := func() {
+		defer func() {
+			if err := Survived(s.log, recover()); err != nil {
+				done(nil, err)
+			}
+		}()
+		send()
+	}
 	select {
-	case s.sends <- send:
+	case s.sends <- guarded:
 	default:
 		done(nil, fail("rate_limited", "%d messages wait to be sent", sendQueue))
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
 	"go.mau.fi/whatsmeow"
 	waStore "go.mau.fi/whatsmeow/store"
 
+	"malote.dev/engine/logs"
 	"malote.dev/engine/network"
 	pb "malote.dev/engine/protocol"
 	"malote.dev/engine/store"
@@ -36,6 +38,16 @@ var (
 )
 
 const rateLimited = 429
+
+// Survived turns what recover returned into an error, nil if that is nothing. A command that panics must not end the
+// process: the actor would start another one and give it the same command, over and over.
+func Survived(log logs.Logger, cause any) error {
+	if cause == nil {
+		return nil
+	}
+	log.Errorf("panic: %v\n%s", cause, debug.Stack())
+	return fail("internal", "panic: %v", cause)
+}
 
 // Describe turns any error into a protocol error.
 func Describe(err error) *pb.Error {

@@ -301,7 +301,8 @@ func mediaFailure(ctx context.Context, err error) error {
 	case uploadCode(err) != 0:
 		return refusal(uploadCode(err), message)
 	case request != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network) && !network.Timeout():
-		return fail("not_connected", "WhatsApp's media server cannot be reached: %s", message)
+		// Not that there is no connection: that one may stand, and this last.
+		return fail("media_unreachable", "WhatsApp's media server cannot be reached: %s", message)
 	default:
 		return err
 	}

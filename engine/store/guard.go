@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -97,6 +98,7 @@ type guardedContainer struct {
 	guard   *Guard
 	onSaved func(ctx context.Context, device *waStore.Device) error
 	deleted chan struct{}
+	gone    sync.Mutex // held while the device is deleted
 }
 
 func (c *guardedContainer) PutDevice(ctx context.Context, device *waStore.Device) error {
@@ -114,7 +116,16 @@ func (c *guardedContainer) PutDevice(ctx context.Context, device *waStore.Device
 	return err
 }
 
+// DeleteDevice may be called again, also at the same time: whatsmeow handles the end of a connection anew that it finds in
+// its queue behind it.
 func (c *guardedContainer) DeleteDevice(ctx context.Context, device *waStore.Device) error {
+	c.gone.Lock()
+	defer c.gone.Unlock()
+	select {
+	case <-c.deleted:
+		return nil
+	default:
+	}
 	err := c.guard.do(ctx, func(ctx context.Context) error { return c.DeviceContainer.DeleteDevice(ctx, device) })
 	if err == nil {
 		close(c.deleted)

@@ -122,6 +122,18 @@ func TestADeletedDeviceIsGone(t *testing.T) {
 	}
 }
 
+func TestADeviceMayBeDeletedTwice(t *testing.T) {
+	o := openPaired(t)
+	container, again := o.Device.Container, *o.Device
+	if err := errors.Join(container.DeleteDevice(t.Context(), o.Device), container.DeleteDevice(t.Context(), &again)); err != nil {
+		t.Fatal(err)
+	}
+	again.ID = nil // as whatsmeow leaves it behind
+	if err := container.DeleteDevice(t.Context(), &again); err != nil || len(o.failures) != 0 {
+		t.Error("what is deleted already is no failure", err, o.failures)
+	}
+}
+
 func TestMissingRowsAndBadArgumentsAreNoFailures(t *testing.T) {
 	o := openPaired(t)
 	ctx := t.Context()

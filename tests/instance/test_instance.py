@@ -128,6 +128,28 @@ async def test_a_full_mailbox_parks_until_there_is_room(own: Own, friend: Contac
     assert await one.received() == texts
 
 
+async def test_a_park_is_told_of_once_however_long_it_lasts(own: Own, friend: Contact, store: Store) -> None:
+    one = await own()
+    await one.pair()
+    bounds = one.instance._mailbox.settings
+    one.instance._mailbox.settings = bounds.model_copy(update={"hard_bound": 10})
+    one.instance._settings = one.settings.model_copy(update={"mailbox": one.instance._mailbox.settings})
+    looks: list[str | None] = []
+    blocked = one.instance._connector._blocked
+
+    async def looked() -> str | None:
+        looks.append(await blocked())
+        return looks[-1]
+
+    one.instance._connector._blocked = looked
+    await store.redis.hset(store.keys.instance(one.id, "floors"), "ep_1", 0)
+    await write(friend, 20, "flood")
+    await until(lambda: len(looks) >= 5 and all(looks), what="several looks at the mailbox")
+    told = await one.events(EventType.CONNECTION_CHANGED)
+    parks = [event.data["reason"] for event in told if event.data["state"] == "parked"]
+    assert len(parks) == len(set(parks)) <= 2, "what stopped it, and what it waits for"
+
+
 async def test_a_stale_owner_is_refused_and_ends(own: Own, friend: Contact) -> None:
     one = await own()
     await one.pair()

@@ -16,7 +16,7 @@ from actors.media.errors import Code, MediaError
 from actors.settings import MediaSettings, Settings
 from lab.attachments import KINDS, Attachment, Kind
 from lab.contact import Contact
-from lab.faults import CorruptMedia, LoseMedia, SlowMedia
+from lab.faults import BreakMedia, CorruptMedia, LoseMedia, SlowMedia
 from lab.network import Lab
 from tests.instance.conftest import PHONE, Running
 from tests.wait import until
@@ -120,6 +120,20 @@ async def test_a_file_that_is_not_what_its_sender_said(
     await write(friend, tmp_path)
     [failed] = await told(one, EventType.MEDIA_FAILED)
     assert (failed.data["reason"], failed.data["attempts"]) == ("corrupt", 2)
+
+
+async def test_a_file_that_breaks_off_every_time(
+    one: Running, friend: Contact, lab: Lab, tmp_path: Path
+) -> None:
+    lab.faults.add(BreakMedia())
+    await write(friend, tmp_path)
+    [failed] = await told(one, EventType.MEDIA_FAILED)
+    assert (failed.data["reason"], failed.data["attempts"]) == ("unavailable", 4)
+    assert await waiting(one) == 0
+    lab.faults.clear()
+    lab.faults.add(BreakMedia(times=1))
+    await write(friend, tmp_path)
+    await told(one, EventType.MEDIA_READY)
 
 
 async def test_a_file_that_is_too_large_is_not_fetched(one: Running, friend: Contact, tmp_path: Path) -> None:

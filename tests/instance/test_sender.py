@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.events import Event
+from actors.events import Event, EventDraft, EventType
 from actors.instance import sender
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
@@ -23,7 +24,7 @@ from actors.instance.sender import Sender
 from actors.instance.uploads import Uploads
 from actors.media.folder import FolderStore
 from actors.messages.files import MessageFile, Upload
-from actors.registry import Registry
+from actors.registry import Registry, now
 from actors.settings import MailboxSettings, MediaSettings, OutboxSettings
 from actors.store import StaleEpoch, Store
 from tests.store.samples import INSTANCE, grant
@@ -99,6 +100,7 @@ class Bench:
                 connection=lambda: self.engine,  # type: ignore[arg-type, return-value]
             ),
             chats=self.chats,
+            account=lambda: "+5511900000001",
         )
         self.task = asyncio.create_task(self.sender.run())
 
@@ -357,6 +359,32 @@ async def test_a_slow_upload_holds_up_its_own_chat_only(bench: Bench) -> None:
     assert sent == [elsewhere[0].id, elsewhere[1].id, file, behind]
 
 
+async def test_a_chat_keeps_its_order_by_whichever_address_it_goes(bench: Bench) -> None:
+    bench.chats.load({TO: "123@lid", "123@lid": "123@lid"})
+    bench.engine.held = asyncio.Event()
+    file = await bench.queue_file()
+    behind = await bench.queue(to="123@lid", text="behind the file")
+    await bench.send(to=GROUP, text="elsewhere")
+    bench.engine.held.set()
+    await bench.result(behind)
+    assert [step[2] for step in bench.engine.of("send")][1:] == [file, behind]
+
+
+async def test_a_file_that_nobody_takes_fails_its_message_and_holds_up_no_other_chat(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "UNREACHABLE_MAX", 6)
+    monkeypatch.setattr(sender, "LONGEST", 0.05)
+    monkeypatch.setattr(sender, "SWEEP", 600.0)
+    bench.engine.upload_error = ConnectionError("media_unreachable", "no such host")
+    file = await bench.queue_file()
+    await until(lambda: len(bench.engine.of("upload")) > 2)
+    assert (await bench.send(to=GROUP, text="elsewhere")).status == "sent"
+    message = await bench.result(file)
+    assert (message.status, (message.result or {})["error"]["code"]) == ("failed", "upload_failed")
+    assert len(bench.engine.of("upload")) == 6
+
+
 async def test_files_are_uploaded_ahead_of_their_turn_a_few_at_a_time(bench: Bench) -> None:
     bench.engine.held = asyncio.Event()
     files = [await bench.queue_file() for _ in range(4)]
@@ -377,6 +405,92 @@ async def test_refused_uploads_are_counted_for_each_message(bench: Bench) -> Non
     for message_id in messages:
         assert (await bench.result(message_id)).status == "failed"
     assert len(bench.engine.of("upload")) == 2 * OutboxSettings().attempts
+
+
+# ---- whatever else happens -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [1, OutboxSettings().attempts])
+async def test_a_message_that_arrived_is_sent_although_the_answer_was_lost(bench: Bench, lost: int) -> None:
+    await bench.sender.quiesce()
+    message_id = await bench.queue(text="hello")
+    tries = 0
+
+    async def send(to: str, message_id: str, message: bytes, *, media_handle: str = "") -> pb.SendResult:
+        nonlocal tries
+        tries += 1
+        if tries == lost:
+            receipt = EventDraft(
+                type=EventType.MESSAGE_STATUS,
+                dedupe_key="receipt",
+                occurred_at=now(),
+                received_at=now(),
+                data={},
+                status_of={message_id: "delivered"},
+            )
+            await bench.mailbox.append(bench.sender._epoch, receipt)
+        raise ConnectionError("timeout", "no answer")
+
+    bench.engine.send = send  # type: ignore[method-assign]
+    bench.sender.resume()
+    message = await bench.result(message_id)
+    assert (message.status, tries) == ("delivered", lost)
+    told = await bench.event()
+    assert (told.type, told.data["text"], told.chat_id) == (EventType.MESSAGE_SENT, "hello", TO)
+    assert (await bench.send(type="edit", message_id=message_id, text="edited")).status == "failed", (
+        "no answer"
+    )
+    known = await bench.known.get(message_id)
+    assert known is not None
+    assert (known.from_me, known.sender) == (True, "5511900000001@s.whatsapp.net")
+
+
+async def test_a_message_that_cannot_be_composed_does_not_end_the_instance(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compose = bench.sender._composer.compose
+
+    async def broken(message: QueuedMessage, media: Any = None) -> Any:
+        if message.request.to == GROUP:
+            raise AssertionError("a fault of ours")
+        return await compose(message, media)
+
+    monkeypatch.setattr(bench.sender._composer, "compose", broken)
+    message = await bench.send(to=GROUP, text="poison")
+    assert (message.status, (message.result or {})["error"]["code"]) == ("failed", "internal")
+    assert (await bench.send(text="next")).status == "sent"
+
+
+async def test_what_another_version_queued_does_not_end_the_instance(bench: Bench, store: Store) -> None:
+    await bench.sender.quiesce()
+    message_id = await bench.queue(text="of a kind to come")
+    record = {"to": TO, "type": "hologram", "shape": "cube"}
+    await store.redis.hset(bench.mailbox.key("message", message_id), "request", json.dumps(record))
+    bench.sender.resume()
+    assert (await bench.send(text="next")).status == "sent"
+    failed, sent = await bench.mailbox.read()
+    assert (failed.type, sent.type) == (EventType.MESSAGE_FAILED, EventType.MESSAGE_SENT)
+    assert (failed.data["id"], failed.data["type"], failed.data["to"]) == (message_id, "hologram", TO)
+    assert (failed.data["error"]["code"], failed.chat_id) == ("unsupported", TO)
+    assert await bench.outbox.depth() == 0
+
+
+async def test_an_upload_that_grew_old_while_its_message_waited_is_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = bench.sender._uploads.take
+    aged: list[str] = []
+
+    def late(message: QueuedMessage) -> Any:
+        if not aged:
+            aged.append(message.id)
+            bench.sender._uploads._tasks.clear()
+        return take(message)
+
+    monkeypatch.setattr(bench.sender._uploads, "take", late)
+    message = await bench.result(await bench.queue_file())
+    assert message.status == "sent"
+    assert not bench.task.done()
 
 
 # ---- before it is sent ----------------------------------------------------------------------------------

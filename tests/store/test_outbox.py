@@ -146,8 +146,18 @@ async def test_without_a_key_the_same_body_is_another_message(outbox: Outbox) ->
     assert await outbox.enqueue(REQUEST, "") == (empty, False)
 
 
-async def test_a_key_is_forgotten_after_its_time(outbox: Outbox, store: Store) -> None:
+async def test_a_key_is_remembered_while_its_message_waits(outbox: Outbox, store: Store, epoch: int) -> None:
+    short = with_settings(outbox, idempotency_ttl=1)
+    first, _ = await short.enqueue(REQUEST, "key")
+    waiting = store.redis.hget(outbox.key("message", first), "idempotency")
+    assert await store.redis.ttl(await waiting) > 86_400, "an instance may be disconnected for days"
+    await finish(short, epoch, await head(short))
+    assert await short.enqueue(REQUEST, "key") == (first, False), "who asks just now is answered as before"
+
+
+async def test_a_key_is_forgotten_after_its_time(outbox: Outbox, store: Store, epoch: int) -> None:
     first, _ = await outbox.enqueue(REQUEST, "key")
+    await finish(outbox, epoch, await head(outbox))
     [key] = [k async for k in store.redis.scan_iter(match=f"{store.keys.prefix}*idempotency*", count=1000)]
     assert 0 < await store.redis.ttl(key) <= outbox.settings.idempotency_ttl
     await store.redis.expireat(key, 1)

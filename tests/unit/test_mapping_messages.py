@@ -282,6 +282,15 @@ def test_a_deletion() -> None:
     assert draft(event).memory is None
 
 
+def test_nobody_deletes_another_s_message_but_an_admin() -> None:
+    revoke = wa.Message(protocol_message=wa.ProtocolMessage(type=wa.ProtocolMessage.REVOKE, key=KEY))
+    facts: dict[str, Any] = {"protocol_type": "REVOKE", "target_id": "T1"}
+    assert draft(received(revoke, **facts), target(from_me=True)).memory is None
+    assert draft(received(revoke, from_me=True, **facts), target()).memory is None
+    by_admin = draft(received(revoke, chat=GROUP, **facts), target(chat=GROUP.jid, from_me=True))
+    assert by_admin.memory is not None
+
+
 @pytest.mark.parametrize("from_me", [False, True])
 def test_a_reaction(from_me: bool) -> None:
     message = wa.Message(reaction_message=wa.ReactionMessage(key=KEY, text="👍"))

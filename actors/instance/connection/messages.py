@@ -9,7 +9,7 @@ from typing import Any
 from actors.events import EventDraft, EventType, Memory
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection import whatsapp_pb2 as wa
-from actors.instance.connection.chats import ChatIds, chat_of
+from actors.instance.connection.chats import ChatIds, chat_of, kind_of
 from actors.instance.connection.parts import moment, party
 from actors.messages.compose import edited
 from actors.messages.describe import Described, Expiration, describe, media_of, text_of
@@ -138,7 +138,9 @@ def _memory(
         if target is None or target.chat_id != made.chat_id:
             return None
         if isinstance(content, ShownDelete):
-            return target.forgotten()
+            # Phones take it from nobody else either; in groups there are admins.
+            theirs = kind_of(event.info.chat.jid) == "group" or _wrote(event.info, target)
+            return target.forgotten() if theirs else None
         original = target.message
         if content.text is None or not _wrote(event.info, target):
             return None

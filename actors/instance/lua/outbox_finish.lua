@@ -1,6 +1,6 @@
--- KEYS owner meta mailbox seen floors chats known known_ages outbox message
+-- KEYS owner meta mailbox seen floors chats known known_ages outbox message idempotency (the message: none)
 -- ARGV the 14 of an append, then: aliases (JSON object) statuses (none) memory (JSON, null: none) known_bound known_ttl
---      entry status result ttl
+--      entry status result ttl key_ttl
 local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4], floors = KEYS[5]}
 -- Read before the first write: a script that fails half-way is not rolled back.
 local aliases, memory = cjson.decode(ARGV[15]), cjson.decode(ARGV[17])
@@ -27,4 +27,5 @@ if redis.call('EXISTS', KEYS[10]) == 1 then
   redis.call('HDEL', KEYS[10], 'file', 'upload')
   redis.call('EXPIRE', KEYS[10], ARGV[23])
 end
+if KEYS[11] ~= KEYS[10] then redis.call('EXPIRE', KEYS[11], ARGV[24]) end
 return result

@@ -1,0 +1,47 @@
+"""What was queued for one account is never sent by another that is paired after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.events import EventType
+from actors.registry import ConnectionState
+from lab.network import Lab
+from tests.engine.device import Device
+from tests.instance.conftest import FRIEND, PHONE
+from tests.instance.http import Gateway
+from tests.instance.test_groups import friend as friend
+from tests.instance.test_groups import gateway as gateway
+from tests.wait import until
+
+pytestmark = pytest.mark.engine
+OTHER = "5511900000077"
+
+
+@pytest.mark.parametrize(("next_phone", "status"), [(OTHER, "failed"), (PHONE, "sent")])
+async def test_what_waits_is_of_the_account_it_was_queued_for(
+    gateway: Gateway, friend: Device, lab: Lab, next_phone: str, status: str
+) -> None:
+    one = gateway.one
+    await one.instance._sender.quiesce()
+    waits = await gateway.ask("POST", "messages", {"to": FRIEND, "text": "from the first account"}, wait="0")
+    assert waits.status == 202
+    message_id = waits.json["id"]
+    lab.log_out(PHONE, 1)
+    await one.reach(ConnectionState.LOGGED_OUT)
+    one.instance.configure(one.instance.record.model_copy(update={"revision": 99}))
+    await one.pair(next_phone)
+    one.instance._sender.resume()
+
+    async def ended() -> bool:
+        message = await one.outbox.get(message_id)
+        return message is not None and message.result is not None
+
+    await until(ended, what="a result")
+    shown = await gateway.good("GET", f"messages/{message_id}")
+    assert (shown["status"] == "failed") is (status == "failed")
+    await gateway.good("POST", "messages", {"to": FRIEND, "text": "from the one that is paired"})
+    await until(lambda: "from the one that is paired" in friend.texts(), what="the next message")
+    assert ("from the first account" in friend.texts()) is (status == "sent")
+    failed = await one.events(EventType.MESSAGE_FAILED)
+    assert [event.data["error"]["code"] for event in failed] == ["other_account"] * (status == "failed")
