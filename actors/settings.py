@@ -315,13 +315,18 @@ class GatewaySettings(BaseSettings):
     page_size_max: Count = Field(1_000)
     rate: Count = Field(200, description="Requests per second and key, sustained")
     burst: Count = Field(400, description="Requests a key may have saved up")
+    idle_timeout: Seconds = Field(
+        150.0,
+        description="A connection on which no whole request head has come for so long is closed; more than "
+        "a load balancer in front keeps its own idle",
+    )
     send_wait: float = Field(10.0, ge=0, le=60, description="How long a send waits for WhatsApp's answer")
     actor_timeout: Seconds = Field(20.0, description="Deadline of a call to an actor")
     stream_limit: Count = Field(100, description="Live streams of one instance at a time, per gateway")
     stream_heartbeat: Seconds = Field(15.0, description="Seconds between two signs of life on a live stream")
     stream_poll: Seconds = Field(2.0, description="Seconds between two looks for news, rings or not")
     stream_write_timeout: Seconds = Field(
-        30.0, description="A live stream whose reader takes nothing for so long is closed"
+        30.0, description="A live stream or file whose reader takes nothing for so long is closed"
     )
     check_max: Count = Field(100, description="Phone numbers in one check")
     shutdown_timeout: Seconds = Field(20.0, description="What running requests have to finish at shutdown")
