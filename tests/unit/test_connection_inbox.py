@@ -75,7 +75,7 @@ async def test_refusals_and_exceptions_are_answers(inbox: Inbox, recorder: Recor
     for number, text in enumerate(["refused", "broken", "fine"], 1):
         inbox.take(event(number, text))
     await until(lambda: len(recorder.answers) == 3)
-    assert recorder.answers == [(1, False, ""), (2, False, "RuntimeError: no"), (3, True, "")]
+    assert recorder.answers == [(1, False, ""), (2, False, "RuntimeError"), (3, True, "")]
 
 
 async def test_passing_events_are_bounded_and_not_answered(inbox: Inbox, recorder: Recorder) -> None:

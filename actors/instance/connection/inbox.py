@@ -88,6 +88,7 @@ class Inbox:
             stored = await self._handler.on_event(content, event.received_at_ms)
         except Exception as error:
             log.exception("an event was not handled: %s", kind)
-            reason = f"{type(error).__name__}: {error}"
+            # No more than that: what an error says of an event may be what stands in it.
+            reason = type(error).__name__
         if event.event_id:
             await self._answer(event.event_id, stored is True, reason)
