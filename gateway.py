@@ -15,11 +15,13 @@ from pathlib import Path
 
 from aiohttp import web
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from actors import logs, otlp
 from actors.metrics_node import Exporter, node_folder
 from actors.registry import Registry
 from actors.settings import Settings
+from actors.settings_errors import REMEDY, explained
 from actors.store import Store
 from api.app import make_app
 from api.ray_calls import RayCalls
@@ -102,9 +104,8 @@ def main() -> None:
     """Run a gateway with the settings of the environment, until SIGTERM or SIGINT."""
     try:
         settings = Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        sys.exit(f"malote gateway: the setting {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (ValidationError, SettingsError) as error:
+        sys.exit(f"malote gateway: {'; '.join(explained(error))}. {REMEDY}")
     logs.configure(settings.log_level, events=settings.log_events)
     otlp.start(settings.otlp_endpoint, "malote-gateway")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "
 
 EVENTS = "actors.trace"
 """The logger with a line for each event and each attempt."""
+
+INPUT = re.compile(r"input_value=.*, (?=input_type=)")
+"""What a validation error of pydantic shows of a record that is not valid: texts of messages, for one."""
 
 _process: dict[str, Any] = {}
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("facts of log lines", default={})  # noqa: B039 - never changed
@@ -46,16 +50,24 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _without_input(record.getMessage()),
         }
         line.update(_process)
         line.update(_bound.get())
         line.update(
-            {key: value for key, value in vars(record).items() if key not in STANDARD and key[0] != "_"}
+            {
+                key: _without_input(value)
+                for key, value in vars(record).items()
+                if key not in STANDARD and key[0] != "_"
+            }
         )
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _without_input(self.formatException(record.exc_info))
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _without_input(value: Any) -> Any:
+    return INPUT.sub("", value) if isinstance(value, str) and "input_value=" in value else value
 
 
 def configure(level: str, *, events: bool, **facts: Any) -> None:

@@ -110,7 +110,7 @@ APPENDED = _counter(
 )
 DROPPED = _counter(
     "malote_ephemeral_events_dropped_total",
-    "Ephemeral events that a mailbox above its soft bound turned away",
+    "Ephemeral events that were turned away: by a mailbox above its soft bound, or as too many waited for it",
 )
 REFUSED = _counter(
     "malote_events_refused_total",

@@ -20,8 +20,14 @@ def _split(value: object) -> object:
     return value
 
 
-# As users write lists into an environment: separated by commas, not as JSON.
+def _split_bare(value: object) -> object:
+    return _split(value.strip().removeprefix("[").removesuffix("]") if isinstance(value, str) else value)
+
+
+# As users write lists into an environment: separated by commas, not as JSON, though numbers may be.
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Delays = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_split_bare)]
 
 
 def _check_proxy(proxy: SecretStr | None) -> SecretStr | None:
@@ -166,7 +172,7 @@ class CourierSettings(BaseSettings):
     reach: Count = Field(10_000, description="Events past the first unfinished one that are looked at")
     body_cache_bytes: Count = Field(32 * 1024 * 1024, description="Bodies a courier keeps in memory")
     sweep: Seconds = Field(2.0, description="Seconds between two looks at every mailbox, rings or not")
-    schedule: tuple[float, ...] = Field(
+    schedule: Delays = Field(
         (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200),
         description="Seconds before each retry; after the last one an event is a dead letter",
     )
@@ -258,7 +264,7 @@ class MediaSettings(BaseSettings):
     download_concurrency: Count = Field(2, description="Files that one instance fetches at a time")
     download_rate: float = Field(5.0, gt=0, description="Files per second that one instance begins to fetch")
     download_timeout: Seconds = Field(300.0, description="Deadline of fetching one file, once")
-    download_schedule: tuple[float, ...] = Field(
+    download_schedule: Delays = Field(
         (2, 10, 30, 120, 600, 1800, 3600),
         description="Seconds before each further attempt; after the last one it is `media.failed`",
     )
@@ -266,7 +272,7 @@ class MediaSettings(BaseSettings):
         5_000,
         description="Files of one instance that wait to be fetched; above, those of new messages are not",
     )
-    link_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    link_keys: Secrets = Field(
         (),
         description="Comma-separated keys of at least 32 characters: the first signs links to files, all are "
         "accepted. Unset: one that the cluster makes",
@@ -277,13 +283,6 @@ class MediaSettings(BaseSettings):
         5 * 1024**3, description="Bytes of files kept per instance; above, the oldest go"
     )
     retention_interval: Seconds = Field(3600.0, description="Seconds between two looks for files to remove")
-
-    @field_validator("link_keys", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("link_keys")
     @classmethod
@@ -317,13 +316,18 @@ class GatewaySettings(BaseSettings):
     page_size_max: Count = Field(1_000)
     rate: Count = Field(200, description="Requests per second and key, sustained")
     burst: Count = Field(400, description="Requests a key may have saved up")
+    idle_timeout: Seconds = Field(
+        150.0,
+        description="A connection on which no whole request head has come for so long is closed; more than "
+        "a load balancer in front keeps its own idle",
+    )
     send_wait: float = Field(10.0, ge=0, le=60, description="How long a send waits for WhatsApp's answer")
     actor_timeout: Seconds = Field(20.0, description="Deadline of a call to an actor")
     stream_limit: Count = Field(100, description="Live streams of one instance at a time, per gateway")
     stream_heartbeat: Seconds = Field(15.0, description="Seconds between two signs of life on a live stream")
     stream_poll: Seconds = Field(2.0, description="Seconds between two looks for news, rings or not")
     stream_write_timeout: Seconds = Field(
-        30.0, description="A live stream whose reader takes nothing for so long is closed"
+        30.0, description="A live stream or file whose reader takes nothing for so long is closed"
     )
     check_max: Count = Field(100, description="Phone numbers in one check")
     shutdown_timeout: Seconds = Field(20.0, description="What running requests have to finish at shutdown")
@@ -401,7 +405,7 @@ class HistorySettings(BaseSettings):
         512 * 1024**2, description="Largest part that is read, unpacked; the engine keeps it in a file"
     )
     bound: Count = Field(1_000, description="Parts of one instance that wait to be read; more are not")
-    schedule: tuple[float, ...] = Field(
+    schedule: Delays = Field(
         (2, 10, 30, 120, 600, 1800, 3600),
         description="Seconds before each further attempt; after the last one it is `history.failed`",
     )

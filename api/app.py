@@ -71,10 +71,12 @@ def malote_version() -> str:
 
 def make_app(services: Services) -> web.Application:
     """The application. It owns the services from here on and closes them."""
+    gateway = services.settings.gateway
     app = web.Application(
         middlewares=[observe],
-        client_max_size=services.settings.gateway.body_bytes,
-        handler_args={"access_log": None},
+        client_max_size=gateway.body_bytes,
+        # aiohttp's own is an hour, for a client that says nothing, or never ends the head of its request.
+        handler_args={"access_log": None, "keepalive_timeout": gateway.idle_timeout},
     )
     app[SERVICES] = services
     for group in GROUPS:

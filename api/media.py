@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
@@ -22,7 +24,11 @@ from api.services import Services
 
 routes = Routes("Media", "Files to send, and those of messages: upload, describe, fetch, delete.")
 
+log = logging.getLogger(__name__)
+
 CHUNK = 256 * 1024
+PIECE = 64 * 1024
+"""Bytes that a reader takes within the deadline of a write."""
 FORM = "application/x-www-form-urlencoded"
 EXAMPLE_MEDIA = "med_0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
@@ -81,7 +87,7 @@ async def upload(call: Call[None, Upload]) -> StoredMedia:
     """
     request = call.request
     if request.content_type.startswith("multipart/"):
-        part = await _file_of_form(request)
+        part = await _file_of_form(request, call.services.settings.media.intake_timeout)
         chunks, mime_type, name = _part(part), part.headers.get(hdrs.CONTENT_TYPE), part.filename
     else:
         chunks = request.content.iter_chunked(CHUNK)
@@ -165,11 +171,43 @@ async def fetch(call: Call[None, Signed]) -> web.StreamResponse:
         # Before the first byte, an error can still be told.
         first = await anext(chunks, b"")
         await response.prepare(request)
-        await response.write(first)
-        async for chunk in chunks:
-            await response.write(chunk)
-    await response.write_eof()
+        await _send(request, response, first, chunks, services.settings.gateway.stream_write_timeout)
     return response
+
+
+async def _send(
+    request: web.Request,
+    response: web.StreamResponse,
+    first: bytes,
+    rest: AsyncIterator[bytes],
+    patience: float,
+) -> None:
+    """Write a body to its end, or break the connection off: no error can be told behind its beginning.
+
+    Args:
+        patience: seconds within which the reader has to take a piece.
+    """
+    try:
+        await _write(response, first, patience)
+        async for chunk in rest:
+            await _write(response, chunk, patience)
+        await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        _break_off(request)
+    except MediaError as error:
+        log.warning("a file was broken off", extra={"error": str(error)})
+        _break_off(request)
+
+
+async def _write(response: web.StreamResponse, chunk: bytes, patience: float) -> None:
+    for start in range(0, len(chunk), PIECE):
+        async with asyncio.timeout(patience):
+            await response.write(chunk[start : start + PIECE])
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _shown(services: Services, media: Media) -> StoredMedia:
@@ -179,11 +217,17 @@ async def _shown(services: Services, media: Media) -> StoredMedia:
     )
 
 
-async def _file_of_form(request: web.Request) -> BodyPartReader:
+async def _file_of_form(request: web.Request, patience: float) -> BodyPartReader:
     try:
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and part.filename is not None:
-                return part
+        # What stands before the file is read and dropped, however long it is.
+        async with asyncio.timeout(patience):
+            async for part in await request.multipart():
+                if isinstance(part, BodyPartReader) and part.filename is not None:
+                    return part
+    except TimeoutError as error:
+        raise MediaError(
+            Code.SLOW, f"no file came in the form within {patience:g} s: put it first", again=True
+        ) from error
     except (ValueError, HttpProcessingError) as error:
         raise Problem(p.BAD_REQUEST, "The form cannot be read: send it as multipart/form-data.") from error
     raise MediaError(Code.EMPTY, "there is no file in the form: add one, with a file name")

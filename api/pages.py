@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
+CODE = re.compile(r"`([^`]+)`")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -79,8 +81,13 @@ async def _problem(request: web.Request) -> web.Response:
 def _list(kinds: Any) -> web.Response:
     entries = "".join(
         f"<h2 id='{kind.slug}'>{kind.status} {html.escape(kind.title)}</h2>"
-        f"<p><code>{kind.uri}</code></p><p>{html.escape(kind.meaning)}</p>"
+        f"<p><code>{kind.uri}</code></p><p>{_shown(kind.meaning)}</p>"
         for kind in kinds
     )
     text = (STATIC / "problems.html").read_text(encoding="utf-8").replace("<!-- entries -->", entries)
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _shown(text: str) -> str:
+    """Text as a page has it, what stands in backticks as code."""
+    return CODE.sub(r"<code>\1</code>", html.escape(text))

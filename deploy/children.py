@@ -87,6 +87,8 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         _trim(self.log)
         with self.log.open("ab") as log:
+            # What earlier runs printed explains nothing of this one.
+            begun = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
@@ -107,7 +109,7 @@ class Child:
                     if self._process.returncode is not None:
                         raise ChildEnded(
                             f"the {self.name} ended at start (status {self._process.returncode})"
-                            f"{_tail(self.log)}",
+                            f"{_tail(self.log, begun)}",
                             f"Everything it printed is in {self.log}.",
                             self._process.returncode,
                         )
@@ -115,7 +117,7 @@ class Child:
         except TimeoutError:
             await self.stop()
             raise CommandError(
-                f"the {self.name} was not ready within {self._start_timeout:.0f} s{_tail(self.log)}",
+                f"the {self.name} was not ready within {self._start_timeout:.0f} s{_tail(self.log, begun)}",
                 f"Everything it printed is in {self.log}.",
             ) from None
 
@@ -185,9 +187,9 @@ def _trim(log: Path) -> None:
             os.truncate(log, 0)
 
 
-def _tail(log: Path, lines: int = 5) -> str:
+def _tail(log: Path, start: int, lines: int = 5) -> str:
     try:
-        last = log.read_text(errors="replace").splitlines()[-lines:]
+        last = log.read_bytes()[start:].decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
     return ":\n  " + "\n  ".join(last) if last else "."

@@ -10,9 +10,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
 from actors.settings import Settings
+from actors.settings_errors import REMEDY, explained
 from actors.supervisor.rollout_record import Plan
 from deploy.errors import CommandError, Exit
 from deploy.rollout_command import Action, run_rollout
@@ -297,18 +299,11 @@ def main() -> None:
         if error.remedy:
             err.print(f"        {error.remedy}", markup=False)
         sys.exit(error.status)
-    except ValidationError as error:
-        for fault in error.errors():
-            field = "_".join(str(part).upper() for part in fault["loc"])
-            err.print(f"malote: {_prefix(error.title)}{field}: {fault['msg']}", markup=False)
-        err.print("        Correct the environment; README.md lists every setting.", markup=False)
+    except (ValidationError, SettingsError) as error:
+        for fault in explained(error):
+            err.print(f"malote: {fault}", markup=False)
+        err.print(f"        {REMEDY}", markup=False)
         sys.exit(Exit.USAGE)
-
-
-def _prefix(model: str) -> str:
-    """What the names of a group of settings begin with in the environment."""
-    group = model.removesuffix("Settings").upper()
-    return f"MALOTE_{group}_" if group else "MALOTE_"
 
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from actors import version
 from actors.settings import Settings
+from actors.settings_errors import REMEDY, explained
 from actors.supervisor.rollout_record import Plan, Rollout
 from deploy.errors import CommandError, Exit
 from deploy.rollout import (
@@ -174,8 +176,8 @@ def main(arguments: Sequence[str]) -> int:
     except CommandError as error:
         print(f"{error.problem}. {error.remedy}".strip(), file=sys.stderr)
         return error.status
-    except ValidationError as error:
-        print(error, file=sys.stderr)
+    except (ValidationError, SettingsError) as error:
+        print(*explained(error), REMEDY, sep="\n", file=sys.stderr)
         return Exit.USAGE
 
 

@@ -30,9 +30,11 @@ from deploy.valkey import free_port
 OBJECT_STORE_BYTES = 78_643_200  # the least that Ray accepts: no data of ours goes through it
 CPUS = 2
 INSTANCE_SLOTS = 1_000
+LOOPBACK = "127.0.0.2"
+"""For 127.0.0.1 Ray would take the address by which others reach this machine, and listen there."""
 LONGEST_SOCKET_PATH = 107
-# What Ray puts behind its temporary directory to name a socket, at its longest.
-SOCKET_SUFFIX = "/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
+# What is put behind the directory to name a socket, at its longest.
+SOCKET_SUFFIX = "/ray/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 
 STALE_AFTER = 5
 """Looks in a row that find no supervisor before the connection to a cluster that is not ours is given up."""
@@ -49,8 +51,15 @@ def session_directory(settings: Settings) -> Path:
     return settings.temp_dir / f"malote-{digest}"
 
 
+def ray_directory(settings: Settings) -> Path:
+    """What Ray is given of it. Ray opens it, with its sockets and logs, to every user of the machine: the
+    directory above does not let them in.
+    """
+    return session_directory(settings) / "ray"
+
+
 def prepare(settings: Settings) -> Path:
-    """Make an empty session directory.
+    """Make an empty session directory, which only we may enter.
 
     Raises:
         CommandError: its path is too long for sockets, or somebody else's directory is in the way.
@@ -108,8 +117,8 @@ def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | No
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
             dashboard_port=free_port(),
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(session_directory(settings)),
+            _node_ip_address=LOOPBACK,
+            _temp_dir=str(ray_directory(settings)),
             **common,
         )
     url = f"http://{context.dashboard_url}" if context.dashboard_url else None

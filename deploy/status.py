@@ -11,7 +11,7 @@ from rich.table import Table
 
 from actors.instance.mailbox import Mailbox
 from actors.instance.outbox import Outbox
-from actors.registry import Registry
+from actors.registry import InstanceRecord, Registry
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from deploy.down import not_running
@@ -84,9 +84,7 @@ async def collect(settings: Settings) -> Status:
     store = Store(found.redis_url, found.prefix)
     try:
         registry = Registry(store)
-        instances = [
-            await _instance(store, registry, settings, record.id) for record in await registry.list()
-        ]
+        instances = [await _instance(store, registry, settings, record) for record in await registry.list()]
         return status.model_copy(update={"instances": instances})
     except StoreUnavailable as error:
         return status.model_copy(update={"problem": str(error)})
@@ -94,10 +92,11 @@ async def collect(settings: Settings) -> Status:
         await store.close()
 
 
-async def _instance(store: Store, registry: Registry, settings: Settings, instance_id: str) -> InstanceStatus:
-    record = await registry.get(instance_id)
-    state = await registry.state(instance_id)
-    mailbox = Mailbox(store, instance_id, settings.mailbox)
+async def _instance(
+    store: Store, registry: Registry, settings: Settings, record: InstanceRecord
+) -> InstanceStatus:
+    state = await registry.state(record.id)
+    mailbox = Mailbox(store, record.id, settings.mailbox)
     _, last = await mailbox.extent()
     redis = store.redis
     floors = await store.run(lambda: redis.hvals(mailbox.key("floors")), timeout=5)

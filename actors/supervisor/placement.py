@@ -1,11 +1,10 @@
-"""Where instances live: the choice of a node, the plans of a drain and of a rebalance. Pure.
+"""Where instances live: the choice of a node, the plan of a rebalance. Pure.
 
 A node is as loaded as its share of taken slots says. An instance goes to the node that is the least loaded
 with it, and among equals to the one it has the strongest affinity with, a hash of both names. So a plan is
 the same whoever makes it, in whatever order the nodes are listed::
 
     node = choose(Instance("ins_1"), nodes, excluded={"n3"})          # None: no room
-    plan = plan_drain("n3", instances, nodes)                          # plan.moves, plan.stranded
     moves = plan_rebalance(instances, nodes, max_moves=5, threshold=0.1)
 """
 
@@ -66,19 +65,6 @@ class Move:
     target: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a node is emptied.
-
-    Args:
-        moves: in the order of their instances' ids.
-        stranded: instances for which there is no room.
-    """
-
-    moves: tuple[Move, ...]
-    stranded: tuple[str, ...]
-
-
 def affinity(instance_id: str, node_id: str) -> int:
     """How much an instance prefers a node over others that are as good (rendezvous hashing)."""
     digest = hashlib.blake2b(f"{instance_id}\0{node_id}".encode(), digest_size=8).digest()
@@ -120,21 +106,6 @@ def choose_for_courier(nodes: Iterable[Node], couriers: Mapping[str, int], *, av
         return node.draining, node.id == avoided, node.capacity == 0, couriers.get(node.id, 0), node.id
 
     return min(nodes, key=cost).id
-
-
-def plan_drain(node_id: str, instances: Iterable[Instance], nodes: Iterable[Node]) -> Plan:
-    """Empty a node: where each of its instances goes, the others' load counted as it grows."""
-    used = _Used(nodes)
-    moves: list[Move] = []
-    stranded: list[str] = []
-    for instance in sorted((i for i in instances if i.node == node_id), key=lambda i: i.id):
-        target = choose(instance, used.nodes(), excluded={node_id})
-        if target is None:
-            stranded.append(instance.id)
-        else:
-            used.move(node_id, target)
-            moves.append(Move(instance.id, node_id, target))
-    return Plan(tuple(moves), tuple(stranded))
 
 
 def plan_rebalance(

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from actors.settings import Settings
+from actors.settings_errors import REMEDY, explained
 from deploy.errors import CommandError, Exit
 from deploy.node import health, plan
 from deploy.node.ecs import EcsError
@@ -34,7 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     except CommandError as error:
         print(f"{error.problem}. {error.remedy}".strip(), file=sys.stderr)
         return error.status
-    except (EcsError, ValidationError) as error:
+    except (ValidationError, SettingsError) as error:
+        print(*explained(error), REMEDY, sep="\n", file=sys.stderr)
+        return Exit.USAGE
+    except EcsError as error:
         print(error, file=sys.stderr)
         return Exit.FAILED
 

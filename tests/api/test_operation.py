@@ -82,6 +82,12 @@ async def test_pages_load_nothing_from_elsewhere(world: World) -> None:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
+async def test_what_to_do_about_an_error_is_shown_as_it_is_meant(world: World) -> None:
+    page = (await world.ask("GET", "/problems/unauthorised", key=None)).body.decode()
+    assert "<code>Authorization: Bearer &lt;key&gt;</code>" in page
+    assert "`" not in page
+
+
 async def test_assets_are_listed_ones_only(world: World) -> None:
     for name in ("index.html", "..%2f..%2f__init__.py", "swagger-ui.js.map", "%2e%2e%2f__init__.py"):
         assert (await world.ask("GET", f"/docs/assets/{name}", key=None)).status == 404

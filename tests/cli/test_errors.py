@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from deploy.local import Local
 from deploy.lock import DataLock, running
 from deploy.ray_local import prepare
 from deploy.valkey import free_port
-from tests.cli.command import Result, malote
+from tests.cli.command import ROOT, Result, malote
 
 
 def engine(directory: Path) -> str:
@@ -109,7 +112,18 @@ def test_a_note_left_by_a_killed_one_is_not_believed(command: str, tmp_path: Pat
 
 def test_a_setting_that_is_no_value(tmp_path: Path) -> None:
     refused = malote("status", cwd=tmp_path, MALOTE_GATEWAY_PORT="eighty")
-    assert_refused(refused, Exit.USAGE, "MALOTE_GATEWAY_PORT", "README")
+    assert_refused(refused, Exit.USAGE, "MALOTE_GATEWAY_PORT: ", "docs/settings.md")
+
+
+@pytest.mark.parametrize("module", ["gateway", "deploy.job status", "deploy.node head"])
+def test_every_other_door_says_the_same_of_it(module: str) -> None:
+    environment = {**os.environ, "MALOTE_COURIER_SCHEDULE": "5,soon"}
+    command = [sys.executable, "-m", *module.split()]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "MALOTE_COURIER_SCHEDULE: Input should be a valid number" in done.stderr
+    assert "docs/settings.md" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_temporary_directory_that_is_too_deep_for_sockets(tmp_path: Path) -> None:

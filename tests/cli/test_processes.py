@@ -156,9 +156,11 @@ async def test_a_child_is_started_again_when_it_is_killed(tmp_path: Path) -> Non
 
 
 async def test_a_child_that_ends_at_start_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("of an earlier run\n")
     thing = child(tmp_path, "raise SystemExit('no port for me')", [])
     with pytest.raises(CommandError, match="no port for me") as raised:
         await thing.start()
+    assert "of an earlier run" not in raised.value.problem
     assert str(tmp_path / "log") in raised.value.remedy
 
 

@@ -15,6 +15,7 @@ from actors.metrics_node import node_folder
 from actors.settings import Settings
 from deploy.engine import BUILT
 from deploy.processes import Process, alive
+from deploy.ray_local import LOOPBACK, ray_directory, session_directory
 from tests.cli.command import Foreground, foreground, malote
 from tests.wait import until
 
@@ -50,6 +51,15 @@ async def test_up_status_down_and_again_with_the_data_kept(tmp_path: Path) -> No
         # Wanted disconnected: this is the production engine, which must not go looking for WhatsApp.
         made = api(url, key, "/v1/instances", {"id": "one", "name": "One", "desired": "disconnected"})
         assert made["id"] == "one"
+
+        data = tmp_path / ".malote"
+        # Ray opens what it is given to every user, whatever it was before.
+        assert session_directory(Settings(data_dir=data)).stat().st_mode & 0o077 == 0
+        assert (ray_directory(Settings(data_dir=data)) / "session_latest").exists()
+        assert not [
+            path for path in data.rglob("*") if path.lstat().st_mode & 0o077 and not path.is_symlink()
+        ]
+        assert json.loads((data / "ray.json").read_text())["address"].startswith(f"{LOOPBACK}:")
 
         status = malote("status", "--json", cwd=tmp_path)
         assert status.status == 0

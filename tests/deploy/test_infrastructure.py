@@ -172,6 +172,13 @@ def test_only_the_load_balancer_is_public() -> None:
     ] == "DISABLED"  # fmt: skip
 
 
+def test_the_load_balancer_closes_idle_connections_before_gateways_do() -> None:
+    balancers = resources("cluster", "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    (attributes,) = [balancer["LoadBalancerAttributes"] for balancer in balancers]
+    told = {one["Key"]: one["Value"] for one in attributes}
+    assert int(told["idle_timeout.timeout_seconds"]) < Settings().gateway.idle_timeout
+
+
 def test_only_this_machine_reaches_what_compose_publishes(compose: dict[str, Any]) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert published

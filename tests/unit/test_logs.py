@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import logs, traces
-from actors.events import new_event_id
+from actors.events import Event, new_event_id
 
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01")
 
@@ -51,6 +51,18 @@ async def test_what_a_task_binds_is_its_own_and_its_childrens() -> None:
     await asyncio.gather(worker("a"), worker("b"))
     assert seen == ["a", "b"]
     assert "event" not in line()
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+def test_an_error_of_a_record_does_not_show_what_is_in_it(rest: str) -> None:
+    secret = "goiabada-cascão"
+    try:
+        Event.model_validate({"id": secret, "data": f"{secret}, input_type=str]{rest}{secret}"})
+    except ValueError as error:
+        told = line(msg="%s", args=(error,), exc_info=sys.exc_info(), error=str(error))
+    assert secret not in str(told)
+    for shown in (told["message"], told["exception"], told["error"]):
+        assert "data\n  Input should be a valid dictionary [type=dict_type, input_type=str]" in str(shown)
 
 
 def test_an_exception_stays_one_line() -> None:

@@ -17,7 +17,6 @@ from actors.supervisor.placement import (
     affinity,
     choose,
     choose_for_courier,
-    plan_drain,
     plan_rebalance,
 )
 
@@ -80,15 +79,6 @@ def test_a_courier_goes_to_a_node_without_slots_only_at_need() -> None:
     assert choose_for_courier([head, worker, leaving], {"b": 9}) == "b"
     assert choose_for_courier([head, worker], {}, avoided="b") == "a"
     assert choose_for_courier([head, leaving], {}) == "a"
-
-
-def test_a_drain_spreads_and_says_what_has_no_room() -> None:
-    nodes = [Node("a", 10, used=5, draining=True), Node("b", 4, used=2), Node("c", 3, used=1)]
-    instances = [Instance(f"i{i}", "a") for i in range(5)] + [Instance("j", "b")]
-    plan = plan_drain("a", instances, nodes)
-    assert Counter(move.target for move in plan.moves) == {"b": 2, "c": 2}
-    assert len(plan.stranded) == 1
-    assert {move.instance_id for move in plan.moves} | set(plan.stranded) == {f"i{i}" for i in range(5)}
 
 
 def test_a_new_node_takes_its_share() -> None:
@@ -196,20 +186,6 @@ def test_a_choice_is_allowed_and_no_other_is_better(
     if fit:
         loads = {node.id: Fraction(node.used + 1, node.capacity) for node in fit}
         assert loads[chosen or ""] == min(loads.values())
-
-
-@settings(deadline=None)
-@given(clusters())
-def test_a_drain_leaves_nothing_behind_but_what_fits_nowhere(
-    cluster: tuple[list[Node], list[Instance]],
-) -> None:
-    nodes, instances = cluster
-    plan = plan_drain("n0", instances, nodes)
-    assert plan == plan_drain("n0", instances[::-1], nodes[::-1])
-    after, placed = apply(nodes, instances, plan.moves)
-    left = {instance.id: instance for instance in placed if instance.node == "n0"}
-    assert left.keys() == set(plan.stranded)
-    assert all(choose(instance, after, excluded={"n0"}) is None for instance in left.values())
 
 
 @settings(deadline=None)

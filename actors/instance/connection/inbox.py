@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from actors import metrics
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import DurableEvent, Handler, PassingEvent
 
@@ -36,14 +37,13 @@ class Inbox:
         self._passing = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.dropped = 0
 
     def take(self, event: pb.Event) -> None:
         """Take an event from the engine. Signals are handled before this returns."""
         kind = event.WhichOneof("event")
         if kind in _PASSING:
             if self._passing >= PASSING_BOUND:
-                self.dropped += 1
+                metrics.DROPPED.inc()
                 return
             self._passing += 1
         elif kind not in _DURABLE:
@@ -88,6 +88,7 @@ class Inbox:
             stored = await self._handler.on_event(content, event.received_at_ms)
         except Exception as error:
             log.exception("an event was not handled: %s", kind)
-            reason = f"{type(error).__name__}: {error}"
+            # No more than that: what an error says of an event may be what stands in it.
+            reason = type(error).__name__
         if event.event_id:
             await self._answer(event.event_id, stored is True, reason)

@@ -90,8 +90,9 @@ def _read(
         found = unwrap(wa.Message.FromString(event.message))
         content = describe(found.message, view_once=event.view_once or found.view_once)
     except Exception as error:
-        # Anybody can send anything: it is a message all the same, and whole in `raw`.
-        log.warning("a message was not understood: %s: %s", event.kind, error)
+        # Anybody can send anything: it is a message all the same, and whole in `raw`. What the error says
+        # of it is not for the log.
+        log.warning("a message was not understood: %s: %s", event.kind, type(error).__name__)
         return None, ShownUnsupported()
     if isinstance(content, ShownVote) and event.vote:
         content = _vote(content, event, target)

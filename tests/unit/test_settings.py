@@ -1,0 +1,54 @@
+"""Settings as people write them into an environment, and what they are told of a mistake."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from actors.settings import Settings
+from actors.settings_errors import explained
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("5,30", (5, 30)), (" 5, 0.5 ", (5, 0.5)), ("[5, 30]", (5, 30)), ("5", (5,)), ("", ()), ("[]", ())],
+)
+def test_a_list_of_numbers(monkeypatch: pytest.MonkeyPatch, written: str, read: tuple[float, ...]) -> None:
+    monkeypatch.setenv("MALOTE_COURIER_SCHEDULE", written)
+    assert Settings().courier.schedule == read
+
+
+def test_lists_of_names_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALOTE_ALLOW_HOSTS", "[::1], 10.0.0.0/8,hooks.internal")
+    monkeypatch.setenv("MALOTE_MEDIA_LINK_KEYS", f"{'a' * 32}, {'b' * 32}")
+    settings = Settings()
+    assert settings.allow_hosts == ("[::1]", "10.0.0.0/8", "hooks.internal")
+    assert [key.get_secret_value() for key in settings.media.link_keys] == ["a" * 32, "b" * 32]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("MALOTE_GATEWAY_PORT", "eighty", "MALOTE_GATEWAY_PORT: Input should be a valid integer"),
+        ("MALOTE_COURIER_SCHEDULE", "5,soon", "MALOTE_COURIER_SCHEDULE: Input should be a valid number"),
+        ("MALOTE_COURIER_SCHEDULE", "-5", "MALOTE_COURIER_SCHEDULE: Input should be greater than or equal"),
+        ("MALOTE_PREFIX", "a b", "MALOTE_PREFIX: String should match"),
+        ("MALOTE_COURIER_PROXY", "ftp://h", "MALOTE_COURIER_PROXY: the proxy must be http://"),
+        ("MALOTE_MEDIA_LINK_KEYS", "short", "MALOTE_MEDIA_LINK_KEYS: a key for links needs at least 32"),
+        ("MALOTE_MEDIA_S3_ACCESS_KEY_ID", "1", "MALOTE_MEDIA_…: set both the S3 access key's id and"),
+        (
+            "MALOTE_LAB",
+            "here",
+            "MALOTE_LAB: there is no such setting, only those that begin with MALOTE_",
+        ),
+    ],
+)
+def test_a_mistake_is_told_by_the_name_that_it_was_made_at(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises((ValidationError, SettingsError)) as raised:
+        Settings()
+    (line,) = explained(raised.value)
+    assert line.startswith(told)
