@@ -1621,6 +1621,7 @@ type Send struct {
 	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`       // the caller's; sending again under the same id is safe
 	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`                            // a serialized waE2E.Message
 	MediaHandle   string                 `protobuf:"bytes,4,opt,name=media_handle,json=mediaHandle,proto3" json:"media_handle,omitempty"` // of a file in a newsletter: as the upload gave it
+	TimeoutMs     uint32                 `protobuf:"varint,5,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`      // from its arrival here on; 0: 60 s. What waits longer for its turn is not sent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1681,6 +1682,13 @@ func (x *Send) GetMediaHandle() string {
 		return x.MediaHandle
 	}
 	return ""
+}
+
+func (x *Send) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
 }
 
 type SendResult struct {
@@ -3051,6 +3059,7 @@ type Vote struct {
 	PollId        string                 `protobuf:"bytes,3,opt,name=poll_id,json=pollId,proto3" json:"poll_id,omitempty"` // message id of the poll
 	Options       []string               `protobuf:"bytes,4,rep,name=options,proto3" json:"options,omitempty"`             // by name; none takes the vote back
 	MessageId     string                 `protobuf:"bytes,5,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	TimeoutMs     uint32                 `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"` // as of a Send
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3118,6 +3127,13 @@ func (x *Vote) GetMessageId() string {
 		return x.MessageId
 	}
 	return ""
+}
+
+func (x *Vote) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
 }
 
 type Group struct {
@@ -8435,13 +8451,15 @@ const file_engine_proto_rawDesc = "" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\"%\n" +
 	"\x0fPairPhoneResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\"\b\n" +
-	"\x06Logout\"r\n" +
+	"\x06Logout\"\x91\x01\n" +
 	"\x04Send\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\fR\amessage\x12!\n" +
-	"\fmedia_handle\x18\x04 \x01(\tR\vmediaHandle\"w\n" +
+	"\fmedia_handle\x18\x04 \x01(\tR\vmediaHandle\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x05 \x01(\rR\ttimeoutMs\"w\n" +
 	"\n" +
 	"SendResult\x12!\n" +
 	"\ftimestamp_ms\x18\x01 \x01(\x03R\vtimestampMs\x12\x16\n" +
@@ -8573,14 +8591,16 @@ const file_engine_proto_rawDesc = "" +
 	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x17\n" +
 	"\afrom_me\x18\x04 \x01(\bR\x06fromMe\"&\n" +
 	"\x10FetchMediaResult\x12\x12\n" +
-	"\x04size\x18\x01 \x01(\x04R\x04size\"\x84\x01\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\"\xa3\x01\n" +
 	"\x04Vote\x12\x12\n" +
 	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x17\n" +
 	"\apoll_id\x18\x03 \x01(\tR\x06pollId\x12\x18\n" +
 	"\aoptions\x18\x04 \x03(\tR\aoptions\x12\x1d\n" +
 	"\n" +
-	"message_id\x18\x05 \x01(\tR\tmessageId\"\xc7\x03\n" +
+	"message_id\x18\x05 \x01(\tR\tmessageId\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x06 \x01(\rR\ttimeoutMs\"\xc7\x03\n" +
 	"\x05Group\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +

@@ -205,16 +205,18 @@ class Logout(_message.Message):
     def __init__(self) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("to", "message_id", "message", "media_handle")
+    __slots__ = ("to", "message_id", "message", "media_handle", "timeout_ms")
     TO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MEDIA_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     to: str
     message_id: str
     message: bytes
     media_handle: str
-    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ..., media_handle: _Optional[str] = ...) -> None: ...
+    timeout_ms: int
+    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ..., media_handle: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class SendResult(_message.Message):
     __slots__ = ("timestamp_ms", "sender", "chat")
@@ -485,18 +487,20 @@ class FetchMediaResult(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Vote(_message.Message):
-    __slots__ = ("chat", "sender", "poll_id", "options", "message_id")
+    __slots__ = ("chat", "sender", "poll_id", "options", "message_id", "timeout_ms")
     CHAT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     POLL_ID_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     chat: str
     sender: str
     poll_id: str
     options: _containers.RepeatedScalarFieldContainer[str]
     message_id: str
-    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., poll_id: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., message_id: _Optional[str] = ...) -> None: ...
+    timeout_ms: int
+    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., poll_id: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., message_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("jid", "name", "topic", "owner", "created_at_ms", "locked", "announce", "join_approval", "members_add", "disappearing_s", "parent", "community", "participants", "size")
