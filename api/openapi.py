@@ -36,6 +36,7 @@ PATH_EXAMPLES = {
     "chat_id": ("Id of the chat as events give it, or a phone number", EXAMPLE_JID),
     "who": ("A phone number, or the id of a chat or group", "5511912345678"),
     "newsletter_id": ("Id of the newsletter, as events and lists have it", EXAMPLE_NEWSLETTER),
+    "number": ("Number of the message in its newsletter, as the list has it", "17"),
     "group_id": ("Id of the group, as events and the list of groups have it", EXAMPLE_GROUP),
     "call_id": ("Id of the call, as its event has it", "5A1B2C"),
     "webhook_id": ("Id of the endpoint", "ep_0a1b2c3d4e5f6a7b8c9d0e1f"),

@@ -21,6 +21,11 @@ func queryNewsletters(ctx context.Context, s *session.Session, command *pb.ToEng
 		return &pb.Reply{Result: &pb.Reply_Newsletter{Newsletter: result}}, err
 	case *pb.ToEngine_ChangeNewsletter:
 		return nil, s.ChangeNewsletter(ctx, c.ChangeNewsletter)
+	case *pb.ToEngine_GetNewsletterPosts:
+		result, err := s.GetNewsletterPosts(ctx, c.GetNewsletterPosts)
+		return &pb.Reply{Result: &pb.Reply_NewsletterPosts{NewsletterPosts: result}}, err
+	case *pb.ToEngine_ChangeNewsletterPost:
+		return nil, s.ChangeNewsletterPost(ctx, c.ChangeNewsletterPost)
 	default:
 		return nil, &session.Failure{Code: "unsupported", Message: "this engine does not know the command"}
 	}

@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from lab.groups import new_code
 from lab.wire import NEWSLETTERS, Jid
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from lab.state import State
 
 Role = Literal["OWNER", "SUBSCRIBER", "GUEST"]
+
+
+class Post(BaseModel):
+    """A message that stands in a newsletter. People are given by their numbers."""
+
+    number: int
+    id: str
+    type: str
+    at: int
+    body: bytes
+    views: list[str] = []
+    reactions: dict[str, str] = {}
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
 
 class Newsletter(BaseModel):
@@ -30,6 +44,7 @@ class Newsletter(BaseModel):
     followers: list[str] = []
     muted: list[str] = []
     messages: int = 0
+    posts: list[Post] = []
 
     @property
     def jid(self) -> Jid:
@@ -41,6 +56,10 @@ class Newsletter(BaseModel):
         if account.phone == self.owner:
             return "OWNER"
         return "SUBSCRIBER" if account.phone in self.followers else "GUEST"
+
+    def post(self, number: str) -> Post | None:
+        """What stands in it under a number."""
+        return next((post for post in self.posts if str(post.number) == number), None)
 
     @property
     def readers(self) -> list[str]:

@@ -89,6 +89,7 @@ class InstanceActor:
                 proxy=record.proxy or "",
                 answer_timeout=settings.instance.answer_timeout,
                 full_history=record.history is History.FULL,
+                send_timeout=settings.outbox.send_timeout,
             )
 
         self._instance = Instance(

@@ -27,7 +27,7 @@ Subject = Literal[
     "groups", "made_groups", "people", "account", "history", "chats", "files", "newsletters", "presence"
 ]
 
-READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist"})
+READS = frozenset({"all", "get", "join_requests", "invite", "inspect", "privacy", "blocklist", "posts"})
 """Methods that change nothing, so that two who ask can share one answer."""
 
 

@@ -287,12 +287,13 @@ class Reaction(Content):
 
     @model_validator(mode="after")
     def _one_emoji(self) -> Reaction:
-        if self.emoji and not _may_be_emoji(self.emoji):
+        if self.emoji and not may_be_emoji(self.emoji):
             raise ValueError("emoji: one emoji, as in 👍, or nothing to take the reaction back")
         return self
 
 
-def _may_be_emoji(text: str) -> bool:
+def may_be_emoji(text: str) -> bool:
+    """False for what is surely none."""
     # Digits, # and * are the beginnings of keycaps; the letter is the sign of an information.
     letters = any(sign.isalpha() and sign != "ℹ" for sign in text)
     plain = any(sign.isspace() or (sign.isascii() and sign not in "0123456789#*") for sign in text)

@@ -311,6 +311,8 @@ type ToEngine struct {
 	//	*ToEngine_GetNewsletters
 	//	*ToEngine_CreateNewsletter
 	//	*ToEngine_ChangeNewsletter
+	//	*ToEngine_GetNewsletterPosts
+	//	*ToEngine_ChangeNewsletterPost
 	Command       isToEngine_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -765,6 +767,24 @@ func (x *ToEngine) GetChangeNewsletter() *ChangeNewsletter {
 	return nil
 }
 
+func (x *ToEngine) GetGetNewsletterPosts() *GetNewsletterPosts {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_GetNewsletterPosts); ok {
+			return x.GetNewsletterPosts
+		}
+	}
+	return nil
+}
+
+func (x *ToEngine) GetChangeNewsletterPost() *ChangeNewsletterPost {
+	if x != nil {
+		if x, ok := x.Command.(*ToEngine_ChangeNewsletterPost); ok {
+			return x.ChangeNewsletterPost
+		}
+	}
+	return nil
+}
+
 type isToEngine_Command interface {
 	isToEngine_Command()
 }
@@ -949,6 +969,14 @@ type ToEngine_ChangeNewsletter struct {
 	ChangeNewsletter *ChangeNewsletter `protobuf:"bytes,83,opt,name=change_newsletter,json=changeNewsletter,proto3,oneof"`
 }
 
+type ToEngine_GetNewsletterPosts struct {
+	GetNewsletterPosts *GetNewsletterPosts `protobuf:"bytes,84,opt,name=get_newsletter_posts,json=getNewsletterPosts,proto3,oneof"`
+}
+
+type ToEngine_ChangeNewsletterPost struct {
+	ChangeNewsletterPost *ChangeNewsletterPost `protobuf:"bytes,85,opt,name=change_newsletter_post,json=changeNewsletterPost,proto3,oneof"`
+}
+
 func (*ToEngine_Open) isToEngine_Command() {}
 
 func (*ToEngine_Connect) isToEngine_Command() {}
@@ -1038,6 +1066,10 @@ func (*ToEngine_GetNewsletters) isToEngine_Command() {}
 func (*ToEngine_CreateNewsletter) isToEngine_Command() {}
 
 func (*ToEngine_ChangeNewsletter) isToEngine_Command() {}
+
+func (*ToEngine_GetNewsletterPosts) isToEngine_Command() {}
+
+func (*ToEngine_ChangeNewsletterPost) isToEngine_Command() {}
 
 type FromEngine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1589,6 +1621,7 @@ type Send struct {
 	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`       // the caller's; sending again under the same id is safe
 	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`                            // a serialized waE2E.Message
 	MediaHandle   string                 `protobuf:"bytes,4,opt,name=media_handle,json=mediaHandle,proto3" json:"media_handle,omitempty"` // of a file in a newsletter: as the upload gave it
+	TimeoutMs     uint32                 `protobuf:"varint,5,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`      // from its arrival here on; 0: 60 s. What waits longer for its turn is not sent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1649,6 +1682,13 @@ func (x *Send) GetMediaHandle() string {
 		return x.MediaHandle
 	}
 	return ""
+}
+
+func (x *Send) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
 }
 
 type SendResult struct {
@@ -3019,6 +3059,7 @@ type Vote struct {
 	PollId        string                 `protobuf:"bytes,3,opt,name=poll_id,json=pollId,proto3" json:"poll_id,omitempty"` // message id of the poll
 	Options       []string               `protobuf:"bytes,4,rep,name=options,proto3" json:"options,omitempty"`             // by name; none takes the vote back
 	MessageId     string                 `protobuf:"bytes,5,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	TimeoutMs     uint32                 `protobuf:"varint,6,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"` // as of a Send
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3086,6 +3127,13 @@ func (x *Vote) GetMessageId() string {
 		return x.MessageId
 	}
 	return ""
+}
+
+func (x *Vote) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
 }
 
 type Group struct {
@@ -5159,6 +5207,292 @@ func (*ChangeNewsletter_Followed) isChangeNewsletter_Change() {}
 
 func (*ChangeNewsletter_Muted) isChangeNewsletter_Change() {}
 
+type NewsletterPost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ServerId      uint64                 `protobuf:"varint,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"` // its number there
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	TimestampMs   int64                  `protobuf:"varint,3,opt,name=timestamp_ms,json=timestampMs,proto3" json:"timestamp_ms,omitempty"`
+	Views         uint32                 `protobuf:"varint,4,opt,name=views,proto3" json:"views,omitempty"`
+	Reactions     map[string]uint32      `protobuf:"bytes,5,rep,name=reactions,proto3" json:"reactions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // emoji, and how many reacted with it
+	Message       []byte                 `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`                                                                                // a serialized waE2E.Message; empty: WhatsApp did not send it along
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewsletterPost) Reset() {
+	*x = NewsletterPost{}
+	mi := &file_engine_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewsletterPost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewsletterPost) ProtoMessage() {}
+
+func (x *NewsletterPost) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewsletterPost.ProtoReflect.Descriptor instead.
+func (*NewsletterPost) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *NewsletterPost) GetServerId() uint64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+func (x *NewsletterPost) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NewsletterPost) GetTimestampMs() int64 {
+	if x != nil {
+		return x.TimestampMs
+	}
+	return 0
+}
+
+func (x *NewsletterPost) GetViews() uint32 {
+	if x != nil {
+		return x.Views
+	}
+	return 0
+}
+
+func (x *NewsletterPost) GetReactions() map[string]uint32 {
+	if x != nil {
+		return x.Reactions
+	}
+	return nil
+}
+
+func (x *NewsletterPost) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+type NewsletterPosts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Posts         []*NewsletterPost      `protobuf:"bytes,1,rep,name=posts,proto3" json:"posts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewsletterPosts) Reset() {
+	*x = NewsletterPosts{}
+	mi := &file_engine_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewsletterPosts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewsletterPosts) ProtoMessage() {}
+
+func (x *NewsletterPosts) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewsletterPosts.ProtoReflect.Descriptor instead.
+func (*NewsletterPosts) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *NewsletterPosts) GetPosts() []*NewsletterPost {
+	if x != nil {
+		return x.Posts
+	}
+	return nil
+}
+
+type GetNewsletterPosts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jid           string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`   // at most
+	Before        uint64                 `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"` // those before the one with this number; 0: the newest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNewsletterPosts) Reset() {
+	*x = GetNewsletterPosts{}
+	mi := &file_engine_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNewsletterPosts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNewsletterPosts) ProtoMessage() {}
+
+func (x *GetNewsletterPosts) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNewsletterPosts.ProtoReflect.Descriptor instead.
+func (*GetNewsletterPosts) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *GetNewsletterPosts) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *GetNewsletterPosts) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *GetNewsletterPosts) GetBefore() uint64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+type ChangeNewsletterPost struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Jid      string                 `protobuf:"bytes,1,opt,name=jid,proto3" json:"jid,omitempty"`
+	ServerId uint64                 `protobuf:"varint,2,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// Types that are valid to be assigned to Change:
+	//
+	//	*ChangeNewsletterPost_Reaction
+	//	*ChangeNewsletterPost_Viewed
+	Change        isChangeNewsletterPost_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeNewsletterPost) Reset() {
+	*x = ChangeNewsletterPost{}
+	mi := &file_engine_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeNewsletterPost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeNewsletterPost) ProtoMessage() {}
+
+func (x *ChangeNewsletterPost) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeNewsletterPost.ProtoReflect.Descriptor instead.
+func (*ChangeNewsletterPost) Descriptor() ([]byte, []int) {
+	return file_engine_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *ChangeNewsletterPost) GetJid() string {
+	if x != nil {
+		return x.Jid
+	}
+	return ""
+}
+
+func (x *ChangeNewsletterPost) GetServerId() uint64 {
+	if x != nil {
+		return x.ServerId
+	}
+	return 0
+}
+
+func (x *ChangeNewsletterPost) GetChange() isChangeNewsletterPost_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *ChangeNewsletterPost) GetReaction() string {
+	if x != nil {
+		if x, ok := x.Change.(*ChangeNewsletterPost_Reaction); ok {
+			return x.Reaction
+		}
+	}
+	return ""
+}
+
+func (x *ChangeNewsletterPost) GetViewed() bool {
+	if x != nil {
+		if x, ok := x.Change.(*ChangeNewsletterPost_Viewed); ok {
+			return x.Viewed
+		}
+	}
+	return false
+}
+
+type isChangeNewsletterPost_Change interface {
+	isChangeNewsletterPost_Change()
+}
+
+type ChangeNewsletterPost_Reaction struct {
+	Reaction string `protobuf:"bytes,3,opt,name=reaction,proto3,oneof"` // an emoji; empty: none any more
+}
+
+type ChangeNewsletterPost_Viewed struct {
+	Viewed bool `protobuf:"varint,4,opt,name=viewed,proto3,oneof"` // it was seen, and is counted
+}
+
+func (*ChangeNewsletterPost_Reaction) isChangeNewsletterPost_Change() {}
+
+func (*ChangeNewsletterPost_Viewed) isChangeNewsletterPost_Change() {}
+
 type Star struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MessageId     string                 `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
@@ -5171,7 +5505,7 @@ type Star struct {
 
 func (x *Star) Reset() {
 	*x = Star{}
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5183,7 +5517,7 @@ func (x *Star) String() string {
 func (*Star) ProtoMessage() {}
 
 func (x *Star) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[69]
+	mi := &file_engine_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5196,7 +5530,7 @@ func (x *Star) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Star.ProtoReflect.Descriptor instead.
 func (*Star) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{69}
+	return file_engine_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Star) GetMessageId() string {
@@ -5235,7 +5569,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5247,7 +5581,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[70]
+	mi := &file_engine_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5260,7 +5594,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{70}
+	return file_engine_proto_rawDescGZIP(), []int{74}
 }
 
 type StatsResult struct {
@@ -5280,7 +5614,7 @@ type StatsResult struct {
 
 func (x *StatsResult) Reset() {
 	*x = StatsResult{}
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5292,7 +5626,7 @@ func (x *StatsResult) String() string {
 func (*StatsResult) ProtoMessage() {}
 
 func (x *StatsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[71]
+	mi := &file_engine_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5305,7 +5639,7 @@ func (x *StatsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResult.ProtoReflect.Descriptor instead.
 func (*StatsResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{71}
+	return file_engine_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *StatsResult) GetEventsSent() uint64 {
@@ -5382,7 +5716,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5394,7 +5728,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[72]
+	mi := &file_engine_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5407,7 +5741,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{72}
+	return file_engine_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Answer) GetEventId() uint64 {
@@ -5458,6 +5792,7 @@ type Reply struct {
 	//	*Reply_History
 	//	*Reply_Newsletter
 	//	*Reply_Newsletters
+	//	*Reply_NewsletterPosts
 	Result        isReply_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5465,7 +5800,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5477,7 +5812,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[73]
+	mi := &file_engine_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5490,7 +5825,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{73}
+	return file_engine_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -5703,6 +6038,15 @@ func (x *Reply) GetNewsletters() *Newsletters {
 	return nil
 }
 
+func (x *Reply) GetNewsletterPosts() *NewsletterPosts {
+	if x != nil {
+		if x, ok := x.Result.(*Reply_NewsletterPosts); ok {
+			return x.NewsletterPosts
+		}
+	}
+	return nil
+}
+
 type isReply_Result interface {
 	isReply_Result()
 }
@@ -5791,6 +6135,10 @@ type Reply_Newsletters struct {
 	Newsletters *Newsletters `protobuf:"bytes,81,opt,name=newsletters,proto3,oneof"`
 }
 
+type Reply_NewsletterPosts struct {
+	NewsletterPosts *NewsletterPosts `protobuf:"bytes,82,opt,name=newsletter_posts,json=newsletterPosts,proto3,oneof"`
+}
+
 func (*Reply_Open) isReply_Result() {}
 
 func (*Reply_PairPhone) isReply_Result() {}
@@ -5833,6 +6181,8 @@ func (*Reply_Newsletter) isReply_Result() {}
 
 func (*Reply_Newsletters) isReply_Result() {}
 
+func (*Reply_NewsletterPosts) isReply_Result() {}
+
 type OpenResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -5844,7 +6194,7 @@ type OpenResult struct {
 
 func (x *OpenResult) Reset() {
 	*x = OpenResult{}
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5856,7 +6206,7 @@ func (x *OpenResult) String() string {
 func (*OpenResult) ProtoMessage() {}
 
 func (x *OpenResult) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[74]
+	mi := &file_engine_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5869,7 +6219,7 @@ func (x *OpenResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenResult.ProtoReflect.Descriptor instead.
 func (*OpenResult) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{74}
+	return file_engine_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *OpenResult) GetDevice() string {
@@ -5907,7 +6257,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5919,7 +6269,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[75]
+	mi := &file_engine_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5932,7 +6282,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{75}
+	return file_engine_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Error) GetCode() string {
@@ -5988,7 +6338,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6000,7 +6350,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[76]
+	mi := &file_engine_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6013,7 +6363,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{76}
+	return file_engine_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Event) GetEventId() uint64 {
@@ -6340,7 +6690,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6352,7 +6702,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[77]
+	mi := &file_engine_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6365,7 +6715,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{77}
+	return file_engine_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Identity) GetJid() string {
@@ -6409,7 +6759,7 @@ type MessageInfo struct {
 
 func (x *MessageInfo) Reset() {
 	*x = MessageInfo{}
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6421,7 +6771,7 @@ func (x *MessageInfo) String() string {
 func (*MessageInfo) ProtoMessage() {}
 
 func (x *MessageInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[78]
+	mi := &file_engine_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6434,7 +6784,7 @@ func (x *MessageInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageInfo.ProtoReflect.Descriptor instead.
 func (*MessageInfo) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{78}
+	return file_engine_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *MessageInfo) GetId() string {
@@ -6549,7 +6899,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6561,7 +6911,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[79]
+	mi := &file_engine_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6574,7 +6924,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{79}
+	return file_engine_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Message) GetInfo() *MessageInfo {
@@ -6725,7 +7075,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6737,7 +7087,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[80]
+	mi := &file_engine_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6750,7 +7100,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{80}
+	return file_engine_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Receipt) GetMessageIds() []string {
@@ -6814,7 +7164,7 @@ type Undecryptable struct {
 
 func (x *Undecryptable) Reset() {
 	*x = Undecryptable{}
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6826,7 +7176,7 @@ func (x *Undecryptable) String() string {
 func (*Undecryptable) ProtoMessage() {}
 
 func (x *Undecryptable) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[81]
+	mi := &file_engine_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6839,7 +7189,7 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
 func (*Undecryptable) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{81}
+	return file_engine_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Undecryptable) GetInfo() *MessageInfo {
@@ -6884,7 +7234,7 @@ type Other struct {
 
 func (x *Other) Reset() {
 	*x = Other{}
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6896,7 +7246,7 @@ func (x *Other) String() string {
 func (*Other) ProtoMessage() {}
 
 func (x *Other) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[82]
+	mi := &file_engine_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6909,7 +7259,7 @@ func (x *Other) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Other.ProtoReflect.Descriptor instead.
 func (*Other) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{82}
+	return file_engine_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Other) GetKind() string {
@@ -6965,7 +7315,7 @@ type Qr struct {
 
 func (x *Qr) Reset() {
 	*x = Qr{}
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6977,7 +7327,7 @@ func (x *Qr) String() string {
 func (*Qr) ProtoMessage() {}
 
 func (x *Qr) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[83]
+	mi := &file_engine_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6990,7 +7340,7 @@ func (x *Qr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Qr.ProtoReflect.Descriptor instead.
 func (*Qr) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{83}
+	return file_engine_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Qr) GetCode() string {
@@ -7026,7 +7376,7 @@ type Paired struct {
 
 func (x *Paired) Reset() {
 	*x = Paired{}
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7038,7 +7388,7 @@ func (x *Paired) String() string {
 func (*Paired) ProtoMessage() {}
 
 func (x *Paired) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[84]
+	mi := &file_engine_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7051,7 +7401,7 @@ func (x *Paired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Paired.ProtoReflect.Descriptor instead.
 func (*Paired) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{84}
+	return file_engine_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Paired) GetDevice() string {
@@ -7092,7 +7442,7 @@ type PairFailed struct {
 
 func (x *PairFailed) Reset() {
 	*x = PairFailed{}
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7104,7 +7454,7 @@ func (x *PairFailed) String() string {
 func (*PairFailed) ProtoMessage() {}
 
 func (x *PairFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[85]
+	mi := &file_engine_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7117,7 +7467,7 @@ func (x *PairFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailed.ProtoReflect.Descriptor instead.
 func (*PairFailed) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{85}
+	return file_engine_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PairFailed) GetCode() string {
@@ -7145,7 +7495,7 @@ type Connected struct {
 
 func (x *Connected) Reset() {
 	*x = Connected{}
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7157,7 +7507,7 @@ func (x *Connected) String() string {
 func (*Connected) ProtoMessage() {}
 
 func (x *Connected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[86]
+	mi := &file_engine_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7170,7 +7520,7 @@ func (x *Connected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connected.ProtoReflect.Descriptor instead.
 func (*Connected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{86}
+	return file_engine_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Connected) GetDevice() string {
@@ -7203,7 +7553,7 @@ type Disconnected struct {
 
 func (x *Disconnected) Reset() {
 	*x = Disconnected{}
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7215,7 +7565,7 @@ func (x *Disconnected) String() string {
 func (*Disconnected) ProtoMessage() {}
 
 func (x *Disconnected) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[87]
+	mi := &file_engine_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7228,7 +7578,7 @@ func (x *Disconnected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disconnected.ProtoReflect.Descriptor instead.
 func (*Disconnected) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{87}
+	return file_engine_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Disconnected) GetReason() string {
@@ -7246,7 +7596,7 @@ type Replaced struct {
 
 func (x *Replaced) Reset() {
 	*x = Replaced{}
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7258,7 +7608,7 @@ func (x *Replaced) String() string {
 func (*Replaced) ProtoMessage() {}
 
 func (x *Replaced) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[88]
+	mi := &file_engine_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7271,7 +7621,7 @@ func (x *Replaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replaced.ProtoReflect.Descriptor instead.
 func (*Replaced) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{88}
+	return file_engine_proto_rawDescGZIP(), []int{92}
 }
 
 type LoggedOut struct {
@@ -7285,7 +7635,7 @@ type LoggedOut struct {
 
 func (x *LoggedOut) Reset() {
 	*x = LoggedOut{}
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7297,7 +7647,7 @@ func (x *LoggedOut) String() string {
 func (*LoggedOut) ProtoMessage() {}
 
 func (x *LoggedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[89]
+	mi := &file_engine_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7310,7 +7660,7 @@ func (x *LoggedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoggedOut.ProtoReflect.Descriptor instead.
 func (*LoggedOut) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{89}
+	return file_engine_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *LoggedOut) GetServerCode() int32 {
@@ -7346,7 +7696,7 @@ type ConnectFailure struct {
 
 func (x *ConnectFailure) Reset() {
 	*x = ConnectFailure{}
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7358,7 +7708,7 @@ func (x *ConnectFailure) String() string {
 func (*ConnectFailure) ProtoMessage() {}
 
 func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[90]
+	mi := &file_engine_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7371,7 +7721,7 @@ func (x *ConnectFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectFailure.ProtoReflect.Descriptor instead.
 func (*ConnectFailure) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{90}
+	return file_engine_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ConnectFailure) GetServerCode() int32 {
@@ -7412,7 +7762,7 @@ type Parked struct {
 
 func (x *Parked) Reset() {
 	*x = Parked{}
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7424,7 +7774,7 @@ func (x *Parked) String() string {
 func (*Parked) ProtoMessage() {}
 
 func (x *Parked) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[91]
+	mi := &file_engine_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7437,7 +7787,7 @@ func (x *Parked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parked.ProtoReflect.Descriptor instead.
 func (*Parked) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{91}
+	return file_engine_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Parked) GetCause() string {
@@ -7465,7 +7815,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7477,7 +7827,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[92]
+	mi := &file_engine_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7490,7 +7840,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{92}
+	return file_engine_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *KeepAlive) GetOk() bool {
@@ -7526,7 +7876,7 @@ type OfflinePreview struct {
 
 func (x *OfflinePreview) Reset() {
 	*x = OfflinePreview{}
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7538,7 +7888,7 @@ func (x *OfflinePreview) String() string {
 func (*OfflinePreview) ProtoMessage() {}
 
 func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[93]
+	mi := &file_engine_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7551,7 +7901,7 @@ func (x *OfflinePreview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflinePreview.ProtoReflect.Descriptor instead.
 func (*OfflinePreview) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{93}
+	return file_engine_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *OfflinePreview) GetTotal() uint32 {
@@ -7591,7 +7941,7 @@ type OfflineDone struct {
 
 func (x *OfflineDone) Reset() {
 	*x = OfflineDone{}
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7603,7 +7953,7 @@ func (x *OfflineDone) String() string {
 func (*OfflineDone) ProtoMessage() {}
 
 func (x *OfflineDone) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[94]
+	mi := &file_engine_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7616,7 +7966,7 @@ func (x *OfflineDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfflineDone.ProtoReflect.Descriptor instead.
 func (*OfflineDone) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{94}
+	return file_engine_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *OfflineDone) GetCount() uint32 {
@@ -7638,7 +7988,7 @@ type ChatPresenceEvent struct {
 
 func (x *ChatPresenceEvent) Reset() {
 	*x = ChatPresenceEvent{}
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7650,7 +8000,7 @@ func (x *ChatPresenceEvent) String() string {
 func (*ChatPresenceEvent) ProtoMessage() {}
 
 func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[95]
+	mi := &file_engine_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7663,7 +8013,7 @@ func (x *ChatPresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPresenceEvent.ProtoReflect.Descriptor instead.
 func (*ChatPresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{95}
+	return file_engine_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ChatPresenceEvent) GetChat() *Identity {
@@ -7705,7 +8055,7 @@ type PresenceEvent struct {
 
 func (x *PresenceEvent) Reset() {
 	*x = PresenceEvent{}
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7717,7 +8067,7 @@ func (x *PresenceEvent) String() string {
 func (*PresenceEvent) ProtoMessage() {}
 
 func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[96]
+	mi := &file_engine_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7730,7 +8080,7 @@ func (x *PresenceEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceEvent.ProtoReflect.Descriptor instead.
 func (*PresenceEvent) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{96}
+	return file_engine_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *PresenceEvent) GetSender() *Identity {
@@ -7763,7 +8113,7 @@ type StoreLost struct {
 
 func (x *StoreLost) Reset() {
 	*x = StoreLost{}
-	mi := &file_engine_proto_msgTypes[97]
+	mi := &file_engine_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7775,7 +8125,7 @@ func (x *StoreLost) String() string {
 func (*StoreLost) ProtoMessage() {}
 
 func (x *StoreLost) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[97]
+	mi := &file_engine_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7788,7 +8138,7 @@ func (x *StoreLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreLost.ProtoReflect.Descriptor instead.
 func (*StoreLost) Descriptor() ([]byte, []int) {
-	return file_engine_proto_rawDescGZIP(), []int{97}
+	return file_engine_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *StoreLost) GetDetail() string {
@@ -7810,7 +8160,7 @@ type CheckNumbersResult_Entry struct {
 
 func (x *CheckNumbersResult_Entry) Reset() {
 	*x = CheckNumbersResult_Entry{}
-	mi := &file_engine_proto_msgTypes[98]
+	mi := &file_engine_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7822,7 +8172,7 @@ func (x *CheckNumbersResult_Entry) String() string {
 func (*CheckNumbersResult_Entry) ProtoMessage() {}
 
 func (x *CheckNumbersResult_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[98]
+	mi := &file_engine_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7876,7 +8226,7 @@ type JoinRequests_Entry struct {
 
 func (x *JoinRequests_Entry) Reset() {
 	*x = JoinRequests_Entry{}
-	mi := &file_engine_proto_msgTypes[100]
+	mi := &file_engine_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7888,7 +8238,7 @@ func (x *JoinRequests_Entry) String() string {
 func (*JoinRequests_Entry) ProtoMessage() {}
 
 func (x *JoinRequests_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[100]
+	mi := &file_engine_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7931,7 +8281,7 @@ type People_Entry struct {
 
 func (x *People_Entry) Reset() {
 	*x = People_Entry{}
-	mi := &file_engine_proto_msgTypes[101]
+	mi := &file_engine_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7943,7 +8293,7 @@ func (x *People_Entry) String() string {
 func (*People_Entry) ProtoMessage() {}
 
 func (x *People_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_proto_msgTypes[101]
+	mi := &file_engine_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7998,7 +8348,7 @@ var File_engine_proto protoreflect.FileDescriptor
 
 const file_engine_proto_rawDesc = "" +
 	"\n" +
-	"\fengine.proto\x12\x10malote.engine.v1\"\xdd\x16\n" +
+	"\fengine.proto\x12\x10malote.engine.v1\"\x97\x18\n" +
 	"\bToEngine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\x04open\x18\x02 \x01(\v2\x16.malote.engine.v1.OpenH\x00R\x04open\x125\n" +
@@ -8061,7 +8411,9 @@ const file_engine_proto_rawDesc = "" +
 	"\x0eget_newsletter\x18P \x01(\v2\x1f.malote.engine.v1.GetNewsletterH\x00R\rgetNewsletter\x12K\n" +
 	"\x0fget_newsletters\x18Q \x01(\v2 .malote.engine.v1.GetNewslettersH\x00R\x0egetNewsletters\x12Q\n" +
 	"\x11create_newsletter\x18R \x01(\v2\".malote.engine.v1.CreateNewsletterH\x00R\x10createNewsletter\x12Q\n" +
-	"\x11change_newsletter\x18S \x01(\v2\".malote.engine.v1.ChangeNewsletterH\x00R\x10changeNewsletterB\t\n" +
+	"\x11change_newsletter\x18S \x01(\v2\".malote.engine.v1.ChangeNewsletterH\x00R\x10changeNewsletter\x12X\n" +
+	"\x14get_newsletter_posts\x18T \x01(\v2$.malote.engine.v1.GetNewsletterPostsH\x00R\x12getNewsletterPosts\x12^\n" +
+	"\x16change_newsletter_post\x18U \x01(\v2&.malote.engine.v1.ChangeNewsletterPostH\x00R\x14changeNewsletterPostB\t\n" +
 	"\acommandJ\x04\b\x10\x10\x11\"\xa8\x01\n" +
 	"\n" +
 	"FromEngine\x12/\n" +
@@ -8099,13 +8451,15 @@ const file_engine_proto_rawDesc = "" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\"%\n" +
 	"\x0fPairPhoneResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\"\b\n" +
-	"\x06Logout\"r\n" +
+	"\x06Logout\"\x91\x01\n" +
 	"\x04Send\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\fR\amessage\x12!\n" +
-	"\fmedia_handle\x18\x04 \x01(\tR\vmediaHandle\"w\n" +
+	"\fmedia_handle\x18\x04 \x01(\tR\vmediaHandle\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x05 \x01(\rR\ttimeoutMs\"w\n" +
 	"\n" +
 	"SendResult\x12!\n" +
 	"\ftimestamp_ms\x18\x01 \x01(\x03R\vtimestampMs\x12\x16\n" +
@@ -8237,14 +8591,16 @@ const file_engine_proto_rawDesc = "" +
 	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x17\n" +
 	"\afrom_me\x18\x04 \x01(\bR\x06fromMe\"&\n" +
 	"\x10FetchMediaResult\x12\x12\n" +
-	"\x04size\x18\x01 \x01(\x04R\x04size\"\x84\x01\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\"\xa3\x01\n" +
 	"\x04Vote\x12\x12\n" +
 	"\x04chat\x18\x01 \x01(\tR\x04chat\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x17\n" +
 	"\apoll_id\x18\x03 \x01(\tR\x06pollId\x12\x18\n" +
 	"\aoptions\x18\x04 \x03(\tR\aoptions\x12\x1d\n" +
 	"\n" +
-	"message_id\x18\x05 \x01(\tR\tmessageId\"\xc7\x03\n" +
+	"message_id\x18\x05 \x01(\tR\tmessageId\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x06 \x01(\rR\ttimeoutMs\"\xc7\x03\n" +
 	"\x05Group\x12\x10\n" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -8410,6 +8766,28 @@ const file_engine_proto_rawDesc = "" +
 	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1c\n" +
 	"\bfollowed\x18\x02 \x01(\bH\x00R\bfollowed\x12\x16\n" +
 	"\x05muted\x18\x03 \x01(\bH\x00R\x05mutedB\b\n" +
+	"\x06change\"\x9d\x02\n" +
+	"\x0eNewsletterPost\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\x04R\bserverId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12!\n" +
+	"\ftimestamp_ms\x18\x03 \x01(\x03R\vtimestampMs\x12\x14\n" +
+	"\x05views\x18\x04 \x01(\rR\x05views\x12M\n" +
+	"\treactions\x18\x05 \x03(\v2/.malote.engine.v1.NewsletterPost.ReactionsEntryR\treactions\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\fR\amessage\x1a<\n" +
+	"\x0eReactionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"I\n" +
+	"\x0fNewsletterPosts\x126\n" +
+	"\x05posts\x18\x01 \x03(\v2 .malote.engine.v1.NewsletterPostR\x05posts\"T\n" +
+	"\x12GetNewsletterPosts\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x04R\x06before\"\x87\x01\n" +
+	"\x14ChangeNewsletterPost\x12\x10\n" +
+	"\x03jid\x18\x01 \x01(\tR\x03jid\x12\x1b\n" +
+	"\tserver_id\x18\x02 \x01(\x04R\bserverId\x12\x1c\n" +
+	"\breaction\x18\x03 \x01(\tH\x00R\breaction\x12\x18\n" +
+	"\x06viewed\x18\x04 \x01(\bH\x00R\x06viewedB\b\n" +
 	"\x06change\"p\n" +
 	"\x04Star\x12\x1d\n" +
 	"\n" +
@@ -8436,8 +8814,7 @@ const file_engine_proto_rawDesc = "" +
 	"\x06Answer\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\x04R\aeventId\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\bR\x06stored\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xed\n" +
-	"\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xbd\v\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12-\n" +
 	"\x05error\x18\x02 \x01(\v2\x17.malote.engine.v1.ErrorR\x05error\x122\n" +
@@ -8467,7 +8844,8 @@ const file_engine_proto_rawDesc = "" +
 	"\n" +
 	"newsletter\x18P \x01(\v2\x1c.malote.engine.v1.NewsletterH\x00R\n" +
 	"newsletter\x12A\n" +
-	"\vnewsletters\x18Q \x01(\v2\x1d.malote.engine.v1.NewslettersH\x00R\vnewslettersB\b\n" +
+	"\vnewsletters\x18Q \x01(\v2\x1d.malote.engine.v1.NewslettersH\x00R\vnewsletters\x12N\n" +
+	"\x10newsletter_posts\x18R \x01(\v2!.malote.engine.v1.NewsletterPostsH\x00R\x0fnewsletterPostsB\b\n" +
 	"\x06resultJ\x04\b\n" +
 	"\x10\v\"S\n" +
 	"\n" +
@@ -8650,7 +9028,7 @@ func file_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 102)
+var file_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 107)
 var file_engine_proto_goTypes = []any{
 	(MediaKind)(0),                   // 0: malote.engine.v1.MediaKind
 	(ChatPresence_State)(0),          // 1: malote.engine.v1.ChatPresence.State
@@ -8725,39 +9103,44 @@ var file_engine_proto_goTypes = []any{
 	(*GetNewsletters)(nil),           // 70: malote.engine.v1.GetNewsletters
 	(*CreateNewsletter)(nil),         // 71: malote.engine.v1.CreateNewsletter
 	(*ChangeNewsletter)(nil),         // 72: malote.engine.v1.ChangeNewsletter
-	(*Star)(nil),                     // 73: malote.engine.v1.Star
-	(*Stats)(nil),                    // 74: malote.engine.v1.Stats
-	(*StatsResult)(nil),              // 75: malote.engine.v1.StatsResult
-	(*Answer)(nil),                   // 76: malote.engine.v1.Answer
-	(*Reply)(nil),                    // 77: malote.engine.v1.Reply
-	(*OpenResult)(nil),               // 78: malote.engine.v1.OpenResult
-	(*Error)(nil),                    // 79: malote.engine.v1.Error
-	(*Event)(nil),                    // 80: malote.engine.v1.Event
-	(*Identity)(nil),                 // 81: malote.engine.v1.Identity
-	(*MessageInfo)(nil),              // 82: malote.engine.v1.MessageInfo
-	(*Message)(nil),                  // 83: malote.engine.v1.Message
-	(*Receipt)(nil),                  // 84: malote.engine.v1.Receipt
-	(*Undecryptable)(nil),            // 85: malote.engine.v1.Undecryptable
-	(*Other)(nil),                    // 86: malote.engine.v1.Other
-	(*Qr)(nil),                       // 87: malote.engine.v1.Qr
-	(*Paired)(nil),                   // 88: malote.engine.v1.Paired
-	(*PairFailed)(nil),               // 89: malote.engine.v1.PairFailed
-	(*Connected)(nil),                // 90: malote.engine.v1.Connected
-	(*Disconnected)(nil),             // 91: malote.engine.v1.Disconnected
-	(*Replaced)(nil),                 // 92: malote.engine.v1.Replaced
-	(*LoggedOut)(nil),                // 93: malote.engine.v1.LoggedOut
-	(*ConnectFailure)(nil),           // 94: malote.engine.v1.ConnectFailure
-	(*Parked)(nil),                   // 95: malote.engine.v1.Parked
-	(*KeepAlive)(nil),                // 96: malote.engine.v1.KeepAlive
-	(*OfflinePreview)(nil),           // 97: malote.engine.v1.OfflinePreview
-	(*OfflineDone)(nil),              // 98: malote.engine.v1.OfflineDone
-	(*ChatPresenceEvent)(nil),        // 99: malote.engine.v1.ChatPresenceEvent
-	(*PresenceEvent)(nil),            // 100: malote.engine.v1.PresenceEvent
-	(*StoreLost)(nil),                // 101: malote.engine.v1.StoreLost
-	(*CheckNumbersResult_Entry)(nil), // 102: malote.engine.v1.CheckNumbersResult.Entry
-	nil,                              // 103: malote.engine.v1.GetPrivacyResult.SettingsEntry
-	(*JoinRequests_Entry)(nil),       // 104: malote.engine.v1.JoinRequests.Entry
-	(*People_Entry)(nil),             // 105: malote.engine.v1.People.Entry
+	(*NewsletterPost)(nil),           // 73: malote.engine.v1.NewsletterPost
+	(*NewsletterPosts)(nil),          // 74: malote.engine.v1.NewsletterPosts
+	(*GetNewsletterPosts)(nil),       // 75: malote.engine.v1.GetNewsletterPosts
+	(*ChangeNewsletterPost)(nil),     // 76: malote.engine.v1.ChangeNewsletterPost
+	(*Star)(nil),                     // 77: malote.engine.v1.Star
+	(*Stats)(nil),                    // 78: malote.engine.v1.Stats
+	(*StatsResult)(nil),              // 79: malote.engine.v1.StatsResult
+	(*Answer)(nil),                   // 80: malote.engine.v1.Answer
+	(*Reply)(nil),                    // 81: malote.engine.v1.Reply
+	(*OpenResult)(nil),               // 82: malote.engine.v1.OpenResult
+	(*Error)(nil),                    // 83: malote.engine.v1.Error
+	(*Event)(nil),                    // 84: malote.engine.v1.Event
+	(*Identity)(nil),                 // 85: malote.engine.v1.Identity
+	(*MessageInfo)(nil),              // 86: malote.engine.v1.MessageInfo
+	(*Message)(nil),                  // 87: malote.engine.v1.Message
+	(*Receipt)(nil),                  // 88: malote.engine.v1.Receipt
+	(*Undecryptable)(nil),            // 89: malote.engine.v1.Undecryptable
+	(*Other)(nil),                    // 90: malote.engine.v1.Other
+	(*Qr)(nil),                       // 91: malote.engine.v1.Qr
+	(*Paired)(nil),                   // 92: malote.engine.v1.Paired
+	(*PairFailed)(nil),               // 93: malote.engine.v1.PairFailed
+	(*Connected)(nil),                // 94: malote.engine.v1.Connected
+	(*Disconnected)(nil),             // 95: malote.engine.v1.Disconnected
+	(*Replaced)(nil),                 // 96: malote.engine.v1.Replaced
+	(*LoggedOut)(nil),                // 97: malote.engine.v1.LoggedOut
+	(*ConnectFailure)(nil),           // 98: malote.engine.v1.ConnectFailure
+	(*Parked)(nil),                   // 99: malote.engine.v1.Parked
+	(*KeepAlive)(nil),                // 100: malote.engine.v1.KeepAlive
+	(*OfflinePreview)(nil),           // 101: malote.engine.v1.OfflinePreview
+	(*OfflineDone)(nil),              // 102: malote.engine.v1.OfflineDone
+	(*ChatPresenceEvent)(nil),        // 103: malote.engine.v1.ChatPresenceEvent
+	(*PresenceEvent)(nil),            // 104: malote.engine.v1.PresenceEvent
+	(*StoreLost)(nil),                // 105: malote.engine.v1.StoreLost
+	(*CheckNumbersResult_Entry)(nil), // 106: malote.engine.v1.CheckNumbersResult.Entry
+	nil,                              // 107: malote.engine.v1.GetPrivacyResult.SettingsEntry
+	(*JoinRequests_Entry)(nil),       // 108: malote.engine.v1.JoinRequests.Entry
+	(*People_Entry)(nil),             // 109: malote.engine.v1.People.Entry
+	nil,                              // 110: malote.engine.v1.NewsletterPost.ReactionsEntry
 }
 var file_engine_proto_depIdxs = []int32{
 	7,   // 0: malote.engine.v1.ToEngine.open:type_name -> malote.engine.v1.Open
@@ -8770,8 +9153,8 @@ var file_engine_proto_depIdxs = []int32{
 	17,  // 7: malote.engine.v1.ToEngine.chat_presence:type_name -> malote.engine.v1.ChatPresence
 	19,  // 8: malote.engine.v1.ToEngine.check_numbers:type_name -> malote.engine.v1.CheckNumbers
 	21,  // 9: malote.engine.v1.ToEngine.get_picture:type_name -> malote.engine.v1.GetPicture
-	74,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
-	76,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
+	78,  // 10: malote.engine.v1.ToEngine.stats:type_name -> malote.engine.v1.Stats
+	80,  // 11: malote.engine.v1.ToEngine.answer:type_name -> malote.engine.v1.Answer
 	18,  // 12: malote.engine.v1.ToEngine.presence:type_name -> malote.engine.v1.Presence
 	23,  // 13: malote.engine.v1.ToEngine.get_privacy:type_name -> malote.engine.v1.GetPrivacy
 	30,  // 14: malote.engine.v1.ToEngine.ping:type_name -> malote.engine.v1.Ping
@@ -8805,93 +9188,98 @@ var file_engine_proto_depIdxs = []int32{
 	70,  // 42: malote.engine.v1.ToEngine.get_newsletters:type_name -> malote.engine.v1.GetNewsletters
 	71,  // 43: malote.engine.v1.ToEngine.create_newsletter:type_name -> malote.engine.v1.CreateNewsletter
 	72,  // 44: malote.engine.v1.ToEngine.change_newsletter:type_name -> malote.engine.v1.ChangeNewsletter
-	6,   // 45: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
-	77,  // 46: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
-	80,  // 47: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
-	8,   // 48: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
-	81,  // 49: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
-	1,   // 50: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
-	102, // 51: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
-	2,   // 52: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
-	103, // 53: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
-	27,  // 54: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
-	83,  // 55: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
-	81,  // 56: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
-	0,   // 57: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
-	0,   // 58: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
-	34,  // 59: malote.engine.v1.FetchMedia.renewal:type_name -> malote.engine.v1.Renewal
-	81,  // 60: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
-	38,  // 61: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
-	81,  // 62: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
-	37,  // 63: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
-	3,   // 64: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
-	38,  // 65: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
-	104, // 66: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
-	105, // 67: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
-	81,  // 68: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
-	73,  // 69: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
-	67,  // 70: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
-	79,  // 71: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
-	78,  // 72: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
-	12,  // 73: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
-	15,  // 74: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
-	20,  // 75: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
-	22,  // 76: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
-	75,  // 77: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
-	24,  // 78: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
-	32,  // 79: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
-	35,  // 80: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
-	37,  // 81: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
-	39,  // 82: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
-	45,  // 83: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
-	47,  // 84: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
-	49,  // 85: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
-	52,  // 86: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
-	55,  // 87: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
-	58,  // 88: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
-	63,  // 89: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
-	26,  // 90: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
-	67,  // 91: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
-	68,  // 92: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
-	83,  // 93: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
-	84,  // 94: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
-	85,  // 95: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
-	86,  // 96: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
-	87,  // 97: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
-	88,  // 98: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
-	89,  // 99: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
-	90,  // 100: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
-	91,  // 101: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
-	92,  // 102: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
-	93,  // 103: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
-	94,  // 104: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
-	95,  // 105: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
-	96,  // 106: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
-	98,  // 107: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
-	99,  // 108: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
-	100, // 109: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
-	97,  // 110: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
-	101, // 111: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
-	81,  // 112: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
-	81,  // 113: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
-	82,  // 114: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
-	81,  // 115: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
-	81,  // 116: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
-	81,  // 117: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
-	82,  // 118: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
-	81,  // 119: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
-	81,  // 120: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
-	81,  // 121: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
-	81,  // 122: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	81,  // 123: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
-	81,  // 124: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
-	81,  // 125: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
-	81,  // 126: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
-	127, // [127:127] is the sub-list for method output_type
-	127, // [127:127] is the sub-list for method input_type
-	127, // [127:127] is the sub-list for extension type_name
-	127, // [127:127] is the sub-list for extension extendee
-	0,   // [0:127] is the sub-list for field type_name
+	75,  // 45: malote.engine.v1.ToEngine.get_newsletter_posts:type_name -> malote.engine.v1.GetNewsletterPosts
+	76,  // 46: malote.engine.v1.ToEngine.change_newsletter_post:type_name -> malote.engine.v1.ChangeNewsletterPost
+	6,   // 47: malote.engine.v1.FromEngine.hello:type_name -> malote.engine.v1.Hello
+	81,  // 48: malote.engine.v1.FromEngine.reply:type_name -> malote.engine.v1.Reply
+	84,  // 49: malote.engine.v1.FromEngine.event:type_name -> malote.engine.v1.Event
+	8,   // 50: malote.engine.v1.Open.lab:type_name -> malote.engine.v1.Lab
+	85,  // 51: malote.engine.v1.SendResult.chat:type_name -> malote.engine.v1.Identity
+	1,   // 52: malote.engine.v1.ChatPresence.state:type_name -> malote.engine.v1.ChatPresence.State
+	106, // 53: malote.engine.v1.CheckNumbersResult.entries:type_name -> malote.engine.v1.CheckNumbersResult.Entry
+	2,   // 54: malote.engine.v1.GetPictureResult.absence:type_name -> malote.engine.v1.GetPictureResult.Absence
+	107, // 55: malote.engine.v1.GetPrivacyResult.settings:type_name -> malote.engine.v1.GetPrivacyResult.SettingsEntry
+	27,  // 56: malote.engine.v1.HistoryPage.chats:type_name -> malote.engine.v1.HistoryChat
+	87,  // 57: malote.engine.v1.HistoryPage.messages:type_name -> malote.engine.v1.Message
+	85,  // 58: malote.engine.v1.HistoryChat.chat:type_name -> malote.engine.v1.Identity
+	0,   // 59: malote.engine.v1.Upload.kind:type_name -> malote.engine.v1.MediaKind
+	0,   // 60: malote.engine.v1.FetchMedia.kind:type_name -> malote.engine.v1.MediaKind
+	34,  // 61: malote.engine.v1.FetchMedia.renewal:type_name -> malote.engine.v1.Renewal
+	85,  // 62: malote.engine.v1.Group.owner:type_name -> malote.engine.v1.Identity
+	38,  // 63: malote.engine.v1.Group.participants:type_name -> malote.engine.v1.Participant
+	85,  // 64: malote.engine.v1.Participant.identity:type_name -> malote.engine.v1.Identity
+	37,  // 65: malote.engine.v1.Groups.groups:type_name -> malote.engine.v1.Group
+	3,   // 66: malote.engine.v1.ChangeParticipants.action:type_name -> malote.engine.v1.ChangeParticipants.Action
+	38,  // 67: malote.engine.v1.Participants.participants:type_name -> malote.engine.v1.Participant
+	108, // 68: malote.engine.v1.JoinRequests.entries:type_name -> malote.engine.v1.JoinRequests.Entry
+	109, // 69: malote.engine.v1.People.entries:type_name -> malote.engine.v1.People.Entry
+	85,  // 70: malote.engine.v1.Blocklist.people:type_name -> malote.engine.v1.Identity
+	77,  // 71: malote.engine.v1.SetChat.star:type_name -> malote.engine.v1.Star
+	67,  // 72: malote.engine.v1.Newsletters.newsletters:type_name -> malote.engine.v1.Newsletter
+	110, // 73: malote.engine.v1.NewsletterPost.reactions:type_name -> malote.engine.v1.NewsletterPost.ReactionsEntry
+	73,  // 74: malote.engine.v1.NewsletterPosts.posts:type_name -> malote.engine.v1.NewsletterPost
+	83,  // 75: malote.engine.v1.Reply.error:type_name -> malote.engine.v1.Error
+	82,  // 76: malote.engine.v1.Reply.open:type_name -> malote.engine.v1.OpenResult
+	12,  // 77: malote.engine.v1.Reply.pair_phone:type_name -> malote.engine.v1.PairPhoneResult
+	15,  // 78: malote.engine.v1.Reply.send:type_name -> malote.engine.v1.SendResult
+	20,  // 79: malote.engine.v1.Reply.check_numbers:type_name -> malote.engine.v1.CheckNumbersResult
+	22,  // 80: malote.engine.v1.Reply.picture:type_name -> malote.engine.v1.GetPictureResult
+	79,  // 81: malote.engine.v1.Reply.stats:type_name -> malote.engine.v1.StatsResult
+	24,  // 82: malote.engine.v1.Reply.privacy:type_name -> malote.engine.v1.GetPrivacyResult
+	32,  // 83: malote.engine.v1.Reply.upload:type_name -> malote.engine.v1.UploadResult
+	35,  // 84: malote.engine.v1.Reply.fetch_media:type_name -> malote.engine.v1.FetchMediaResult
+	37,  // 85: malote.engine.v1.Reply.group:type_name -> malote.engine.v1.Group
+	39,  // 86: malote.engine.v1.Reply.groups:type_name -> malote.engine.v1.Groups
+	45,  // 87: malote.engine.v1.Reply.participants:type_name -> malote.engine.v1.Participants
+	47,  // 88: malote.engine.v1.Reply.join_requests:type_name -> malote.engine.v1.JoinRequests
+	49,  // 89: malote.engine.v1.Reply.invite:type_name -> malote.engine.v1.InviteResult
+	52,  // 90: malote.engine.v1.Reply.join_group:type_name -> malote.engine.v1.JoinGroupResult
+	55,  // 91: malote.engine.v1.Reply.people:type_name -> malote.engine.v1.People
+	58,  // 92: malote.engine.v1.Reply.blocklist:type_name -> malote.engine.v1.Blocklist
+	63,  // 93: malote.engine.v1.Reply.set_picture:type_name -> malote.engine.v1.SetPictureResult
+	26,  // 94: malote.engine.v1.Reply.history:type_name -> malote.engine.v1.HistoryPage
+	67,  // 95: malote.engine.v1.Reply.newsletter:type_name -> malote.engine.v1.Newsletter
+	68,  // 96: malote.engine.v1.Reply.newsletters:type_name -> malote.engine.v1.Newsletters
+	74,  // 97: malote.engine.v1.Reply.newsletter_posts:type_name -> malote.engine.v1.NewsletterPosts
+	87,  // 98: malote.engine.v1.Event.message:type_name -> malote.engine.v1.Message
+	88,  // 99: malote.engine.v1.Event.receipt:type_name -> malote.engine.v1.Receipt
+	89,  // 100: malote.engine.v1.Event.undecryptable:type_name -> malote.engine.v1.Undecryptable
+	90,  // 101: malote.engine.v1.Event.other:type_name -> malote.engine.v1.Other
+	91,  // 102: malote.engine.v1.Event.qr:type_name -> malote.engine.v1.Qr
+	92,  // 103: malote.engine.v1.Event.paired:type_name -> malote.engine.v1.Paired
+	93,  // 104: malote.engine.v1.Event.pair_failed:type_name -> malote.engine.v1.PairFailed
+	94,  // 105: malote.engine.v1.Event.connected:type_name -> malote.engine.v1.Connected
+	95,  // 106: malote.engine.v1.Event.disconnected:type_name -> malote.engine.v1.Disconnected
+	96,  // 107: malote.engine.v1.Event.replaced:type_name -> malote.engine.v1.Replaced
+	97,  // 108: malote.engine.v1.Event.logged_out:type_name -> malote.engine.v1.LoggedOut
+	98,  // 109: malote.engine.v1.Event.connect_failure:type_name -> malote.engine.v1.ConnectFailure
+	99,  // 110: malote.engine.v1.Event.parked:type_name -> malote.engine.v1.Parked
+	100, // 111: malote.engine.v1.Event.keep_alive:type_name -> malote.engine.v1.KeepAlive
+	102, // 112: malote.engine.v1.Event.offline_done:type_name -> malote.engine.v1.OfflineDone
+	103, // 113: malote.engine.v1.Event.chat_presence:type_name -> malote.engine.v1.ChatPresenceEvent
+	104, // 114: malote.engine.v1.Event.presence:type_name -> malote.engine.v1.PresenceEvent
+	101, // 115: malote.engine.v1.Event.offline_preview:type_name -> malote.engine.v1.OfflinePreview
+	105, // 116: malote.engine.v1.Event.store_lost:type_name -> malote.engine.v1.StoreLost
+	85,  // 117: malote.engine.v1.MessageInfo.chat:type_name -> malote.engine.v1.Identity
+	85,  // 118: malote.engine.v1.MessageInfo.sender:type_name -> malote.engine.v1.Identity
+	86,  // 119: malote.engine.v1.Message.info:type_name -> malote.engine.v1.MessageInfo
+	85,  // 120: malote.engine.v1.Message.quoted_sender:type_name -> malote.engine.v1.Identity
+	85,  // 121: malote.engine.v1.Receipt.chat:type_name -> malote.engine.v1.Identity
+	85,  // 122: malote.engine.v1.Receipt.sender:type_name -> malote.engine.v1.Identity
+	86,  // 123: malote.engine.v1.Undecryptable.info:type_name -> malote.engine.v1.MessageInfo
+	85,  // 124: malote.engine.v1.Other.chat:type_name -> malote.engine.v1.Identity
+	85,  // 125: malote.engine.v1.Other.sender:type_name -> malote.engine.v1.Identity
+	85,  // 126: malote.engine.v1.ChatPresenceEvent.chat:type_name -> malote.engine.v1.Identity
+	85,  // 127: malote.engine.v1.ChatPresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	85,  // 128: malote.engine.v1.PresenceEvent.sender:type_name -> malote.engine.v1.Identity
+	85,  // 129: malote.engine.v1.CheckNumbersResult.Entry.identity:type_name -> malote.engine.v1.Identity
+	85,  // 130: malote.engine.v1.JoinRequests.Entry.identity:type_name -> malote.engine.v1.Identity
+	85,  // 131: malote.engine.v1.People.Entry.identity:type_name -> malote.engine.v1.Identity
+	132, // [132:132] is the sub-list for method output_type
+	132, // [132:132] is the sub-list for method input_type
+	132, // [132:132] is the sub-list for extension type_name
+	132, // [132:132] is the sub-list for extension extendee
+	0,   // [0:132] is the sub-list for field type_name
 }
 
 func init() { file_engine_proto_init() }
@@ -8945,6 +9333,8 @@ func file_engine_proto_init() {
 		(*ToEngine_GetNewsletters)(nil),
 		(*ToEngine_CreateNewsletter)(nil),
 		(*ToEngine_ChangeNewsletter)(nil),
+		(*ToEngine_GetNewsletterPosts)(nil),
+		(*ToEngine_ChangeNewsletterPost)(nil),
 	}
 	file_engine_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromEngine_Hello)(nil),
@@ -8963,7 +9353,11 @@ func file_engine_proto_init() {
 		(*ChangeNewsletter_Followed)(nil),
 		(*ChangeNewsletter_Muted)(nil),
 	}
-	file_engine_proto_msgTypes[73].OneofWrappers = []any{
+	file_engine_proto_msgTypes[72].OneofWrappers = []any{
+		(*ChangeNewsletterPost_Reaction)(nil),
+		(*ChangeNewsletterPost_Viewed)(nil),
+	}
+	file_engine_proto_msgTypes[77].OneofWrappers = []any{
 		(*Reply_Open)(nil),
 		(*Reply_PairPhone)(nil),
 		(*Reply_Send)(nil),
@@ -8985,8 +9379,9 @@ func file_engine_proto_init() {
 		(*Reply_History)(nil),
 		(*Reply_Newsletter)(nil),
 		(*Reply_Newsletters)(nil),
+		(*Reply_NewsletterPosts)(nil),
 	}
-	file_engine_proto_msgTypes[76].OneofWrappers = []any{
+	file_engine_proto_msgTypes[80].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_Receipt)(nil),
 		(*Event_Undecryptable)(nil),
@@ -9013,7 +9408,7 @@ func file_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_proto_rawDesc), len(file_engine_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   102,
+			NumMessages:   107,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

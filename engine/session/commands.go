@@ -26,7 +26,26 @@ const (
 
 // Send sends a message and calls done with the result. Messages are sent one at a time, in the order of the calls.
 func (s *Session) Send(command *pb.Send, done func(*pb.SendResult, error)) {
-	s.enqueue(func() { done(s.send(command)) }, done)
+	s.enqueueUntil(command.TimeoutMs, func(ctx context.Context) { done(s.send(ctx, command)) }, done)
+}
+
+// enqueueUntil gives up what waited for its turn for as long as the actor waits for its result: the actor has put it again
+// by then, or has given it up, and others wait behind it.
+func (s *Session) enqueueUntil(timeoutMs uint32, send func(context.Context), done func(*pb.SendResult, error)) {
+	timeout := time.Duration(timeoutMs) * time.Millisecond
+	if timeout == 0 {
+		timeout = sendTimeout
+	}
+	until := time.Now().Add(timeout)
+	s.enqueue(func() {
+		ctx, cancel := context.WithDeadline(context.Background(), until)
+		defer cancel()
+		if ctx.Err() != nil {
+			done(nil, fail("timeout", "its turn did not come within %s", timeout))
+			return
+		}
+		send(ctx)
+	}, done)
 }
 
 func (s *Session) enqueue(send func(), done func(*pb.SendResult, error)) {
@@ -51,7 +70,7 @@ func (s *Session) runSends() {
 	}
 }
 
-func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
+func (s *Session) send(ctx context.Context, command *pb.Send) (*pb.SendResult, error) {
 	to, err := parseChat(command.To)
 	if err != nil {
 		return nil, err
@@ -66,8 +85,6 @@ func (s *Session) send(command *pb.Send) (*pb.SendResult, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-	defer cancel()
 	return s.deliver(ctx, to, &message, whatsmeow.SendRequestExtra{ID: command.MessageId, MediaHandle: command.MediaHandle})
 }
 

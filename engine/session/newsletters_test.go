@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
 	pb "malote.dev/engine/protocol"
@@ -57,3 +58,22 @@ func TestBadCommandsAboutNewsletters(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestWhatWhatsAppSaysOfAReaction(t *testing.T) {
+	ack := func(attrs waBinary.Attrs) *waBinary.Node { return &waBinary.Node{Tag: "ack", Attrs: attrs} }
+	for _, c := range []struct {
+		answer *waBinary.Node
+		code   string
+	}{
+		{ack(waBinary.Attrs{"id": "1"}), ""},
+		{ack(waBinary.Attrs{"error": "403"}), "rejected"},
+		{ack(waBinary.Attrs{"error": "429"}), "rate_limited"},
+		{&waBinary.Node{Tag: "xmlstreamend"}, "not_connected"},
+		{nil, "not_connected"},
+	} {
+		err := refusedBy(c.answer)
+		if (err == nil) != (c.code == "") || (err != nil && Describe(err).Code != c.code) {
+			t.Errorf("%v: %v", c.answer, err)
+		}
+	}
+}

@@ -11,10 +11,10 @@ import (
 
 // Vote votes in a poll and calls done with the result, in the order of the sends.
 func (s *Session) Vote(command *pb.Vote, done func(*pb.SendResult, error)) {
-	s.enqueue(func() { done(s.vote(command)) }, done)
+	s.enqueueUntil(command.TimeoutMs, func(ctx context.Context) { done(s.vote(ctx, command)) }, done)
 }
 
-func (s *Session) vote(command *pb.Vote) (*pb.SendResult, error) {
+func (s *Session) vote(ctx context.Context, command *pb.Vote) (*pb.SendResult, error) {
 	chat, err := parseChat(command.Chat)
 	if err != nil {
 		return nil, err
@@ -31,8 +31,6 @@ func (s *Session) vote(command *pb.Vote) (*pb.SendResult, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-	defer cancel()
 	poll, err := s.poll(ctx, chat, author, command.PollId)
 	if err != nil {
 		return nil, err

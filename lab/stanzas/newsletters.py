@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lab.stanzas.errors import bad_request
+from lab.newsletters import Post
+from lab.stanzas.errors import StanzaError, bad_request
 from lab.wire import SERVER, Jid, Node, Value, node
 
 if TYPE_CHECKING:
@@ -175,6 +177,9 @@ def _has_file(board: Switchboard, message: Node, body: Node) -> bool:
 def handle(connection: Connection, device: Device, message: Node) -> None:
     """Put a message of the owner's into the queues of all who read the newsletter, then acknowledge it."""
     board, to, id_ = connection.board, message.jid("to"), message.text("id")
+    if message.text("type") == "reaction":
+        _react(connection, device, message)
+        return
     now = int(time.time())
     device.counters.received += 1
     found, body = board.newsletters.at(to), message.child("plaintext")
@@ -186,10 +191,13 @@ def handle(connection: Connection, device: Device, message: Node) -> None:
         error = _FORBIDDEN
     elif not id_ or body is None or not _has_file(board, message, body):
         error = _BAD_REQUEST
-    if error or found is None:
+    if error or found is None or body is None:
         connection.post(node("ack", {**ack, "error": error}))
         return
     found.messages += 1
+    if not message.text("edit"):
+        kind = message.text("type", "text")
+        found.posts.append(Post(number=found.messages, id=id_, type=kind, at=now, body=body.data()))
     board.newsletters.save(found)
     told: dict[str, Value | None] = {
         "from": found.jid,
@@ -206,3 +214,70 @@ def handle(connection: Connection, device: Device, message: Node) -> None:
                 board.deliver(target, node("message", told, message.children("plaintext")))
     if not board.faults.loses_send_ack(device.account.phone, device.number):
         connection.post(node("ack", {**ack, "server_id": found.messages}))
+
+
+# ---- what is made of it -----------------------------------------------------------------------------------
+
+
+def _react(connection: Connection, device: Device, message: Node) -> None:
+    """Count a reaction to what stands in a newsletter, instead of one of before, or take that back."""
+    board, to, me = connection.board, message.jid("to"), device.account
+    found = board.newsletters.at(to)
+    post = found.post(message.text("server_id")) if found else None
+    ack: dict[str, Value | None] = {"class": "message", "id": message.text("id"), "from": to}
+    error = None
+    if found is None or post is None:
+        error = _NOT_FOUND
+    elif found.role(me) == "GUEST":
+        error = _FORBIDDEN
+    if error or found is None or post is None:
+        connection.post(node("ack", {**ack, "error": error}))
+        return
+    reaction = message.child("reaction")
+    code = reaction.text("code") if reaction else ""
+    post.reactions.pop(me.phone, None)
+    if code:
+        post.reactions[me.phone] = code
+    board.newsletters.save(found)
+    connection.post(node("ack", {**ack, "t": int(time.time())}))
+
+
+def viewed(connection: Connection, device: Device, receipt: Node) -> None:
+    """Count an account as one that has seen what stands in a newsletter."""
+    found, seen = connection.board.newsletters.at(receipt.jid("to")), receipt.child("list")
+    if found is None or seen is None:
+        return
+    for item in seen.children("item"):
+        post = found.post(item.text("server_id"))
+        if post is not None and device.account.phone not in post.views:
+            post.views.append(device.account.phone)
+    connection.board.newsletters.save(found)
+
+
+def answer_messages(connection: Connection, device: Device, query: Node) -> list[Node]:
+    """What stands in a newsletter, with how often it was seen and reacted to."""
+    wanted = query.child("messages")
+    if wanted is None:
+        raise bad_request()
+    found = connection.board.newsletters.at(wanted.jid("jid"))
+    if found is None:
+        raise StanzaError(_NOT_FOUND, "item-not-found")
+    count, before = (int(wanted.text(name, "0") or 0) for name in ("count", "before"))
+    posts = [post for post in found.posts if not before or post.number < before][-(count or 50) :]
+    return [node("messages", {"jid": found.jid}, [_shown(post) for post in posts])]
+
+
+def _shown(post: Post) -> Node:
+    counts = Counter(post.reactions.values())
+    told = [
+        node("plaintext", {}, post.body),
+        node("views_count", {"count": len(post.views)}),
+        node("reactions", {}, [node("reaction", {"code": code, "count": n}) for code, n in counts.items()]),
+    ]
+    attrs: dict[str, Value | None] = {
+        "server_id": post.number,
+        "id": post.id,
+        "type": post.type,
+        "t": post.at,
+    }
+    return node("message", attrs, told)

@@ -44,6 +44,7 @@ _ANSWERS: dict[str, Answer] = {
     about.MUTATION: about.answer_mutation,
     "disappearing_mode": privacy.answer_disappearing,
     newsletters.TERMS: newsletters.answer_terms,
+    "newsletter": newsletters.answer_messages,
     **dict.fromkeys(newsletters.NAMESPACES, newsletters.answer),
 }
 

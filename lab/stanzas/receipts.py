@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from lab.accounts import LabError
+from lab.stanzas import newsletters
 from lab.stanzas.acks import confirm
-from lab.wire import GROUPS, STATUS, USERS, Jid, Node, Value, node
+from lab.wire import GROUPS, NEWSLETTERS, STATUS, USERS, Jid, Node, Value, node
 
 if TYPE_CHECKING:
     from lab.accounts import Device
@@ -40,6 +41,9 @@ def handle(connection: Connection, device: Device, receipt: Node) -> None:
         )
     )
     if to is None:
+        return
+    if kind == "view" and to.server == NEWSLETTERS:
+        newsletters.viewed(connection, device, receipt)
         return
     if kind in _CONFIRMING:
         confirm(connection, device, ("message", receipt.text("id"), str(to), receipt.text("participant"), ""))

@@ -40,6 +40,17 @@ NEWSLETTER: dict[str, Any] = {
 }
 
 
+NEWSLETTER_MESSAGE: dict[str, Any] = {
+    "number": 17,
+    "id": "3EB0C7A1D2E3F4A5B6C7D8",
+    "timestamp": "2026-01-31T12:00:00Z",
+    "views": 12,
+    "reactions": {"👍": 3},
+    "text": "fresh",
+    "content": {"type": "text", "text": "fresh"},
+}
+
+
 def outcome(phone: str, **more: Any) -> dict[str, Any]:
     """What became of one person: done, unless told otherwise."""
     return {
@@ -73,6 +84,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("history", "older"): None,
     ("chats", "change"): None,
     ("newsletters", "all"): [],
+    ("newsletters", "posts"): [NEWSLETTER_MESSAGE],
+    **{("newsletters", method): None for method in ("react", "view")},
     **{("newsletters", method): NEWSLETTER for method in ("get", "inspect", "create")},
     ("presence", "watch"): None,
     ("account", "set_name"): None,

@@ -43,6 +43,7 @@ ROWS = {
     "communities": "communities",
     "channels (newsletters): list, look behind a link, create, follow, mute": "newsletters",
     "messages in channels": "messages in newsletters",
+    "reactions and views in channels": "newsletter messages",
     "calls": "calls",
     "presence: online or not": "presence",
     "people: look up, check numbers, picture": "contacts",

@@ -137,7 +137,12 @@ async def own(
             record,
             epoch,
             "n",
-            make_connection=lambda record: EngineConnection(ENGINE, lab=lab.target, proxy=record.proxy or ""),
+            make_connection=lambda record: EngineConnection(
+                ENGINE,
+                lab=lab.target,
+                proxy=record.proxy or "",
+                send_timeout=settings.outbox.send_timeout,
+            ),
             session_store=session or f"sqlite:{tmp_path / 'session.db'}",
         )
         running = Running(instance, asyncio.create_task(instance.run()), store, settings, lab)

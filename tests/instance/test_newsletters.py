@@ -165,3 +165,42 @@ async def test_a_file_is_sent_to_a_newsletter_as_it_is(
     body = {"to": made["id"], "type": "image", "media": {"id": "med_1"}, "view_once": True}
     problem = await gateway.refused("invalid", "POST", "messages", body)
     assert problem["code"] == "not_for_newsletter"
+
+
+@pytest.mark.kinds(send="newsletter messages", receive="newsletter messages")
+async def test_views_and_reactions_are_counted(gateway: Gateway, friend: Device) -> None:
+    made = await friend.engine.newsletters.create("Padaria", "")
+    for number in (1, 2, 3):
+        await friend.send(made.jid, f"pão {number}", f"N{number}")
+    path = f"newsletters/{made.jid}/messages"
+    [third, second] = (await gateway.good("GET", path, limit="2"))["items"]
+    assert (third["number"], third["id"], third["text"]) == (3, "N3", "pão 3")
+    assert (second["views"], second["reactions"], second["content"]["type"]) == (0, {}, "text")
+    [first] = (await gateway.good("GET", path, before=str(second["number"])))["items"]
+    assert (first["id"], first["number"]) == ("N1", 1)
+    like, post = {"emoji": "👍"}, f"{path}/3"
+    problem = await gateway.refused("newsletter-forbidden", "PUT", f"{post}/reaction", like)
+    assert problem["server_code"] == 403, "it is not followed"
+    await gateway.good("PUT", f"newsletters/{made.jid}/follow")
+    await friend.engine.newsletters.react(made.jid, 3, "🥖")
+    await gateway.good("PUT", f"{post}/reaction", {"emoji": "🥖"})
+    await gateway.good("PUT", f"{post}/reaction", like)
+    for _ in range(2):
+        await gateway.good("PUT", f"{post}/view")
+
+    async def counted() -> Any:
+        [seen] = await friend.engine.newsletters.posts(made.jid, count=1)
+        return (seen.views, dict(seen.reactions))
+
+    assert await counted() == (1, {"🥖": 1, "👍": 1}), "as the writer sees it"
+    [shown] = (await gateway.good("GET", path, limit="1"))["items"]
+    assert (shown["views"], shown["reactions"]) == await counted()
+    for _ in range(2):
+        await gateway.good("DELETE", f"{post}/reaction")
+    assert await counted() == (1, {"🥖": 1})
+    problem = await gateway.refused("not-found", "PUT", f"{path}/99/reaction", like)
+    assert problem["code"] == "newsletter_unknown"
+    for wrong in ("0", "x", "99999999999"):
+        await gateway.refused("invalid", "PUT", f"{path}/{wrong}/view")
+    await gateway.refused("invalid", "PUT", f"{post}/reaction", {"emoji": "no"})
+    await gateway.refused("not-found", "GET", f"newsletters/{UNKNOWN}/messages")

@@ -227,6 +227,18 @@ class Newsletters(Protocol):
         """Mute one, or end that."""
         ...
 
+    async def posts(self, jid: str, *, count: int, before: int = 0) -> list[pb.NewsletterPost]:
+        """What stands in one: the newest, or what is before the one with this number; 100 at most."""
+        ...
+
+    async def react(self, jid: str, number: int, emoji: str) -> None:
+        """React to the one with this number, or with no emoji take that back."""
+        ...
+
+    async def view(self, jid: str, number: int) -> None:
+        """Have it counted that the one with this number was seen."""
+        ...
+
 
 class History(Protocol):
     """The account's history, as its phone offers it in parts."""

@@ -87,6 +87,7 @@ class EngineConnection:
         answer_timeout: seconds that `Handler.on_event` has before the engine parks.
         device_name: shown in the phone's list of linked devices.
         full_history: a device that is paired asks the phone for all of its history.
+        send_timeout: seconds after which a send is given up, also one that waits for its turn; 0: a minute.
         log: takes the engine's own log lines.
     """
 
@@ -99,6 +100,7 @@ class EngineConnection:
         answer_timeout: float = 60.0,
         device_name: str = "",
         full_history: bool = False,
+        send_timeout: float = 0.0,
         log: logging.Logger | None = None,
     ) -> None:
         self._binary = binary
@@ -107,6 +109,8 @@ class EngineConnection:
         self._answer_timeout = answer_timeout
         self._device_name = device_name
         self._full_history = full_history
+        self._send_timeout_ms = round(send_timeout * 1000)
+        self._send_deadline = max(SEND_TIMEOUT, send_timeout + PING_MARGIN)
         self._log = log or logging.getLogger("malote.engine")
         self._process: Process | None = None
         self._hello: asyncio.Future[pb.Hello] | None = None
@@ -242,8 +246,14 @@ class EngineConnection:
         self, to: str, message_id: str, message: bytes, *, media_handle: str = ""
     ) -> pb.SendResult:
         """Send a serialized waE2E.Message under the caller's id. Again under the same id is safe."""
-        command = pb.Send(to=to, message_id=message_id, message=message, media_handle=media_handle)
-        return (await self._ask(pb.ToEngine(send=command), SEND_TIMEOUT)).send
+        command = pb.Send(
+            to=to,
+            message_id=message_id,
+            message=message,
+            media_handle=media_handle,
+            timeout_ms=self._send_timeout_ms,
+        )
+        return (await self._ask(pb.ToEngine(send=command), self._send_deadline)).send
 
     async def mark_read(
         self, chat: str, message_ids: Sequence[str], *, sender: str = "", played: bool = False
@@ -318,8 +328,15 @@ class EngineConnection:
         self, chat: str, poll_id: str, options: Sequence[str], message_id: str, *, sender: str = ""
     ) -> pb.SendResult:
         """Vote in a poll, under the caller's id and in the order of the sends."""
-        command = pb.Vote(chat=chat, sender=sender, poll_id=poll_id, options=options, message_id=message_id)
-        return (await self._ask(pb.ToEngine(vote=command), SEND_TIMEOUT)).send
+        command = pb.Vote(
+            chat=chat,
+            sender=sender,
+            poll_id=poll_id,
+            options=options,
+            message_id=message_id,
+            timeout_ms=self._send_timeout_ms,
+        )
+        return (await self._ask(pb.ToEngine(vote=command), self._send_deadline)).send
 
     async def ping(self, timeout: float) -> None:
         """Ask WhatsApp for a sign of life, which it has to give within ``timeout`` seconds (at most 30)."""

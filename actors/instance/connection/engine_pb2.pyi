@@ -25,7 +25,7 @@ STICKER: MediaKind
 LINK_THUMBNAIL: MediaKind
 
 class ToEngine(_message.Message):
-    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "set_name", "read_history", "finish_history", "ask_history", "set_chat", "get_newsletter", "get_newsletters", "create_newsletter", "change_newsletter")
+    __slots__ = ("id", "open", "connect", "disconnect", "pair_phone", "logout", "send", "mark_read", "chat_presence", "check_numbers", "get_picture", "stats", "answer", "presence", "get_privacy", "ping", "upload", "fetch_media", "vote", "create_group", "get_group", "get_groups", "change_group", "change_participants", "get_join_requests", "get_invite", "inspect_invite", "join_group", "leave_group", "get_people", "get_blocklist", "block", "set_privacy", "set_about", "set_picture", "reject_call", "set_disappearing", "set_name", "read_history", "finish_history", "ask_history", "set_chat", "get_newsletter", "get_newsletters", "create_newsletter", "change_newsletter", "get_newsletter_posts", "change_newsletter_post")
     ID_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     CONNECT_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,8 @@ class ToEngine(_message.Message):
     GET_NEWSLETTERS_FIELD_NUMBER: _ClassVar[int]
     CREATE_NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
     CHANGE_NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
+    GET_NEWSLETTER_POSTS_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_NEWSLETTER_POST_FIELD_NUMBER: _ClassVar[int]
     id: int
     open: Open
     connect: Connect
@@ -118,7 +120,9 @@ class ToEngine(_message.Message):
     get_newsletters: GetNewsletters
     create_newsletter: CreateNewsletter
     change_newsletter: ChangeNewsletter
-    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., set_name: _Optional[_Union[SetName, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ..., get_newsletter: _Optional[_Union[GetNewsletter, _Mapping]] = ..., get_newsletters: _Optional[_Union[GetNewsletters, _Mapping]] = ..., create_newsletter: _Optional[_Union[CreateNewsletter, _Mapping]] = ..., change_newsletter: _Optional[_Union[ChangeNewsletter, _Mapping]] = ...) -> None: ...
+    get_newsletter_posts: GetNewsletterPosts
+    change_newsletter_post: ChangeNewsletterPost
+    def __init__(self, id: _Optional[int] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., connect: _Optional[_Union[Connect, _Mapping]] = ..., disconnect: _Optional[_Union[Disconnect, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhone, _Mapping]] = ..., logout: _Optional[_Union[Logout, _Mapping]] = ..., send: _Optional[_Union[Send, _Mapping]] = ..., mark_read: _Optional[_Union[MarkRead, _Mapping]] = ..., chat_presence: _Optional[_Union[ChatPresence, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbers, _Mapping]] = ..., get_picture: _Optional[_Union[GetPicture, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., presence: _Optional[_Union[Presence, _Mapping]] = ..., get_privacy: _Optional[_Union[GetPrivacy, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., upload: _Optional[_Union[Upload, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMedia, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., create_group: _Optional[_Union[CreateGroup, _Mapping]] = ..., get_group: _Optional[_Union[GetGroup, _Mapping]] = ..., get_groups: _Optional[_Union[GetGroups, _Mapping]] = ..., change_group: _Optional[_Union[ChangeGroup, _Mapping]] = ..., change_participants: _Optional[_Union[ChangeParticipants, _Mapping]] = ..., get_join_requests: _Optional[_Union[GetJoinRequests, _Mapping]] = ..., get_invite: _Optional[_Union[GetInvite, _Mapping]] = ..., inspect_invite: _Optional[_Union[InspectInvite, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroup, _Mapping]] = ..., leave_group: _Optional[_Union[LeaveGroup, _Mapping]] = ..., get_people: _Optional[_Union[GetPeople, _Mapping]] = ..., get_blocklist: _Optional[_Union[GetBlocklist, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., set_privacy: _Optional[_Union[SetPrivacy, _Mapping]] = ..., set_about: _Optional[_Union[SetAbout, _Mapping]] = ..., set_picture: _Optional[_Union[SetPicture, _Mapping]] = ..., reject_call: _Optional[_Union[RejectCall, _Mapping]] = ..., set_disappearing: _Optional[_Union[SetDisappearing, _Mapping]] = ..., set_name: _Optional[_Union[SetName, _Mapping]] = ..., read_history: _Optional[_Union[ReadHistory, _Mapping]] = ..., finish_history: _Optional[_Union[FinishHistory, _Mapping]] = ..., ask_history: _Optional[_Union[AskHistory, _Mapping]] = ..., set_chat: _Optional[_Union[SetChat, _Mapping]] = ..., get_newsletter: _Optional[_Union[GetNewsletter, _Mapping]] = ..., get_newsletters: _Optional[_Union[GetNewsletters, _Mapping]] = ..., create_newsletter: _Optional[_Union[CreateNewsletter, _Mapping]] = ..., change_newsletter: _Optional[_Union[ChangeNewsletter, _Mapping]] = ..., get_newsletter_posts: _Optional[_Union[GetNewsletterPosts, _Mapping]] = ..., change_newsletter_post: _Optional[_Union[ChangeNewsletterPost, _Mapping]] = ...) -> None: ...
 
 class FromEngine(_message.Message):
     __slots__ = ("hello", "reply", "event")
@@ -201,16 +205,18 @@ class Logout(_message.Message):
     def __init__(self) -> None: ...
 
 class Send(_message.Message):
-    __slots__ = ("to", "message_id", "message", "media_handle")
+    __slots__ = ("to", "message_id", "message", "media_handle", "timeout_ms")
     TO_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     MEDIA_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     to: str
     message_id: str
     message: bytes
     media_handle: str
-    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ..., media_handle: _Optional[str] = ...) -> None: ...
+    timeout_ms: int
+    def __init__(self, to: _Optional[str] = ..., message_id: _Optional[str] = ..., message: _Optional[bytes] = ..., media_handle: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class SendResult(_message.Message):
     __slots__ = ("timestamp_ms", "sender", "chat")
@@ -481,18 +487,20 @@ class FetchMediaResult(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class Vote(_message.Message):
-    __slots__ = ("chat", "sender", "poll_id", "options", "message_id")
+    __slots__ = ("chat", "sender", "poll_id", "options", "message_id", "timeout_ms")
     CHAT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     POLL_ID_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     chat: str
     sender: str
     poll_id: str
     options: _containers.RepeatedScalarFieldContainer[str]
     message_id: str
-    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., poll_id: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., message_id: _Optional[str] = ...) -> None: ...
+    timeout_ms: int
+    def __init__(self, chat: _Optional[str] = ..., sender: _Optional[str] = ..., poll_id: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., message_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("jid", "name", "topic", "owner", "created_at_ms", "locked", "announce", "join_approval", "members_add", "disappearing_s", "parent", "community", "participants", "size")
@@ -845,6 +853,57 @@ class ChangeNewsletter(_message.Message):
     muted: bool
     def __init__(self, jid: _Optional[str] = ..., followed: _Optional[bool] = ..., muted: _Optional[bool] = ...) -> None: ...
 
+class NewsletterPost(_message.Message):
+    __slots__ = ("server_id", "id", "timestamp_ms", "views", "reactions", "message")
+    class ReactionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    SERVER_ID_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
+    VIEWS_FIELD_NUMBER: _ClassVar[int]
+    REACTIONS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    server_id: int
+    id: str
+    timestamp_ms: int
+    views: int
+    reactions: _containers.ScalarMap[str, int]
+    message: bytes
+    def __init__(self, server_id: _Optional[int] = ..., id: _Optional[str] = ..., timestamp_ms: _Optional[int] = ..., views: _Optional[int] = ..., reactions: _Optional[_Mapping[str, int]] = ..., message: _Optional[bytes] = ...) -> None: ...
+
+class NewsletterPosts(_message.Message):
+    __slots__ = ("posts",)
+    POSTS_FIELD_NUMBER: _ClassVar[int]
+    posts: _containers.RepeatedCompositeFieldContainer[NewsletterPost]
+    def __init__(self, posts: _Optional[_Iterable[_Union[NewsletterPost, _Mapping]]] = ...) -> None: ...
+
+class GetNewsletterPosts(_message.Message):
+    __slots__ = ("jid", "count", "before")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    count: int
+    before: int
+    def __init__(self, jid: _Optional[str] = ..., count: _Optional[int] = ..., before: _Optional[int] = ...) -> None: ...
+
+class ChangeNewsletterPost(_message.Message):
+    __slots__ = ("jid", "server_id", "reaction", "viewed")
+    JID_FIELD_NUMBER: _ClassVar[int]
+    SERVER_ID_FIELD_NUMBER: _ClassVar[int]
+    REACTION_FIELD_NUMBER: _ClassVar[int]
+    VIEWED_FIELD_NUMBER: _ClassVar[int]
+    jid: str
+    server_id: int
+    reaction: str
+    viewed: bool
+    def __init__(self, jid: _Optional[str] = ..., server_id: _Optional[int] = ..., reaction: _Optional[str] = ..., viewed: _Optional[bool] = ...) -> None: ...
+
 class Star(_message.Message):
     __slots__ = ("message_id", "sender", "from_me", "starred")
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -894,7 +953,7 @@ class Answer(_message.Message):
     def __init__(self, event_id: _Optional[int] = ..., stored: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture", "history", "newsletter", "newsletters")
+    __slots__ = ("id", "error", "open", "pair_phone", "send", "check_numbers", "picture", "stats", "privacy", "upload", "fetch_media", "group", "groups", "participants", "join_requests", "invite", "join_group", "people", "blocklist", "set_picture", "history", "newsletter", "newsletters", "newsletter_posts")
     ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -918,6 +977,7 @@ class Reply(_message.Message):
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     NEWSLETTER_FIELD_NUMBER: _ClassVar[int]
     NEWSLETTERS_FIELD_NUMBER: _ClassVar[int]
+    NEWSLETTER_POSTS_FIELD_NUMBER: _ClassVar[int]
     id: int
     error: Error
     open: OpenResult
@@ -941,7 +1001,8 @@ class Reply(_message.Message):
     history: HistoryPage
     newsletter: Newsletter
     newsletters: Newsletters
-    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ..., history: _Optional[_Union[HistoryPage, _Mapping]] = ..., newsletter: _Optional[_Union[Newsletter, _Mapping]] = ..., newsletters: _Optional[_Union[Newsletters, _Mapping]] = ...) -> None: ...
+    newsletter_posts: NewsletterPosts
+    def __init__(self, id: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., open: _Optional[_Union[OpenResult, _Mapping]] = ..., pair_phone: _Optional[_Union[PairPhoneResult, _Mapping]] = ..., send: _Optional[_Union[SendResult, _Mapping]] = ..., check_numbers: _Optional[_Union[CheckNumbersResult, _Mapping]] = ..., picture: _Optional[_Union[GetPictureResult, _Mapping]] = ..., stats: _Optional[_Union[StatsResult, _Mapping]] = ..., privacy: _Optional[_Union[GetPrivacyResult, _Mapping]] = ..., upload: _Optional[_Union[UploadResult, _Mapping]] = ..., fetch_media: _Optional[_Union[FetchMediaResult, _Mapping]] = ..., group: _Optional[_Union[Group, _Mapping]] = ..., groups: _Optional[_Union[Groups, _Mapping]] = ..., participants: _Optional[_Union[Participants, _Mapping]] = ..., join_requests: _Optional[_Union[JoinRequests, _Mapping]] = ..., invite: _Optional[_Union[InviteResult, _Mapping]] = ..., join_group: _Optional[_Union[JoinGroupResult, _Mapping]] = ..., people: _Optional[_Union[People, _Mapping]] = ..., blocklist: _Optional[_Union[Blocklist, _Mapping]] = ..., set_picture: _Optional[_Union[SetPictureResult, _Mapping]] = ..., history: _Optional[_Union[HistoryPage, _Mapping]] = ..., newsletter: _Optional[_Union[Newsletter, _Mapping]] = ..., newsletters: _Optional[_Union[Newsletters, _Mapping]] = ..., newsletter_posts: _Optional[_Union[NewsletterPosts, _Mapping]] = ...) -> None: ...
 
 class OpenResult(_message.Message):
     __slots__ = ("device", "lid", "push_name")

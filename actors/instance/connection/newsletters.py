@@ -43,5 +43,20 @@ class EngineNewsletters:
         """Mute one, or end that."""
         await self._ask(change_newsletter=pb.ChangeNewsletter(jid=jid, muted=muted))
 
+    async def posts(self, jid: str, *, count: int, before: int = 0) -> list[pb.NewsletterPost]:
+        """What stands in one: the newest, or what is before the one with this number."""
+        command = pb.GetNewsletterPosts(jid=jid, count=count, before=before)
+        return list((await self._ask(get_newsletter_posts=command)).newsletter_posts.posts)
+
+    async def react(self, jid: str, number: int, emoji: str) -> None:
+        """React to the one with this number, or with no emoji take that back."""
+        command = pb.ChangeNewsletterPost(jid=jid, server_id=number, reaction=emoji)
+        await self._ask(change_newsletter_post=command)
+
+    async def view(self, jid: str, number: int) -> None:
+        """Have it counted that the one with this number was seen."""
+        command = pb.ChangeNewsletterPost(jid=jid, server_id=number, viewed=True)
+        await self._ask(change_newsletter_post=command)
+
     async def _ask(self, **command: Any) -> pb.Reply:
         return await self._put(pb.ToEngine(**command), QUERY_TIMEOUT)
