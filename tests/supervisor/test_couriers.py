@@ -9,6 +9,7 @@ import pytest
 
 from actors.registry import Registry
 from actors.store import Store
+from actors.supervisor import couriers
 from actors.supervisor.supervisor import Supervisor
 from tests.supervisor.fakes import MemoryCluster
 from tests.supervisor.test_moves import owned
@@ -82,3 +83,17 @@ async def test_one_that_takes_long_to_leave_holds_nothing_up(
     assert slow.alive
     slow.patience.set()
     await until(lambda: homes(cluster) == ["node-2", "node-2"])
+
+
+async def test_one_that_hangs_is_replaced(
+    supervise: Supervise, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "LOOK", 0.05)
+    supervise()
+    await until(lambda: homes(cluster) == ["node-1", "node-2"])
+    hung, busy = cluster.couriers[0], cluster.couriers[1]
+    hung.deaf.add("where")
+    await until(lambda: not hung.alive)
+    await until(lambda: homes(cluster) == ["node-1", "node-2"])
+    assert cluster.couriers[0] is not hung
+    assert cluster.couriers[1] is busy
