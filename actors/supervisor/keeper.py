@@ -182,7 +182,7 @@ class Keeper:
             worker = await self._cluster.find(owner.actor)
             if worker is not None:
                 kept.owner = owner
-                await worker.start()
+                await self._start(kept, worker)
                 return worker
         async with self._starting:
             node = await self._nodes.choose(record.id)
@@ -197,8 +197,29 @@ class Keeper:
             if owner is not None:
                 await self._unlock(kept)
             worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
+            kept.deaf_since = None
             await worker.start()
             return worker
+
+    async def _start(self, kept: Kept, worker: Worker) -> None:
+        """Have an owner work that was found. One that does not answer for long and has no lease is ended.
+
+        Such as one that is frozen, or hangs, while another supervisor comes to lead.
+        """
+        assert kept.owner is not None
+        now = asyncio.get_running_loop().time
+        began = now() if kept.deaf_since is None else kept.deaf_since
+        try:
+            await worker.start()
+            kept.deaf_since = None
+        except Ended:
+            # It may be just about to come up, as many others may be.
+            late = now() - began > self._settings.supervisor.start_timeout
+            kept.deaf_since = began
+            if late and not await self._registry.leased(kept.record.id, kept.owner.epoch):
+                await worker.kill()
+                kept.deaf_since = None
+            raise
 
     async def _grant(self, instance_id: str, owner: Owner | None, node: str) -> Owner:
         """Give an instance whose owner does not live another one, which may begin when this returns."""

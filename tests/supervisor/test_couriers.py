@@ -92,7 +92,7 @@ async def test_one_that_hangs_is_replaced(
     supervise()
     await until(lambda: homes(cluster) == ["node-1", "node-2"])
     hung, busy = cluster.couriers[0], cluster.couriers[1]
-    hung.deaf.add("where")
+    hung.late.add("where")
     await until(lambda: not hung.alive)
     await until(lambda: homes(cluster) == ["node-1", "node-2"])
     assert cluster.couriers[0] is not hung
