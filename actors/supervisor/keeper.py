@@ -14,7 +14,7 @@ from actors import metrics
 from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
-from actors.supervisor import placement
+from actors.supervisor import hanging, placement
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun, Cancelled, HandoffEvent, Resumed
 from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
@@ -29,9 +29,6 @@ from actors.supervisor.workers import Cluster, Ended, LockStands, Worker
 log = logging.getLogger(__name__)
 
 MOVED = "moved"
-
-LEASES_MISSED = 3
-"""Looks in a row, two leases long together, that find no lease before an owner counts as hung."""
 
 LEASE_MARGIN = 1.0
 """Seconds that an owner needs to disconnect after its lease is over."""
@@ -136,7 +133,7 @@ class Keeper:
         worker = kept.worker
         assert worker is not None
         end = asyncio.create_task(worker.watch())
-        hung = asyncio.create_task(self._without_lease(kept))
+        hung = asyncio.create_task(hanging.without_lease(self._registry, kept, self._settings))
         try:
             while True:
                 change = asyncio.create_task(kept.changed.wait())
@@ -160,20 +157,6 @@ class Keeper:
             hung.cancel()
             await asyncio.gather(end, hung, return_exceptions=True)
 
-    async def _without_lease(self, kept: Kept) -> None:
-        """Pend until the owner has not renewed its lease for long, though Redis can be reached.
-
-        Ray does not notice an actor that is frozen, hangs, or is cut off from Redis alone.
-        """
-        assert kept.owner is not None
-        epoch, missed = kept.owner.epoch, 0
-        while missed < LEASES_MISSED:
-            await asyncio.sleep(2 * self._settings.instance.lease_ttl / LEASES_MISSED)
-            try:
-                missed = 0 if await self._registry.leased(kept.record.id, epoch) else missed + 1
-            except StoreUnavailable:
-                missed = 0
-
     async def _ensure_owner(self, kept: Kept) -> Worker:
         """The living owner, found again or made in a new epoch."""
         record = kept.record
@@ -182,7 +165,7 @@ class Keeper:
             worker = await self._cluster.find(owner.actor)
             if worker is not None:
                 kept.owner = owner
-                await self._start(kept, worker)
+                await hanging.start(self._registry, kept, worker, self._settings)
                 return worker
         async with self._starting:
             node = await self._nodes.choose(record.id)
@@ -200,26 +183,6 @@ class Keeper:
             kept.deaf_since = None
             await worker.start()
             return worker
-
-    async def _start(self, kept: Kept, worker: Worker) -> None:
-        """Have an owner work that was found. One that does not answer for long and has no lease is ended.
-
-        Such as one that is frozen, or hangs, while another supervisor comes to lead.
-        """
-        assert kept.owner is not None
-        now = asyncio.get_running_loop().time
-        began = now() if kept.deaf_since is None else kept.deaf_since
-        try:
-            await worker.start()
-            kept.deaf_since = None
-        except Ended:
-            # It may be just about to come up, as many others may be.
-            late = now() - began > self._settings.supervisor.start_timeout
-            kept.deaf_since = began
-            if late and not await self._registry.leased(kept.record.id, kept.owner.epoch):
-                await worker.kill()
-                kept.deaf_since = None
-            raise
 
     async def _grant(self, instance_id: str, owner: Owner | None, node: str) -> Owner:
         """Give an instance whose owner does not live another one, which may begin when this returns."""
