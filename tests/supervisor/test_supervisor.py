@@ -224,6 +224,24 @@ async def test_a_deleted_instance_is_drained_and_forgotten(
     assert left == [store.keys.instance("ins_1", "owner")], "its epoch, for a while"
 
 
+async def test_a_deleted_instance_that_takes_long_to_end_holds_nothing_up(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (slow,) = await until(lambda: [one for one in cluster.living("ins_1") if one.records])
+    slow.patience = asyncio.Event()
+    await registry.delete("ins_1")
+    await until(lambda: slow.drained)
+    await registry.create(record(2), new_token())
+    await registry.create(record(1), new_token())
+    await until(lambda: cluster.living("ins_2"))
+    assert cluster.living("ins_1") == [slow]
+    slow.patience.set()
+    (again,) = await until(lambda: [one for one in cluster.living("ins_1") if one is not slow])
+    await until(lambda: again.connected)
+
+
 async def test_couriers_are_kept_alive(supervise: Callable[[], object], cluster: MemoryCluster) -> None:
     supervise()
     await until(lambda: len(cluster.couriers) == 2)
