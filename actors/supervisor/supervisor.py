@@ -223,9 +223,8 @@ class Supervisor:
                 kept.changed.set()
         for instance_id in self._kept.keys() - records.keys():
             # Not in this turn: an owner that does not answer takes its time to end.
-            removing = asyncio.create_task(self._remove(instance_id, self._kept.pop(instance_id)))
-            self._removing[instance_id] = removing
-            removing.add_done_callback(lambda _, gone=instance_id: self._removing.pop(gone))
+            removing = self._remove(instance_id, self._kept.pop(instance_id))
+            self._removing[instance_id] = asyncio.create_task(removing)
         seen = await self._nodes.look()
         metrics.NODES.labels("draining").set(len(seen.draining))
         metrics.NODES.labels("serving").set(len(seen.living.keys() - seen.draining.keys()))
@@ -238,10 +237,10 @@ class Supervisor:
         return seen
 
     async def _remove(self, instance_id: str, kept: Kept) -> None:
-        if kept.task is not None:
-            kept.task.cancel()
-            await asyncio.gather(kept.task, return_exceptions=True)
         try:
+            if kept.task is not None:
+                kept.task.cancel()
+                await asyncio.gather(kept.task, return_exceptions=True)
             if kept.worker is not None:
                 with suppress(Ended):
                     await kept.worker.drain()
@@ -250,6 +249,8 @@ class Supervisor:
         except Exception:
             # What is left is swept.
             log.exception("a deleted instance is not removed", extra={"instance": instance_id})
+        finally:
+            del self._removing[instance_id]
 
     # ---- what people ask for ----
 
