@@ -235,7 +235,8 @@ class SupervisorActor:
         logs.configure(settings.log_level, events=settings.log_events, supervisor=True)
         self._settings = settings
         store = Store(settings.redis_url or "", settings.prefix)
-        self._service = Service(settings, store, RayCluster(settings), version.of(settings))
+        name = ray.get_runtime_context().get_actor_name() or ""
+        self._service = Service(settings, store, RayCluster(settings), version.of(settings), name)
         self._running = asyncio.create_task(self._run())
 
     def __repr__(self) -> str:

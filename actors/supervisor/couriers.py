@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 PATIENCE = 3
 """Times in a row that a courier may fail to come up before that counts as trouble."""
 
+LOOK = 10.0
+"""Seconds between two looks at whether a courier answers."""
+
+MISSED = 3
+"""Looks in a row that it does not answer before it counts as hung."""
+
 Places = Callable[[], Awaitable[Collection[placement.Node]]]
 
 
@@ -107,7 +113,7 @@ class Couriers:
                 self._living[number] = worker
                 self._absent.pop(number, None)
                 failures = 0
-                reason = await worker.watch()
+                reason = await _watch(worker)
             except Ended as error:
                 reason = str(error)
             except Exception as error:
@@ -182,3 +188,31 @@ class Couriers:
         times, *_ = self._absent.get(number, (0,))
         self._absent[number] = (times + 1, why, home)
         log.warning("courier did not come up", extra={"courier": number, "node": home, "reason": why})
+
+
+async def _watch(worker: Worker) -> str:
+    """Wait for its end. One that is frozen, or hangs, is ended: Ray does not notice that."""
+    end, hung = asyncio.create_task(worker.watch()), asyncio.create_task(_hung(worker))
+    try:
+        await asyncio.wait([end, hung], return_when=asyncio.FIRST_COMPLETED)
+        if end.done():
+            return end.result()
+        await worker.kill()
+        return "it lives, and does not answer"
+    finally:
+        end.cancel()
+        hung.cancel()
+        await asyncio.gather(end, hung, return_exceptions=True)
+
+
+async def _hung(worker: Worker) -> None:
+    """Pend until it has not answered for long."""
+    missed = 0
+    while missed < MISSED:
+        await asyncio.sleep(LOOK)
+        try:
+            await worker.where()
+            missed = 0
+        except Ended as error:
+            missed += 1
+            log.warning("a courier does not answer", extra={"reason": str(error)})

@@ -14,7 +14,7 @@ from actors import metrics
 from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
-from actors.supervisor import placement
+from actors.supervisor import hanging, placement
 from actors.supervisor.handoff import begin
 from actors.supervisor.handoff_messages import Begun, Cancelled, HandoffEvent, Resumed
 from actors.supervisor.handoff_record import Handoff, Outcome, Party, Reason
@@ -29,9 +29,6 @@ from actors.supervisor.workers import Cluster, Ended, LockStands, Worker
 log = logging.getLogger(__name__)
 
 MOVED = "moved"
-
-LEASES_MISSED = 3
-"""Looks in a row, two leases long together, that find no lease before an owner counts as hung."""
 
 LEASE_MARGIN = 1.0
 """Seconds that an owner needs to disconnect after its lease is over."""
@@ -136,7 +133,7 @@ class Keeper:
         worker = kept.worker
         assert worker is not None
         end = asyncio.create_task(worker.watch())
-        hung = asyncio.create_task(self._without_lease(kept))
+        hung = asyncio.create_task(hanging.without_lease(self._registry, kept, self._settings))
         try:
             while True:
                 change = asyncio.create_task(kept.changed.wait())
@@ -160,20 +157,6 @@ class Keeper:
             hung.cancel()
             await asyncio.gather(end, hung, return_exceptions=True)
 
-    async def _without_lease(self, kept: Kept) -> None:
-        """Pend until the owner has not renewed its lease for long, though Redis can be reached.
-
-        Ray does not notice an actor that is frozen, hangs, or is cut off from Redis alone.
-        """
-        assert kept.owner is not None
-        epoch, missed = kept.owner.epoch, 0
-        while missed < LEASES_MISSED:
-            await asyncio.sleep(2 * self._settings.instance.lease_ttl / LEASES_MISSED)
-            try:
-                missed = 0 if await self._registry.leased(kept.record.id, epoch) else missed + 1
-            except StoreUnavailable:
-                missed = 0
-
     async def _ensure_owner(self, kept: Kept) -> Worker:
         """The living owner, found again or made in a new epoch."""
         record = kept.record
@@ -182,7 +165,7 @@ class Keeper:
             worker = await self._cluster.find(owner.actor)
             if worker is not None:
                 kept.owner = owner
-                await worker.start()
+                await hanging.start(self._registry, kept, worker, self._settings)
                 return worker
         async with self._starting:
             node = await self._nodes.choose(record.id)
@@ -197,6 +180,7 @@ class Keeper:
             if owner is not None:
                 await self._unlock(kept)
             worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
+            kept.deaf_since = None
             await worker.start()
             return worker
 

@@ -29,10 +29,16 @@ class Service:
     """The supervisor of one version of the code, whether it leads or not.
 
     ``supervisor`` is there while it leads.
+
+    Args:
+        name: of its actor, as it was made.
     """
 
-    def __init__(self, settings: Settings, store: Store, cluster: Cluster, version: str) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, cluster: Cluster, version: str, name: str = ""
+    ) -> None:
         self.version = version
+        self._name = name
         self.supervisor: Supervisor | None = None
         self._settings = settings
         self._store = store
@@ -69,10 +75,27 @@ class Service:
         if office.standby == self.version:
             self._seated = True
             await self._stand_by(office)
-        elif self._seated or asyncio.get_running_loop().time() - self._began > UNSEATED:
+        elif await self._missed(office):
+            log.warning("nobody else leads", extra={"was": office.appointed, "version": self.version})
+            await self._offices.change(_follow_up(office.term, self.version))
+            return None
+        elif self._seated or self._late():
             return "deposed"
         await asyncio.sleep(self._settings.supervisor.reconcile)
         return "leaving" if await self._draining() else None
+
+    async def _missed(self, office: Office) -> bool:
+        """True if this one has to lead, though it is not appointed: who is has no actor, and gets none.
+
+        So it is when Ray starts a supervisor again on a node that has other code, where each has its own.
+        """
+        if office.rolling is not None or self._seated:
+            return False
+        own = self._name == SUPERVISORS + office.appointed
+        return own or (self._late() and await self._gone(office.appointed))
+
+    def _late(self) -> bool:
+        return asyncio.get_running_loop().time() - self._began > UNSEATED
 
     async def _look(self) -> Office:
         office = await self._offices.read()
@@ -127,5 +150,15 @@ def _take_over(term: int) -> Callable[[Office | None], Office]:
         if rollout is None or found.term != term:
             return found
         return found.follow(rollout.turned("the new version's supervisor does not work"))
+
+    return change
+
+
+def _follow_up(term: int, version: str) -> Callable[[Office | None], Office]:
+    """Has this version lead, unless somebody else was appointed since that term."""
+
+    def change(found: Office | None) -> Office:
+        assert found is not None
+        return found.appoint(version) if found.term == term and found.rolling is None else found
 
     return change

@@ -53,6 +53,7 @@ class Supervisor:
         self._leader = 0
         self._census = Census(settings, store)
         self._kept: dict[str, Kept] = {}
+        self._removing: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
         self._stopping = False
@@ -100,7 +101,8 @@ class Supervisor:
             metrics.SAMPLERS.remove(self._census.sample)
             metrics.no_leader()
             await self._couriers.let_go()
-            tasks = [*helpers, *(kept.task for kept in self._kept.values() if kept.task)]
+            keepers = [kept.task for kept in self._kept.values() if kept.task]
+            tasks = [*helpers, *keepers, *self._removing.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,7 +156,8 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*keepers, self._couriers.let_go(), return_exceptions=True)
         # Couriers last: they deliver what the instances flush.
-        await asyncio.gather(*(self._drain_owner(entry) for entry in kept), return_exceptions=True)
+        draining = [self._drain_owner(entry) for entry in kept]
+        await asyncio.gather(*draining, *self._removing.values(), return_exceptions=True)
         await self._couriers.drain()
 
     async def _drain_owner(self, kept: Kept) -> None:
@@ -212,6 +215,8 @@ class Supervisor:
         records = {record.id: record for record in await self._registry.list()}
         for instance_id, record in records.items():
             kept = self._kept.get(instance_id)
+            if instance_id in self._removing:
+                continue  # made again under the same name: once what was there is gone
             if kept is None:
                 kept = self._kept[instance_id] = Kept(record)
                 kept.task = asyncio.create_task(self._keeper.keep(kept))
@@ -219,7 +224,9 @@ class Supervisor:
                 kept.record = record
                 kept.changed.set()
         for instance_id in self._kept.keys() - records.keys():
-            await self._remove(instance_id)
+            # Not in this turn: an owner that does not answer takes its time to end.
+            removing = self._remove(instance_id, self._kept.pop(instance_id))
+            self._removing[instance_id] = asyncio.create_task(removing)
         seen = await self._nodes.look()
         metrics.NODES.labels("draining").set(len(seen.draining))
         metrics.NODES.labels("serving").set(len(seen.living.keys() - seen.draining.keys()))
@@ -231,16 +238,21 @@ class Supervisor:
             self._nodes.rebalance(seen)
         return seen
 
-    async def _remove(self, instance_id: str) -> None:
-        kept = self._kept.pop(instance_id)
-        if kept.task is not None:
-            kept.task.cancel()
-            await asyncio.gather(kept.task, return_exceptions=True)
-        if kept.worker is not None:
-            with suppress(Ended):
-                await kept.worker.drain()
-        await self._registry.purge(instance_id)
-        await self._cluster.forget(instance_id)
+    async def _remove(self, instance_id: str, kept: Kept) -> None:
+        try:
+            if kept.task is not None:
+                kept.task.cancel()
+                await asyncio.gather(kept.task, return_exceptions=True)
+            if kept.worker is not None:
+                with suppress(Ended):
+                    await kept.worker.drain()
+            await self._registry.purge(instance_id)
+            await self._cluster.forget(instance_id)
+        except Exception:
+            # What is left is swept.
+            log.exception("a deleted instance is not removed", extra={"instance": instance_id})
+        finally:
+            del self._removing[instance_id]
 
     # ---- what people ask for ----
 

@@ -16,7 +16,8 @@ from actors.supervisor.workers import Confirm, Ended, LockStands, Worker
 class MemoryWorker:
     """One actor. ``end`` holds how it ended; while unset it lives.
 
-    ``deaf`` names calls that it never answers, ``broken`` those that it refuses; with ``patience`` it drains
+    ``deaf`` names calls that it never answers, ``late`` those that are not answered in time, ``broken`` those
+    that it refuses; with ``patience`` it drains
     until that is set.
     """
 
@@ -32,6 +33,7 @@ class MemoryWorker:
     drained: bool = False
     connected: bool = False
     deaf: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     patience: asyncio.Event | None = None
     end: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -53,11 +55,15 @@ class MemoryWorker:
         self.calls.append(call)
         if call in self.deaf:
             await asyncio.shield(self.end)
+        if call in self.late:
+            raise Ended(f"{call} was not answered in time")
         if call in self.broken:
             raise CallFailed("internal", f"{call} is broken")
         await asyncio.sleep(0)
 
     async def where(self) -> str:
+        if "where" in self.late:
+            raise Ended("where was not answered in time")
         return self.node
 
     async def version(self) -> str:

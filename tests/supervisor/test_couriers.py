@@ -10,6 +10,7 @@ import pytest
 from actors.courier import council
 from actors.registry import Registry
 from actors.store import Store
+from actors.supervisor import couriers
 from actors.supervisor.supervisor import Supervisor
 from actors.supervisor.workers import Ended
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
@@ -173,3 +174,17 @@ async def test_they_are_told_how_many_they_are(supervise: Supervise, store: Stor
         return bool(await store.redis.hget(council.key(store), council.COUNT) == "2")
 
     await until(said)
+
+
+async def test_one_that_hangs_is_replaced(
+    supervise: Supervise, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "LOOK", 0.05)
+    supervise()
+    await until(lambda: homes(cluster) == ["node-1", "node-2"])
+    hung, busy = cluster.couriers[0], cluster.couriers[1]
+    hung.late.add("where")
+    await until(lambda: not hung.alive)
+    await until(lambda: homes(cluster) == ["node-1", "node-2"])
+    assert cluster.couriers[0] is not hung
+    assert cluster.couriers[1] is busy

@@ -220,6 +220,26 @@ async def test_the_new_supervisor_may_die_at_any_moment(story: Story, serve: Ser
     assert story.all_of("new")
 
 
+@pytest.mark.parametrize("name", ["supervisor:old", "supervisor:other"])
+async def test_one_that_ray_starts_again_with_other_code_leads(
+    story: Story, settings: Settings, store: Store, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "UNSEATED", 0.5)
+    # The code is each node's own, and the node that it is started on has a newer one.
+    story.leaving.cancel()
+    again = Service(settings, store, Version(story.cluster, "newer"), "newer", name)
+    serving = asyncio.create_task(again.serve())
+    try:
+        await until(lambda: again.supervisor is not None, what="it leads")
+        assert (await story.office()).appointed == "newer"
+        await story.registry.create(record(INSTANCES), new_token())
+        await until(lambda: "newer" in story.versions())
+        assert story.versions().count("old") == INSTANCES + 2
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
 async def test_what_is_made_meanwhile_is_of_the_new_version(story: Story) -> None:
     plan = PLAN.model_copy(update={"canary_watch": 1.0})
     await story.begin(Version(story.cluster, "new"), plan)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from actors.registry import Desired, InstanceRecord, Registry, new_token, now
+from actors.settings import Settings
 from actors.store import StaleEpoch, Store
 from actors.supervisor.supervisor import Supervisor
 from tests.supervisor.fakes import MemoryCluster
@@ -144,6 +145,51 @@ async def test_the_older_of_two_supervisors_is_refused_and_ends(
     assert older.result() == "deposed"
 
 
+@pytest.mark.parametrize("when", ["another supervisor comes", "its record changes"])
+async def test_an_owner_that_hangs_is_replaced_whoever_finds_out(
+    settings: Settings, registry: Registry, store: Store, cluster: MemoryCluster, when: str
+) -> None:
+    impatient = settings.supervisor.model_copy(update={"start_timeout": 0.5})
+    settings = settings.model_copy(update={"supervisor": impatient})
+    running = asyncio.create_task(Supervisor(settings, store, cluster).run())
+    try:
+        cluster.lease = 0.5
+        before = await registry.create(record(1), new_token())
+        (hung,) = await until(lambda: [one for one in cluster.living("ins_1") if one.records])
+        cluster.lease = 60.0
+        hung.late |= {"start", "configure"}
+        if when == "its record changes":
+            await registry.change(before.model_copy(update={"name": "changed"}))
+        else:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            running = asyncio.create_task(Supervisor(settings, store, cluster).run())
+        await until(lambda: not hung.alive, timeout=20)
+        await until(lambda: [one for one in cluster.living("ins_1") if one.connected])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_owner_that_comes_up_slowly_is_waited_for(
+    supervise: Callable[[], tuple[Supervisor, asyncio.Task[str]]], registry: Registry, cluster: MemoryCluster
+) -> None:
+    _, first = supervise()
+    cluster.lease = 0.3
+    await registry.create(record(1), new_token())
+    (slow,) = await until(lambda: [one for one in cluster.living("ins_1") if one.records])
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    cluster.lease = 60.0
+    slow.late.add("start")
+    supervise()
+    told = len(slow.calls)
+    await until(lambda: len(slow.calls) > told + 2)
+    slow.late.clear()
+    await until(lambda: slow.started == 2)
+    assert slow.alive
+
+
 async def test_a_creation_that_fails_is_tried_again(
     supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
 ) -> None:
@@ -176,6 +222,24 @@ async def test_a_deleted_instance_is_drained_and_forgotten(
     assert worker.drained
     left = [key async for key in store.redis.scan_iter(match=store.keys.prefix + ":*ins_1*")]
     assert left == [store.keys.instance("ins_1", "owner")], "its epoch, for a while"
+
+
+async def test_a_deleted_instance_that_takes_long_to_end_holds_nothing_up(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    supervise()
+    await registry.create(record(1), new_token())
+    (slow,) = await until(lambda: [one for one in cluster.living("ins_1") if one.records])
+    slow.patience = asyncio.Event()
+    await registry.delete("ins_1")
+    await until(lambda: slow.drained)
+    await registry.create(record(2), new_token())
+    await registry.create(record(1), new_token())
+    await until(lambda: cluster.living("ins_2"))
+    assert cluster.living("ins_1") == [slow]
+    slow.patience.set()
+    (again,) = await until(lambda: [one for one in cluster.living("ins_1") if one is not slow])
+    await until(lambda: again.connected)
 
 
 async def test_couriers_are_kept_alive(supervise: Callable[[], object], cluster: MemoryCluster) -> None:
