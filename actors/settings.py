@@ -557,7 +557,8 @@ class Settings(Group):
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^\s]+$",
-        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs malote[otel]",
+        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs the extra "
+        "`otel`",
     )
     allow_hosts: Names = Field(
         (), description="Comma-separated hosts or networks endpoints may have although they are private"

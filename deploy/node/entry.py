@@ -37,7 +37,7 @@ CRASH_PATIENCE = 5.0
 STOP_MARGIN = 5.0
 """Seconds of the stop time-out within which everything is killed that has not ended."""
 
-log = logging.getLogger("malote.node")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
