@@ -282,6 +282,14 @@ def test_a_deletion() -> None:
     assert draft(event).memory is None
 
 
+def test_only_who_wrote_a_message_deletes_it_but_for_admins_of_groups() -> None:
+    revoke = wa.Message(protocol_message=wa.ProtocolMessage(type=wa.ProtocolMessage.REVOKE, key=KEY))
+    event = received(revoke, protocol_type="REVOKE", target_id="T1")
+    assert draft(event, target(from_me=True)).memory is None
+    event.info.group = True
+    assert draft(event, target(from_me=True)).memory is not None, "who is an admin is not known"
+
+
 @pytest.mark.parametrize("from_me", [False, True])
 def test_a_reaction(from_me: bool) -> None:
     message = wa.Message(reaction_message=wa.ReactionMessage(key=KEY, text="👍"))

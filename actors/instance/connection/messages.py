@@ -139,7 +139,8 @@ def _memory(
         if target is None or target.chat_id != made.chat_id:
             return None
         if isinstance(content, ShownDelete):
-            return target.forgotten()
+            # Phones let nobody delete another's message, save admins in their groups.
+            return target.forgotten() if event.info.group or _wrote(event.info, target) else None
         original = target.message
         if content.text is None or not _wrote(event.info, target):
             return None
