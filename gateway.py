@@ -44,10 +44,7 @@ def build(settings: Settings) -> web.Application:
     """
     if not settings.redis_url:
         raise CannotStart("MALOTE_REDIS_URL is not set. Set it, or use `malote up`, which starts everything.")
-    try:
-        store = Store(settings.redis_url, settings.prefix)
-    except ValueError as error:
-        raise CannotStart(f"MALOTE_REDIS_URL is no Redis URL: {error}") from error
+    store = Store(settings.redis_url, settings.prefix)
     calls = RayCalls(settings, Registry(store))
     services = Services.make(settings, store, calls, calls)
     try:

@@ -86,6 +86,8 @@ def start(endpoint: str | None, service: str) -> None:
     try:
         traces.export_to(OtlpExporter(endpoint, service))
     except ImportError as error:
-        log.error("no spans are exported: install malote[otel]", extra={"error": str(error)})
+        log.error(
+            "no spans are exported: pip install '.[otel]' in Malote's folder", extra={"error": str(error)}
+        )
     except Exception as error:
         log.error("no spans are exported", extra={"error": str(error)})

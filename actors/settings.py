@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yarl import URL
 
+KEY_LENGTH_MAX = 512
+"""Characters of a key of access."""
+
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -43,18 +46,53 @@ def _check_proxy(proxy: SecretStr | None) -> SecretStr | None:
     return proxy
 
 
-class LabSettings(BaseSettings):
+def _check_redis(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("a URL of Redis begins with redis://, rediss:// or unix://")
+    from redis.asyncio.connection import parse_url  # 0.2 s, for who has a use for it only
+
+    try:
+        parse_url(url)
+    except ValueError as error:
+        raise ValueError("not a URL of Redis, as in redis://user:password@host:6379/0") from error
+    return url
+
+
+def _check_postgres(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("postgres://", "postgresql://")):
+        raise ValueError("a URL of PostgreSQL begins with postgres:// or postgresql://")
+    return url
+
+
+def _check_key(key: SecretStr | None) -> SecretStr | None:
+    text = "-" if key is None else key.get_secret_value()
+    if text != text.strip() or not text.isprintable() or len(text) > KEY_LENGTH_MAX:
+        raise ValueError(f"a key has no blanks around it, and at most {KEY_LENGTH_MAX} characters")
+    return key
+
+
+class Group(BaseSettings):
+    """What all settings have in common: they never change, an empty variable is an unset one, and no error
+    repeats a value, which can be a password.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+
+
+class LabSettings(Group):
     """Where a lab build of the engine finds its network; unset outside demonstrations and tests."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_LAB_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_LAB_")
 
     directory: Path | None = Field(None, description="State directory of a running lab (has lab.json)")
 
 
-class MailboxSettings(BaseSettings):
+class MailboxSettings(Group):
     """Bounds of the durable log of events."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_MAILBOX_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_MAILBOX_")
 
     soft_bound: Count = Field(
         50_000, description="Undelivered events above which ephemeral kinds are dropped"
@@ -72,10 +110,10 @@ class MailboxSettings(BaseSettings):
     chats: Count = Field(10_000, description="Chats listed; of more, those silent longest are left out")
 
 
-class OutboxSettings(BaseSettings):
+class OutboxSettings(Group):
     """The durable queue of messages to send."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_OUTBOX_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_OUTBOX_")
 
     bound: Count = Field(10_000, description="Waiting messages at which new ones are refused with 429")
     interval: float = Field(0.0, ge=0, description="Least seconds between two sends of an instance")
@@ -91,10 +129,10 @@ class OutboxSettings(BaseSettings):
     )
 
 
-class InstanceSettings(BaseSettings):
+class InstanceSettings(Group):
     """Life of an instance actor."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_INSTANCE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_INSTANCE_")
 
     lease_ttl: Seconds = Field(10.0, description="An owner that cannot renew for this long parks")
     lease_renew: Seconds = Field(3.0, description="Seconds between two renewals")
@@ -113,10 +151,10 @@ class InstanceSettings(BaseSettings):
     store_lock_wait: Seconds = Field(15.0, description="Wait for a predecessor's lock on the session store")
 
 
-class ContactSettings(BaseSettings):
+class ContactSettings(Group):
     """What an instance asks WhatsApp about people and groups, and remembers."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_CONTACT_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_CONTACT_")
 
     ttl_person: Seconds = Field(
         86_400.0, description="Seconds what a person shows is told before it is asked for again"
@@ -146,11 +184,10 @@ class ContactSettings(BaseSettings):
     )
 
 
-class CourierSettings(BaseSettings):
+class CourierSettings(Group):
     """Webhook delivery."""
 
-    # The proxy's URL has a password in it, which no error should repeat.
-    model_config = SettingsConfigDict(env_prefix="MALOTE_COURIER_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_COURIER_")
 
     count: Count = Field(1, description="Courier actors")
     timeout: Seconds = Field(15.0, description="Deadline of an attempt, in all")
@@ -206,10 +243,10 @@ class CourierSettings(BaseSettings):
     )
 
 
-class MediaSettings(BaseSettings):
+class MediaSettings(Group):
     """Files that are sent and received."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_MEDIA_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_MEDIA_")
 
     folder: Path | None = Field(
         None, description="Where files are kept; with S3, where they wait on their way. Unset: below data_dir"
@@ -298,10 +335,10 @@ class MediaSettings(BaseSettings):
         return self
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(Group):
     """The HTTP door."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_GATEWAY_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_GATEWAY_")
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535, description="0: a free one")
@@ -333,10 +370,10 @@ class GatewaySettings(BaseSettings):
     shutdown_timeout: Seconds = Field(20.0, description="What running requests have to finish at shutdown")
 
 
-class SupervisorSettings(BaseSettings):
+class SupervisorSettings(Group):
     """Placement and recovery."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_SUPERVISOR_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_SUPERVISOR_")
 
     reconcile: Seconds = Field(1.0, description="Seconds between two looks at desired against actual")
     sweep: Seconds = Field(30.0, description="Seconds between two looks for actors that nobody needs")
@@ -362,10 +399,10 @@ class SupervisorSettings(BaseSettings):
     )
 
 
-class ElasticSettings(BaseSettings):
+class ElasticSettings(Group):
     """Workers that Ray's autoscaler starts and ends as they are needed."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_ELASTIC_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_ELASTIC_")
 
     workers: int = Field(0, ge=0, description="Most of them at a time; 0: there is no autoscaler")
     slots: Count = Field(40, description="Instances that fit on each")
@@ -379,10 +416,10 @@ class ElasticSettings(BaseSettings):
     )
 
 
-class EcsSettings(BaseSettings):
+class EcsSettings(Group):
     """Where on ECS the autoscaler of a head runs workers."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_ECS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_ECS_")
 
     cluster: str | None = Field(None, description="Name or ARN of the ECS cluster")
     task: str | None = Field(
@@ -393,10 +430,10 @@ class EcsSettings(BaseSettings):
     security_groups: Names = Field((), description="Comma-separated ids of their security groups")
 
 
-class HistorySettings(BaseSettings):
+class HistorySettings(Group):
     """Reading what phones offer of their history, where an instance wants it."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_HISTORY_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_HISTORY_")
 
     page_bytes: Count = Field(
         64 * 1024, description="Bytes of messages in one event, as WhatsApp has them; JSON is some times that"
@@ -416,10 +453,10 @@ class HistorySettings(BaseSettings):
     )
 
 
-class MetricsSettings(BaseSettings):
+class MetricsSettings(Group):
     """What Prometheus is told."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_METRICS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_METRICS_")
 
     folder: Path | None = Field(
         None, description="Where the processes of one node put what they count; unset: below temp_dir"
@@ -430,11 +467,10 @@ class MetricsSettings(BaseSettings):
     per_endpoint: bool = Field(False, description="Have gauges of each endpoint, labelled with its id")
 
 
-class NodeSettings(BaseSettings):
+class NodeSettings(Group):
     """A node of a cluster, as ``python -m deploy.node`` runs it."""
 
-    # A Redis URL has a password in it, which no error should repeat.
-    model_config = SettingsConfigDict(env_prefix="MALOTE_NODE_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_NODE_")
 
     head: str | None = Field(
         None, pattern=r"^[^\s:/]+:\d+$", description="host:port of the head's GCS; a worker needs it"
@@ -491,13 +527,15 @@ class NodeSettings(BaseSettings):
         return self
 
 
-class Settings(BaseSettings):
+class Settings(Group):
     """All settings. Nested groups have prefixes of their own, as in ``MALOTE_COURIER_TIMEOUT=10``."""
 
-    model_config = SettingsConfigDict(env_prefix="MALOTE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MALOTE_")
 
-    redis_url: str | None = Field(None, description="Redis or Valkey; unset: an embedded one")
-    session_store: str | None = Field(
+    redis_url: Annotated[str | None, AfterValidator(_check_redis)] = Field(
+        None, description="Redis or Valkey; unset: an embedded one"
+    )
+    session_store: Annotated[str | None, AfterValidator(_check_postgres)] = Field(
         None, description="postgres://… for a cluster; unset: SQLite files below data_dir"
     )
     data_dir: Path = Field(Path(".malote"), description="Everything that has to survive on this machine")
@@ -505,7 +543,9 @@ class Settings(BaseSettings):
     prefix: str = Field("malote", pattern=r"^[A-Za-z0-9_.-]+$", description="Of every key in Redis")
     namespace: str = Field("malote", description="Of every actor in Ray")
     ray_address: str | None = Field(None, description="A running cluster; unset: one of our own")
-    admin_key: SecretStr | None = Field(None, description="Unset: a fresh one is made and printed once")
+    admin_key: Annotated[SecretStr | None, AfterValidator(_check_key)] = Field(
+        None, description="Unset: a fresh one is made and printed once"
+    )
     engine: Path | None = Field(None, description="Path of the engine binary; unset: engine/bin of this tree")
     version: str | None = Field(
         None,
@@ -519,7 +559,8 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^\s]+$",
-        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs malote[otel]",
+        description="Where spans go by OTLP/HTTP, as in http://collector:4318/v1/traces; needs the extra "
+        "`otel`",
     )
     allow_hosts: Names = Field(
         (), description="Comma-separated hosts or networks endpoints may have although they are private"

@@ -10,10 +10,9 @@ from enum import Enum
 from aiohttp import web
 
 from actors.registry import hash_token
+from actors.settings import KEY_LENGTH_MAX
 from api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHORISED, Problem, not_found
 from api.services import Services
-
-KEY_LENGTH_MAX = 512
 
 
 class Access(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -57,6 +58,8 @@ Dashboard = Annotated[
     bool, typer.Option(help="With Ray's dashboard, which takes a dozen processes and some 300 MiB")
 ]
 PLAN = Plan()
+PRIVATE = 0o077
+"""Logs, files and what Ray writes are nobody else's to read, whoever made the data directory."""
 AsJson = Annotated[bool, typer.Option("--json", help="For programs")]
 OfDemo = Annotated[bool, typer.Option("--demo", help="The demonstration's instead of `malote up`'s")]
 
@@ -77,6 +80,7 @@ def up(data_dir: DataDir = None, port: Port = None, dashboard: Dashboard = True)
     """
     from deploy.up import run_up
 
+    os.umask(PRIVATE)
     _run(lambda: run_up(_settings(data_dir, port), say, dashboard=dashboard))
 
 
@@ -104,6 +108,7 @@ def demo(
     """
     from deploy.demo.command import run_demo
 
+    os.umask(PRIVATE)
     settings = _demo_settings(data_dir, port)
     status = _run(lambda: run_demo(settings, out, say, once=once, instances=instances, minutes=minutes))
     raise typer.Exit(status)

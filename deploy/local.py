@@ -66,8 +66,6 @@ class Local:
         Raises:
             CommandError
         """
-        # Logs, files and what Ray writes are nobody else's, whoever made the directory.
-        os.umask(0o077)
         data_dir = self.settings.data_dir
         try:
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -42,7 +42,7 @@ STALE_AFTER = 5
 NOT_IN_TIME = os.EX_TEMPFAIL
 """Exit status if Ray itself did not come up: on a busy machine it gives up after 30 s of its own."""
 
-log = logging.getLogger("malote.ray")
+log = logging.getLogger("deploy.ray_local")  # run as __main__
 
 
 def session_directory(settings: Settings) -> Path:

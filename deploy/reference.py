@@ -39,7 +39,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "All of them are environment variables. Written by `make docs` from `actors/settings.py`.",
+        "All of them are environment variables; an empty one counts as unset. Written by `make docs` from "
+        "`actors/settings.py`.",
         "",
         "| name | default | meaning |",
         "|---|---|---|",

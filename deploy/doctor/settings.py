@@ -11,6 +11,7 @@ from deploy.reference import settings_of
 
 OTHERS = frozenset({"MALOTE_ENGINE_LOG", "MALOTE_TEST_SEED"})
 """Variables that are no settings, and mean something all the same."""
+LEAST_KEY = 20
 area = Area("settings")
 
 
@@ -95,6 +96,12 @@ def _doors(settings: Settings) -> Iterator[Finding]:
             "MALOTE_GATEWAY_PUBLIC_URL",
             "unset: links to files in events are paths, which customers have to complete",
             "Set it to where customers reach the API, as in https://wa.example.com.",
+        )
+    if settings.admin_key is not None and len(settings.admin_key.get_secret_value()) < LEAST_KEY:
+        yield area.warning(
+            "MALOTE_ADMIN_KEY",
+            f"it has fewer than {LEAST_KEY} characters, and opens everything",
+            "Choose a random one, as `openssl rand -hex 32` makes.",
         )
     if settings.courier.allow_private:
         yield area.warning(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from actors import logs
 from actors.settings import Settings
 from actors.settings_errors import REMEDY, explained
 from deploy.errors import CommandError, Exit
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     try:
         settings = Settings()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logs.configure(settings.log_level, events=settings.log_events)
         if arguments[0] == "health":
             environment = plan.environment(Role.WORKER, settings, os.environ)
             health.check(settings.data_dir / "node.json", environment)

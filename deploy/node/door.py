@@ -13,7 +13,7 @@ from deploy.warden import LEASH
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 
-log = logging.getLogger("malote.node")
+log = logging.getLogger(__name__)
 
 
 async def keep_open(environment: dict[str, str], shutdown_timeout: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from actors.registry import Registry
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from deploy.autoscaler import config, ownership
+from deploy.errors import CommandError
 from deploy.node import door, ecs, health, machine, plan, protection
 from deploy.node.plan import Role
 from deploy.processes import Process, alive, command_line, descendants, end
@@ -35,7 +37,7 @@ CRASH_PATIENCE = 5.0
 STOP_MARGIN = 5.0
 """Seconds of the stop time-out within which everything is killed that has not ended."""
 
-log = logging.getLogger("malote.node")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Node:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminated.set)
         noted = self._settings.data_dir / "node.json"
         noted.unlink(missing_ok=True)
+        self._make_home()
         # Of a head that was here and died: Ray would refuse to start one at the same address.
         (plan.directory(self._settings) / "ray_current_cluster").unlink(missing_ok=True)
         task = await ecs.task(os.environ) or ecs.Task()
@@ -98,6 +101,18 @@ class Node:
             # Who sees that the node has ended may stop its task now: that must not change the exit status.
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _make_home(self) -> None:
+        home = plan.directory(self._settings).parent
+        try:
+            home.mkdir(mode=0o700, exist_ok=True)
+            if home.stat().st_uid != os.getuid():
+                raise PermissionError(errno.EACCES, "it belongs to another user")
+            home.chmod(0o700)
+        except OSError as error:
+            raise CommandError(
+                f"cannot use {home}: {error.strerror}", "Set MALOTE_TEMP_DIR to a directory of its own."
+            ) from error
 
     async def _watch(self, ray: asyncio.subprocess.Process, task: ecs.Task) -> int:
         raylet = await self._started(ray)

@@ -43,8 +43,10 @@ class Role(StrEnum):
 
 
 def directory(settings: Settings) -> Path:
-    """Where Ray keeps its sockets and logs on this node."""
-    return settings.temp_dir / "malote-node"
+    """Where Ray keeps its sockets and logs on this node. The directory above is only ours to enter: Ray opens
+    its own to every user of the machine.
+    """
+    return settings.temp_dir / "malote-node" / "ray"
 
 
 def slots(role: Role, settings: NodeSettings, memory: int) -> int:

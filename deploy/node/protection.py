@@ -20,7 +20,7 @@ from deploy.node.ecs import EcsError
 
 AT_A_TIME = 50
 
-log = logging.getLogger("malote.node")
+log = logging.getLogger(__name__)
 
 
 class Step(Enum):

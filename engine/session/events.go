@@ -126,7 +126,8 @@ func (s *Session) message(ctx context.Context, e *events.Message) *pb.Message {
 	if internal := content.GetProtocolMessage(); internal != nil {
 		message.ProtocolType = internal.GetType().String()
 		message.Secret = carriesKeys(internal)
-		if notification := internal.GetHistorySyncNotification(); notification != nil {
+		// Anybody can send one. Only the account's own phone knows its past, and whose numbers are whose.
+		if notification := internal.GetHistorySyncNotification(); notification != nil && e.Info.IsFromMe {
 			message.History = marshal(notification)
 		}
 	}

@@ -159,7 +159,10 @@ async def test_a_port_in_use_is_one_clear_line(tmp_path: Path, redis_url: str) -
     [
         ({}, "MALOTE_REDIS_URL"),
         ({"MALOTE_REDIS_URL": "http://nothing"}, "MALOTE_REDIS_URL"),
-        ({"MALOTE_REDIS_URL": "redis://127.0.0.1:1", "MALOTE_GATEWAY_PORT": "70000"}, "port"),
+        (
+            {"MALOTE_REDIS_URL": "redis://127.0.0.1:1", "MALOTE_GATEWAY_PORT": "70000"},
+            "MALOTE_GATEWAY_PORT: ",
+        ),
         ({"MALOTE_REDIS_URL": "redis://127.0.0.1:1", "MALOTE_DATA_DIR": "/dev/null/x"}, "MALOTE_DATA_DIR"),
         (
             {"MALOTE_REDIS_URL": "redis://127.0.0.1:1", "MALOTE_GATEWAY_HOST": "192.0.2.1"},

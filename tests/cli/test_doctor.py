@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from actors.courier.addresses import Guard
 from actors.courier.endpoints import Endpoints
@@ -228,6 +229,12 @@ def test_settings_that_do_not_fit_are_found(changes: dict[str, Any], subject: st
     settings = Settings().model_copy(update=changes)
     assert worst(settings_.examine(settings, {}))[subject] is Grade.PROBLEM
     assert worst(settings_.examine(Settings(), {})) == {}
+
+
+def test_a_key_that_can_be_guessed_is_warned_of() -> None:
+    for key, found in (("secret", {"MALOTE_ADMIN_KEY": Grade.WARNING}), ("c" * 32, {})):
+        settings = Settings(admin_key=SecretStr(key))
+        assert worst(settings_.examine(settings, {})) == found
 
 
 def test_a_disk_and_an_engine(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import signal
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from actors.instance.history import HistoryReader
 from actors.registry import History
 from actors.settings import HistorySettings, Settings
 from actors.store import StoreUnavailable
+from lab import wa_pb2 as wa
 from lab.attachments import Attachment, message_with
 from lab.contact import Contact
 from lab.faults import LoseMedia, SlowMedia
@@ -381,3 +383,31 @@ async def test_the_file_of_a_message_that_is_known_is_fetched_again(
         assert (await one.instance._files.get(one.id, media_id)).size == 20
         last = (await one.events(EventType.MESSAGE_RECEIVED))[-1]
         await gateway.refused("not-found", "POST", f"messages/{last.data['id']}/media")
+
+
+async def test_what_others_offer_is_no_history_of_ours(own: Own, lab: Lab, friend: Contact) -> None:
+    """Only the account's own phone knows its past: others would write it, and say whose number is whose."""
+    one = await paired(own, History.FULL)
+    victim = "5511977776666"
+    pasts = lab.board.phones.pasts
+    pasts.set(FRIEND, [PastChat(chat=victim, messages=[PastMessage(text="never written")])])
+    ((address, chat),) = pasts.of(FRIEND).items()
+    part = wa.HistorySync(
+        sync_type=wa.ON_DEMAND,
+        conversations=[pasts.conversation(address, chat, chat.messages, more=False)],
+        mappings=[wa.HistorySync.PhoneNumberToLid(phone=str(address), lid="888888888888888@lid")],
+    )
+    offer = wa.ProtocolMessage(
+        type=wa.ProtocolMessage.HISTORY_SYNC_NOTIFICATION,
+        history_sync_notification=wa.HistorySyncNotification(
+            sync_type=wa.ON_DEMAND, inline_payload=zlib.compress(part.SerializeToString())
+        ),
+    )
+    body = wa.PeerMessage(protocol_message=offer).SerializeToString()
+    await friend.write_message(PHONE, body, "OFFER")
+    await friend.write(PHONE, "good morning", count=1)
+    await told(one, EventType.MESSAGE_RECEIVED)
+    assert "OFFER" in {event.data.get("id") for event in await one.events(EventType.UNKNOWN)}
+    assert "OFFER" not in {event.data["id"] for event in await one.events(EventType.HISTORY_OFFERED)}
+    assert "never written" not in texts(await one.events(EventType.HISTORY_MESSAGES))
+    assert await waiting(one) == 0

@@ -223,7 +223,7 @@ class Containers:
         for number, container in enumerate(self._all):
             await container.kill()
             # What actors said, for whoever has to find out what happened.
-            for logs in (self._temporary / str(number)).glob("malote-node/session_2*/logs"):
+            for logs in (self._temporary / str(number)).glob("malote-node/ray/session_2*/logs"):
                 with contextlib.suppress(OSError, shutil.Error):
                     shutil.copytree(logs, container.directory / "ray-logs" / logs.parent.name)
         shutil.rmtree(self._temporary, ignore_errors=True)

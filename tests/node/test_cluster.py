@@ -70,6 +70,8 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         await head.start()
         first = cluster.worker("first", **first_agent.environment, MALOTE_NODE_GATEWAY="true")
         await first.start()
+        (told,) = [json.loads(line) for line in first.log.splitlines() if line.endswith(' is up"}')]
+        assert told["level"] == "INFO", "lines of a node are JSON, as those of all others"
         # Through the dashboard, whose door opens to the token only.
         code, said = await cluster.job("up")
         assert code == 0, said

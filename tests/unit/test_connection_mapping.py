@@ -216,7 +216,10 @@ def test_keys_of_the_account_are_withheld() -> None:
 def test_an_offer_of_history() -> None:
     notice = wa.HistorySyncNotification(sync_type="RECENT", chunk_order=2, progress=40, file_length=900)
     body = notice.SerializeToString() + b"\x1a\x06secret"
-    draft = draft_of(message(history=body, secret=True), ChatIds(), NOW)
+    offer = message(history=body, secret=True)
+    assert draft_of(offer, ChatIds(), NOW).type is EventType.UNKNOWN, "somebody else's"
+    offer.info.from_me = True
+    draft = draft_of(offer, ChatIds(), NOW)
     assert draft.type is EventType.HISTORY_OFFERED
     facts = {name: draft.data[name] for name in ("sync", "chunk", "progress", "size", "request_id")}
     assert facts == {"sync": "recent", "chunk": 2, "progress": 40, "size": 900, "request_id": None}

@@ -27,7 +27,9 @@ PART = Part(
 def offer(sync: str) -> tuple[EventDraft, pb.Message]:
     notice = wa.HistorySyncNotification(sync_type=sync.upper(), chunk_order=1)
     event = pb.Message(
-        info=pb.MessageInfo(id="H1", timestamp_ms=1), history=notice.SerializeToString(), secret=True
+        info=pb.MessageInfo(id="H1", timestamp_ms=1, from_me=True),
+        history=notice.SerializeToString(),
+        secret=True,
     )
     return draft_of(event, ChatIds(), 2), event
 

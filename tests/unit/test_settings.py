@@ -12,7 +12,7 @@ from actors.settings_errors import explained
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [("5,30", (5, 30)), (" 5, 0.5 ", (5, 0.5)), ("[5, 30]", (5, 30)), ("5", (5,)), ("", ()), ("[]", ())],
+    [("5,30", (5, 30)), (" 5, 0.5 ", (5, 0.5)), ("[5, 30]", (5, 30)), ("5", (5,)), ("[]", ())],
 )
 def test_a_list_of_numbers(monkeypatch: pytest.MonkeyPatch, written: str, read: tuple[float, ...]) -> None:
     monkeypatch.setenv("MALOTE_COURIER_SCHEDULE", written)
@@ -27,12 +27,41 @@ def test_lists_of_names_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [key.get_secret_value() for key in settings.media.link_keys] == ["a" * 32, "b" * 32]
 
 
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file for Docker or systemd has them that names all there are."""
+    before = Settings()
+    for name in (
+        "REDIS_URL",
+        "SESSION_STORE",
+        "ADMIN_KEY",
+        "GATEWAY_PORT",
+        "COURIER_SCHEDULE",
+        "ALLOW_HOSTS",
+    ):
+        monkeypatch.setenv(f"MALOTE_{name}", "")
+    assert Settings() == before
+
+
+def test_no_error_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALOTE_REDIS_URL", "redis:/:hush@host")
+    monkeypatch.setenv("MALOTE_SESSION_STORE", "postgres:/user:hush@host")
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+    assert "hush" not in str(raised.value)
+    assert "hush" not in " ".join(explained(raised.value))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
         ("MALOTE_GATEWAY_PORT", "eighty", "MALOTE_GATEWAY_PORT: Input should be a valid integer"),
         ("MALOTE_COURIER_SCHEDULE", "5,soon", "MALOTE_COURIER_SCHEDULE: Input should be a valid number"),
         ("MALOTE_COURIER_SCHEDULE", "-5", "MALOTE_COURIER_SCHEDULE: Input should be greater than or equal"),
+        ("MALOTE_REDIS_URL", "localhost:6379", "MALOTE_REDIS_URL: a URL of Redis begins with redis://"),
+        ("MALOTE_SESSION_STORE", "mysql://x", "MALOTE_SESSION_STORE: a URL of PostgreSQL begins with"),
+        ("MALOTE_REDIS_URL", "redis://host:port", "MALOTE_REDIS_URL: not a URL of Redis"),
+        ("MALOTE_ADMIN_KEY", "of a file\n", "MALOTE_ADMIN_KEY: a key has no blanks around it"),
+        ("MALOTE_ADMIN_KEY", "k" * 513, "MALOTE_ADMIN_KEY: a key has no blanks around it"),
         ("MALOTE_PREFIX", "a b", "MALOTE_PREFIX: String should match"),
         ("MALOTE_COURIER_PROXY", "ftp://h", "MALOTE_COURIER_PROXY: the proxy must be http://"),
         ("MALOTE_MEDIA_LINK_KEYS", "short", "MALOTE_MEDIA_LINK_KEYS: a key for links needs at least 32"),

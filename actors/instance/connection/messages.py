@@ -45,7 +45,7 @@ def message(
     Args:
         target: the message that `refers_to` names, if it is known.
     """
-    if event.history:
+    if event.history and event.info.from_me:
         return _history(event, received_at_ms)
     data = info(event.info, chats)
     data |= {"kind": event.kind or "unknown", "text": event.text or None}
