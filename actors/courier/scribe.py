@@ -36,6 +36,8 @@ class Source:
     name: Lane
     queue: Queue = field(default_factory=Queue)
     more: bool = True
+    last: str = ""
+    """Id of the event at the queue's cursor, if it was read."""
 
 
 class Ended(NamedTuple):

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from actors.courier.records import EndpointChange
 from actors.store import Store
-from tests.courier.conftest import MakeAccount, StartCourier, eventually
+from tests.courier.conftest import Account, MakeAccount, MakeSettings, StartCourier, eventually
 from tests.courier.receiver import Got, Receiver
 from tests.valkey import Valkey
 
@@ -85,6 +85,28 @@ async def test_an_endpoint_that_is_gone_is_switched_off_although_redis_lost_its_
 
     await eventually(off, seconds=10)
     assert not (await account.endpoints.get(endpoint.id)).enabled
+
+
+async def test_events_that_take_the_place_of_lost_ones_are_not_read_past(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """More of them come than were lost, before the next sweep notices that Redis is another one."""
+    store = account.store
+    endpoint = await account.endpoints.create(receiver.url())
+    await start_courier(by=make_settings(sweep=10_000))
+    for _ in range(3):
+        await account.append("a")
+    await account.settled(endpoint.id, 3)
+    mailbox, meta, floors = (account.mailbox.key(name) for name in ("mailbox", "meta", "floors"))
+    (_, first), *_ = await store.redis.xrange(mailbox)
+    await store.redis.delete(mailbox)
+    await store.redis.xadd(mailbox, first, id="1-0")
+    await store.redis.hset(meta, "seq", 1)
+    await store.redis.hset(floors, endpoint.id, 1)
+    for _ in range(5):
+        await account.append("a", mark="new")
+    await account.settled(endpoint.id, 6, seconds=20)
+    assert [got.seq for got in receiver.taken if "mark" in got.event["data"]] == [2, 3, 4, 5, 6]
 
 
 async def _url(is_: str, wanted: str) -> bool:
