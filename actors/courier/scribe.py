@@ -125,17 +125,21 @@ class Scribe:
             many = len(batch) >= MANY
             try:
                 for source in {id(ended.source): ended.source for ended in batch}.values():
-                    await self._settle(source, [ended for ended in batch if ended.source is source])
+                    await self._settle_what_is_known(source, [one for one in batch if one.source is source])
             except Lost:
                 self.lost = True
-            except Changed:
-                log.warning("Redis lost what was read from it", extra={"endpoint": self.ledger.endpoint_id})
-                self.changed = True
             except Exception:
                 log.exception("results were not written down", extra={"endpoint": self.ledger.endpoint_id})
                 self.stumbled = self.changed = True
             self._writing = 0
             self._wake()
+
+    async def _settle_what_is_known(self, source: Source, batch: list[Ended]) -> None:
+        try:
+            await self._settle(source, batch)
+        except Changed:
+            log.warning("Redis lost what was read from it", extra={"endpoint": self.ledger.endpoint_id})
+            self.changed = True
 
     async def _settle(self, source: Source, batch: list[Ended]) -> None:
         assert self.claim is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 
@@ -107,6 +108,43 @@ async def test_events_that_take_the_place_of_lost_ones_are_not_read_past(
         await account.append("a", mark="new")
     await account.settled(endpoint.id, 6, seconds=20)
     assert [got.seq for got in receiver.taken if "mark" in got.event["data"]] == [2, 3, 4, 5, 6]
+
+
+async def test_replays_that_were_taken_are_written_down_although_the_mailbox_changed(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    """Both answers come together, and Redis does not know the event of the mailbox any more."""
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def refuse(got: Got, request: web.Request) -> web.Response:
+        return web.Response(status=400)
+
+    receiver.answer(refuse)
+    await start_courier(by=make_settings(schedule=()))
+    await account.append("a")
+    await account.settled(endpoint.id, 1)
+    answers = asyncio.Event()
+
+    async def wait(got: Got, request: web.Request) -> None:
+        await answers.wait()
+
+    receiver.answer(wait)
+    await account.append("b")
+    await receiver.wait_got(2)
+    await account.endpoints.replay_since(endpoint.id)
+    await receiver.wait_got(3)
+    mailbox = account.mailbox.key("mailbox")
+    (_, entry) = (await account.store.redis.xrange(mailbox, min="2-0"))[0]
+    await account.store.redis.delete(mailbox)
+    await account.store.redis.xadd(mailbox, {**entry, "i": "evt_other"}, id="2-0")
+    answers.set()
+    await account.settled(endpoint.id, 2)
+
+    async def replayed() -> bool:
+        return (await account.endpoints.status(endpoint.id)).replaying == 0
+
+    await eventually(replayed)
+    assert receiver.seqs().count(1) == 1
 
 
 async def _url(is_: str, wanted: str) -> bool:
