@@ -113,6 +113,8 @@ class Settlement(NamedTuple):
     log: LogEntry | None
     retry: Retry | None = None
     letter: Mapping[str, Any] | None = None
+    fault: bool = True
+    """A failure speaks against the endpoint."""
 
 
 class Ledger:
@@ -362,7 +364,7 @@ def _words(result: Settlement) -> str:
             result.verdict,
             str(log.attempt) if log else "0",
             _encode(retry) if retry else "",
-            f"{result.at:.3f}",
+            f"{result.at:.3f}" if result.fault else "",
             log.json() if log else "",
             json.dumps(dict(letter)) if letter else "",
         )

@@ -598,8 +598,9 @@ class Line:
         measured.concluded(log_, parcel.body, now)
         if outcome.ok:
             self._last_success = now
-        worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))
         result = settled(item, log_, outcome, first=earlier.first, at=now, retry=retry)
+        lasting = self._gate.down or (number >= WORRYING and not others_succeed)
+        worrying = lasting and result.fault and not outcome.ok
         self._scribe.add(Ended(source, item, result, worrying))
 
     def _addressee(self) -> Addressee:

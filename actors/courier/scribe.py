@@ -154,7 +154,8 @@ class Scribe:
                 source.queue.finish(ended.item.position)
         self._wake()
         if since is None:
-            if self._told in ("failing", "disabled"):
+            taken = any(ended.result.verdict == "done" for ended in batch)
+            if taken and self._told in ("failing", "disabled"):
                 record = await self.until_done(self.ledger.record)
                 await self._announce(recovered(record, f"{batch[-1].result.at:.3f}"))
             return

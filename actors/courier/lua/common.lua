@@ -82,12 +82,13 @@ end
 local function attempts_at(log) return {log = log, delivered = 0, failed = 0} end
 
 -- Take in an attempt: into the delivery log, and how the endpoint is doing, for people and for the decision
--- when to give up on it.
+-- when to give up on it. A failure without a time says nothing of the endpoint.
 local function note(attempts, success, at, logged)
   if success then
     attempts.delivered, attempts.last_success, attempts.failing_since = attempts.delivered + 1, at, nil
   else
-    attempts.failed, attempts.failing_since = attempts.failed + 1, attempts.failing_since or at
+    attempts.failed = attempts.failed + 1
+    if at ~= '' then attempts.failing_since = attempts.failing_since or at end
   end
   redis.call('XADD', attempts.log, '*', 'a', logged)
 end
