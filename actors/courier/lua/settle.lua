@@ -1,8 +1,8 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
--- result: 8 lines in one argument, seq, event_id, verdict, attempt, retry, at, attempt_log, letter; no attempt_log: no attempt; no at:
--- a failure that says nothing of the endpoint, which is never its last
+-- result: 8 lines in one argument, seq, event_id, verdict, attempt, retry, at, attempt_log, letter
+-- no attempt_log: no attempt; no at: a failure that says nothing of the endpoint, after which a retry follows
 -- Returns {'stale'} | {'changed'} | {'ok', failing since}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
