@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors import metrics
 from actors.courier.bodies import Parcel
 from actors.courier.breaker import Memory
 from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_channel
@@ -254,6 +255,8 @@ class Ledger:
         else:
             keys = ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"]
             answer = await self._script("settle_replay", keys, [claim.token, *kept, *lines])
+        if len(answer) > 2:
+            metrics.LETTERS_DROPPED.inc(int(answer[2]))
         _judge(answer)
         return float(answer[1]) if answer[1] else None
 

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
+from actors import metrics
 from actors.courier.endpoints import (
     DeadLetterUnknown,
     EndpointDisabled,
@@ -267,6 +268,7 @@ async def test_dead_letters_are_bounded_and_the_loss_is_counted(
     make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:
     settings = make_settings(schedule=(), dead_kept=3)
+    lost = metrics.REGISTRY.get_sample_value("malote_dead_letters_dropped_total") or 0.0
     account = await make_account(by=settings)
     endpoint = await account.endpoints.create(receiver.url())
     receiver.answer(refuse())
@@ -276,6 +278,7 @@ async def test_dead_letters_are_bounded_and_the_loss_is_counted(
     await account.settled(endpoint.id, 5)
     status = await account.endpoints.status(endpoint.id)
     assert (status.dead_letters, status.dead_letters_dropped) == (3, 2)
+    assert metrics.REGISTRY.get_sample_value("malote_dead_letters_dropped_total") == lost + 2
     assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [3, 4, 5]
 
 

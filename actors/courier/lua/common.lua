@@ -62,7 +62,8 @@ local function later(index, at)
   return string.format('%.4f', score)
 end
 
--- A dead letter holds the whole event: the mailbox is free to forget it.
+-- A dead letter holds the whole event: the mailbox is free to forget it. How many had to make room for it is added
+-- to keys.dropped.
 local function bury(keys, event_id, seq, event, letter, at, kept)
   redis.call('HSET', keys.dead, event_id,
     '{"seq":' .. text(seq) .. ',"letter":' .. letter .. ',"event":' .. event .. '}')
@@ -75,6 +76,7 @@ local function bury(keys, event_id, seq, event, letter, at, kept)
       redis.call('ZREM', keys.dead_index, old)
     end
     redis.call('HINCRBY', keys.state, 'dead_dropped', excess)
+    keys.dropped = (keys.dropped or 0) + excess
   end
 end
 
