@@ -183,6 +183,9 @@ SLOW_ATTEMPTS = _counter(
 RETRIES = _counter("malote_delivery_retries_total", "Attempts after which the event is tried again")
 DEAD = _counter("malote_dead_letters_total", "Events that were given up for an endpoint: refused, or unsent",
                 ["refused", "unsent"], labels=["reason"])  # fmt: skip
+LETTERS_DROPPED = _counter(
+    "malote_dead_letters_dropped_total", "Dead letters that had to make room for newer ones: they are lost"
+)
 SLOT_WAIT = _histogram("malote_courier_slot_wait_seconds", "Wait for a slot of a courier", FAST)
 OPEN = _gauge("malote_delivery_attempts_open", "Requests to endpoints that are open now")
 OLDEST_OPEN = _gauge(

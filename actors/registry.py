@@ -238,6 +238,13 @@ class Registry:
         pattern = literal(self.keys.instance(instance_id)) + ":*"
 
         async def sweep() -> None:
+            # At once and before the rest what couriers write by, or they bring back what is gone already.
+            endpoints = self.keys.instance(instance_id, "endpoints")
+            states = [
+                self.keys.instance(instance_id, "ep", endpoint_id, "state")
+                for endpoint_id in await redis.hkeys(endpoints)
+            ]
+            await redis.unlink(endpoints, self.keys.instance(instance_id, "floors"), *states)
             async for key in redis.scan_iter(match=pattern, count=500):
                 if key != owner:
                     await redis.unlink(key)

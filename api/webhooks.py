@@ -65,7 +65,10 @@ class CreateWebhook(Body):
 
 
 class ChangeWebhook(EndpointChange):
-    """What to change; what is not mentioned stays. A new filter holds for events to come."""
+    """What to change; what is not mentioned stays.
+
+    A new filter holds for events to come, and for most that wait.
+    """
 
     revision: int | None = Field(
         None, ge=0, description="Change only if the endpoint still has this revision, else 409"

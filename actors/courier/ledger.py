@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors import metrics
 from actors.courier.bodies import Parcel
 from actors.courier.breaker import Memory
 from actors.courier.endpoints import COMMON, PARTS, endpoint_keys, endpoints_channel
@@ -113,6 +114,8 @@ class Settlement(NamedTuple):
     log: LogEntry | None
     retry: Retry | None = None
     letter: Mapping[str, Any] | None = None
+    fault: bool = True
+    """A failure speaks against the endpoint."""
 
 
 class Ledger:
@@ -252,6 +255,8 @@ class Ledger:
         else:
             keys = ["state", "replay", "replay_retries", "attempts", "dead", "dead_index"]
             answer = await self._script("settle_replay", keys, [claim.token, *kept, *lines])
+        if len(answer) > 2:
+            metrics.LETTERS_DROPPED.inc(int(answer[2]))
         _judge(answer)
         return float(answer[1]) if answer[1] else None
 
@@ -362,7 +367,7 @@ def _words(result: Settlement) -> str:
             result.verdict,
             str(log.attempt) if log else "0",
             _encode(retry) if retry else "",
-            f"{result.at:.3f}",
+            f"{result.at:.3f}" if result.fault else "",
             log.json() if log else "",
             json.dumps(dict(letter)) if letter else "",
         )

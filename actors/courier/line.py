@@ -357,7 +357,7 @@ class Line:
         queue = source.queue
         count = min(PULL, self._settings.window - len(queue))
         source.more = False
-        entries = await self.ledger.read(source.name, after=queue.cursor, count=count)
+        entries = await self._past(source, count)
         skipped: list[tuple[int, int]] = []
         for entry in entries:
             if entry.position > queue.cursor + 1:
@@ -378,6 +378,21 @@ class Line:
         if skipped and source.name is Lane.MAILBOX:
             assert self._claim is not None
             await self.ledger.skip(self._claim, merged(skipped), entries[-1])
+
+    async def _past(self, source: Source, count: int) -> list[Entry]:
+        # With the last one that was read: if another event stands there by now, then Redis lost what it had,
+        # and there are events to be delivered before those that follow.
+        cursor = source.queue.cursor
+        known = 1 if source.last else 0
+        entries = await self.ledger.read(source.name, after=cursor - known, count=count + known)
+        if known and entries and entries[0].position == cursor:
+            witness = entries.pop(0)
+            if witness.parcel.event_id != source.last:
+                raise Changed
+        entries = entries[:count]
+        if entries:
+            source.last = entries[-1].parcel.event_id
+        return entries
 
     def _hold(self, entry: Entry) -> float | None:
         options = self.record.delivery
@@ -583,8 +598,9 @@ class Line:
         measured.concluded(log_, parcel.body, now)
         if outcome.ok:
             self._last_success = now
-        worrying = not outcome.ok and (self._gate.down or (number >= WORRYING and not others_succeed))
         result = settled(item, log_, outcome, first=earlier.first, at=now, retry=retry)
+        lasting = self._gate.down or (number >= WORRYING and not others_succeed)
+        worrying = lasting and result.fault and not outcome.ok
         self._scribe.add(Ended(source, item, result, worrying))
 
     def _addressee(self) -> Addressee:

@@ -103,7 +103,7 @@ class DeliveryOptions(BaseModel):
     timeout: float | None = Field(None, gt=0, le=60, description="Seconds for an attempt, in all")
     connect_timeout: float | None = Field(None, gt=0, le=15, description="Seconds to connect")
     concurrency: int | None = Field(None, ge=1, le=100, description="Attempts at a time, at most")
-    rate: float | None = Field(None, gt=0, le=1000, description="Attempts per second, at most")
+    rate: float | None = Field(None, ge=0.001, le=1000, description="Attempts per second, at most")
     schedule: tuple[Delay, ...] | None = Field(
         None, max_length=20, description="Seconds before each retry; `[]` for none", examples=[[5, 60, 600]]
     )
@@ -166,7 +166,10 @@ class EndpointRecord(BaseModel):
 
 
 class EndpointChange(BaseModel):
-    """What may be changed of an endpoint; what is not set stays. A new filter holds for events to come."""
+    """What may be changed of an endpoint; what is not set stays.
+
+    A new filter holds for events to come, and for most that wait.
+    """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 

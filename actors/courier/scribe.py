@@ -36,6 +36,8 @@ class Source:
     name: Lane
     queue: Queue = field(default_factory=Queue)
     more: bool = True
+    last: str = ""
+    """Id of the event at the queue's cursor, if it was read."""
 
 
 class Ended(NamedTuple):
@@ -123,17 +125,21 @@ class Scribe:
             many = len(batch) >= MANY
             try:
                 for source in {id(ended.source): ended.source for ended in batch}.values():
-                    await self._settle(source, [ended for ended in batch if ended.source is source])
+                    await self._settle_what_is_known(source, [one for one in batch if one.source is source])
             except Lost:
                 self.lost = True
-            except Changed:
-                log.warning("Redis lost what was read from it", extra={"endpoint": self.ledger.endpoint_id})
-                self.changed = True
             except Exception:
                 log.exception("results were not written down", extra={"endpoint": self.ledger.endpoint_id})
                 self.stumbled = self.changed = True
             self._writing = 0
             self._wake()
+
+    async def _settle_what_is_known(self, source: Source, batch: list[Ended]) -> None:
+        try:
+            await self._settle(source, batch)
+        except Changed:
+            log.warning("Redis lost what was read from it", extra={"endpoint": self.ledger.endpoint_id})
+            self.changed = True
 
     async def _settle(self, source: Source, batch: list[Ended]) -> None:
         assert self.claim is not None
@@ -148,7 +154,8 @@ class Scribe:
                 source.queue.finish(ended.item.position)
         self._wake()
         if since is None:
-            if self._told in ("failing", "disabled"):
+            taken = any(ended.result.verdict == "done" for ended in batch)
+            if taken and self._told in ("failing", "disabled"):
                 record = await self.until_done(self.ledger.record)
                 await self._announce(recovered(record, f"{batch[-1].result.at:.3f}"))
             return

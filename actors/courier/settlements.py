@@ -8,7 +8,7 @@ from actors.courier.bodies import Parcel
 from actors.courier.ledger import Entry, Lane, LogEntry, Settlement
 from actors.courier.queue import Item, Retry
 from actors.courier.records import moment
-from actors.courier.retry import Outcome, Verdict
+from actors.courier.retry import Blame, Outcome, Verdict, blame
 from actors.events import utc
 
 Result = Literal["delivered", "retry", "dead", "dropped", "disabled"]
@@ -71,6 +71,7 @@ def settled(
         letter=_letter(log.attempt, first, at, outcome.status, outcome.error)
         if log.result == "dead"
         else None,
+        fault=blame(outcome) is not Blame.NOBODY,
     )
 
 

@@ -106,6 +106,7 @@ async def test_create_shows_the_secret_once(hooks: Hooks) -> None:
         ({"url": URL, "description": "x" * 501}, "#/description"),
         ({"url": URL, "method": "PUT"}, "#/method"),
         ({"url": URL, "delivery": {"media": "never"}}, "#/delivery/media"),
+        ({"url": URL, "delivery": {"rate": 1e-12}}, "#/delivery/rate"),
         ({"url": URL, "delivery": {"media_wait": 601}}, "#/delivery/media_wait"),
         ({"url": URL, "tls": {"certificate": "x", "key": "y"}}, "#/tls"),
         ({"url": URL, "tls": {"certificate": "x"}}, "#/tls/key"),

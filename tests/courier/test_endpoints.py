@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
+from actors import metrics
 from actors.courier.endpoints import (
     DeadLetterUnknown,
     EndpointDisabled,
@@ -17,6 +20,8 @@ from actors.courier.endpoints import (
     EndpointUnknown,
     TooManyEndpoints,
 )
+from actors.courier.ledger import Changed, Lane, Ledger, LogEntry, Lost, Settlement
+from actors.courier.queue import Retry
 from actors.courier.records import EndpointChange, Ordering
 from actors.courier.signature import new_secret
 from actors.events import EventType
@@ -263,6 +268,7 @@ async def test_dead_letters_are_bounded_and_the_loss_is_counted(
     make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:
     settings = make_settings(schedule=(), dead_kept=3)
+    lost = metrics.REGISTRY.get_sample_value("malote_dead_letters_dropped_total") or 0.0
     account = await make_account(by=settings)
     endpoint = await account.endpoints.create(receiver.url())
     receiver.answer(refuse())
@@ -272,6 +278,7 @@ async def test_dead_letters_are_bounded_and_the_loss_is_counted(
     await account.settled(endpoint.id, 5)
     status = await account.endpoints.status(endpoint.id)
     assert (status.dead_letters, status.dead_letters_dropped) == (3, 2)
+    assert metrics.REGISTRY.get_sample_value("malote_dead_letters_dropped_total") == lost + 2
     assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [3, 4, 5]
 
 
@@ -416,3 +423,41 @@ async def written(account: Account, endpoint_id: str, count: int) -> None:
         return len(await account.endpoints.attempts(endpoint_id)) >= count
 
     await eventually(look)
+
+
+async def test_a_courier_at_work_writes_nothing_for_an_instance_that_is_being_deleted(
+    account: Account, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last results come while the keys are removed, one by one."""
+    endpoint = await account.endpoints.create("https://example.com/")
+    await account.append()
+    ledger = Ledger(store, settings, account.id, endpoint.id, asyncio.Semaphore(4))
+    claim = await ledger.claim("c")
+    [entry] = await ledger.read(Lane.MAILBOX, after=0, count=1)
+    log = LogEntry(
+        event_id=entry.parcel.event_id, seq=1, type="t", attempt=1, kind="delivery",
+        at=1.0, duration_ms=1, result="retry",
+    )  # fmt: skip
+    retry = Settlement(1, entry.parcel.event_id, "retry", 1.0, log, Retry(1, 2.0, 1.0, 1))
+    replayed = Settlement(1, "evt_none", "done", 1.0, log)
+    unlink = store.redis.unlink
+
+    async def while_at_work(*keys: str) -> int:
+        removed = int(await unlink(*keys))
+        for lane, result in ((Lane.MAILBOX, retry), (Lane.REPLAY, replayed)):
+            with contextlib.suppress(Lost, Changed):
+                await ledger.settle(lane, claim, [result])
+        with contextlib.suppress(Lost):
+            await ledger.claim("c")
+        return removed
+
+    async def in_order(**options: Any) -> AsyncIterator[str]:
+        for key in sorted([key async for key in scan(**options)]):
+            yield key
+
+    scan = store.redis.scan_iter
+    monkeypatch.setattr(store.redis, "unlink", while_at_work)
+    monkeypatch.setattr(store.redis, "scan_iter", in_order)
+    await Registry(store).delete(account.id)
+    left = [key async for key in scan(match=store.keys.instance(account.id) + ":*")]
+    assert left == [store.keys.instance(account.id, "owner")]

@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 
 from actors import metrics
+from actors.courier.addresses import Guard
+from actors.courier.egress import Egress
 from actors.courier.ledger import Ledger
 from actors.courier.news import failing, recovered
 from actors.courier.records import DeliveryOptions, EndpointChange
@@ -597,3 +599,22 @@ async def test_an_endpoint_that_is_switched_off_gets_nothing_that_waited_for_a_s
     await account.endpoints.change(endpoint.id, EndpointChange(enabled=True))
     await account.settled(endpoint.id, 9)
     assert sorted(receiver.seqs()) == list(range(1, 10))
+
+
+async def test_a_proxy_that_is_away_switches_no_endpoint_off(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    patient = DeliveryOptions(disable_after=0.2)
+    endpoint = await account.endpoints.create(receiver.url(), events=["message.*"], delivery=patient)
+    egress = Egress(Guard(allow_private=True), proxy="http://127.0.0.1:1")
+    await start_courier(by=make_settings(schedule=(0.05,) * 4), egress=egress)
+    await account.append()
+
+    async def tried() -> bool:
+        return (await account.endpoints.status(endpoint.id)).failed_attempts >= 12
+
+    await eventually(tried)
+    assert (await account.endpoints.get(endpoint.id)).enabled
+    status = await account.endpoints.status(endpoint.id)
+    assert (status.failing_since, status.waiting) == (None, 1)
+    assert await news(account) == []

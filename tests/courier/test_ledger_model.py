@@ -33,6 +33,10 @@ steps = st.lists(
         st.tuples(st.just("claim"), st.just(None)),
         st.tuples(st.just("stale"), seqs),
         st.tuples(st.just("wrong"), seqs),
+        st.tuples(st.just("replay"), st.just(None)),
+        st.tuples(
+            st.just("replayed"), st.tuples(st.integers(1, 3), st.sampled_from(["done", "dead", "retry"]))
+        ),
     ),
     max_size=25,
 )
@@ -44,9 +48,19 @@ class Model:
     finished: set[int] = field(default_factory=set)
     dead: list[int] = field(default_factory=list)
     retries: dict[int, int] = field(default_factory=dict)
+    lane: dict[int, int] = field(default_factory=dict)
+    """Sequence numbers by place in the replay lane."""
+    replays: int = 0
+    retried: set[int] = field(default_factory=set)
 
     def over(self, seq: int) -> bool:
         return seq <= self.floor or seq in self.finished
+
+    def replay(self) -> None:
+        for seq in sorted(self.dead):
+            self.replays += 1
+            self.lane[self.replays] = seq
+        self.dead.clear()
 
     def finish(self, seq: int) -> None:
         if not self.over(seq):
@@ -84,12 +98,19 @@ async def play(url: str, plan: list[tuple[str, object]]) -> None:
         claim = await ledger.claim("c")
         model = Model()
         for name, what in plan:
-            await step(ledger, claim, old, model, ids, entries, name, what)
+            if name == "replay":
+                assert await account.endpoints.replay_since(endpoint.id) == len(model.dead)
+                model.replay()
+            else:
+                await step(ledger, claim, old, model, ids, entries, name, what)
             if name == "claim":
                 old, claim = claim, await ledger.claim("c")
             seen = await ledger.claim("look")
             assert seen.floor == model.floor
             assert set(seen.finished) == model.finished
+            assert set(seen.replay_retries) == model.retried
+            lane = await ledger.read(Lane.REPLAY, after=0, count=1000)
+            assert {entry.position: entry.parcel.seq for entry in lane} == model.lane
             live = {seq: attempts for seq, attempts in model.retries.items() if not model.over(seq)}
             assert {seq: retry.attempts for seq, retry in seen.retries.items()} == live
             old, claim = claim, await ledger.claim("c")
@@ -125,6 +146,20 @@ async def step(
             if name == "dead" and not model.over(seq):
                 model.dead.append(seq)
             model.finish(seq)
+    elif name == "replayed":
+        assert isinstance(what, tuple)
+        place, verdict = what
+        if (seq := model.lane.get(place)) is None:
+            return
+        for _ in range(2):
+            await ledger.settle(Lane.REPLAY, claim, [settlement(place, ids[seq], verdict)])
+        if verdict == "retry":
+            model.retried.add(place)
+            return
+        del model.lane[place]
+        model.retried.discard(place)
+        if verdict == "dead":
+            model.dead.append(seq)
     elif name == "retry":
         assert isinstance(what, tuple)
         seq, attempt = what

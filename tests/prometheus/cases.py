@@ -76,6 +76,7 @@ CASES = {
         360, {'malote_endpoints{state="down"}': "1x300"}, {'malote_endpoints{state="open"}': "9x300"}
     ),
     "MaloteDeadLetters": growing('malote_dead_letters_total{reason="refused"}', 150, ONCE, NEVER),
+    "MaloteDeadLettersDropped": growing("malote_dead_letters_dropped_total", 150, ONCE, NEVER),
     "MaloteCourierStalls": gauge("malote_courier_sweep_age_seconds", 60, 31, 29),
     "MaloteCourierSlotsTaken": gauge("malote_courier_slots_waiting", 150, 1, 0),
     "MaloteCourierBehind": gauge("malote_courier_results_unwritten", 90, 501, 499),

@@ -19,6 +19,7 @@ DASHBOARDS = sorted(GRAFANA.glob("dashboards/*.json"))
 LEFT_OUT = {
     "malote_census_age_seconds",
     "malote_connects_total",
+    "malote_dead_letters_dropped_total",
     "malote_event_handlers",
     "malote_gateway_instance_call_seconds",
     "malote_gateway_instance_calls_total",

@@ -62,7 +62,8 @@ local function later(index, at)
   return string.format('%.4f', score)
 end
 
--- A dead letter holds the whole event: the mailbox is free to forget it.
+-- A dead letter holds the whole event: the mailbox is free to forget it. How many had to make room for it is added
+-- to keys.dropped.
 local function bury(keys, event_id, seq, event, letter, at, kept)
   redis.call('HSET', keys.dead, event_id,
     '{"seq":' .. text(seq) .. ',"letter":' .. letter .. ',"event":' .. event .. '}')
@@ -75,6 +76,7 @@ local function bury(keys, event_id, seq, event, letter, at, kept)
       redis.call('ZREM', keys.dead_index, old)
     end
     redis.call('HINCRBY', keys.state, 'dead_dropped', excess)
+    keys.dropped = (keys.dropped or 0) + excess
   end
 end
 
@@ -82,12 +84,13 @@ end
 local function attempts_at(log) return {log = log, delivered = 0, failed = 0} end
 
 -- Take in an attempt: into the delivery log, and how the endpoint is doing, for people and for the decision
--- when to give up on it.
+-- when to give up on it. A failure without a time says nothing of the endpoint.
 local function note(attempts, success, at, logged)
   if success then
     attempts.delivered, attempts.last_success, attempts.failing_since = attempts.delivered + 1, at, nil
   else
-    attempts.failed, attempts.failing_since = attempts.failed + 1, attempts.failing_since or at
+    attempts.failed = attempts.failed + 1
+    if at ~= '' then attempts.failing_since = attempts.failing_since or at end
   end
   redis.call('XADD', attempts.log, '*', 'a', logged)
 end

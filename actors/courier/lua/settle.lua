@@ -1,8 +1,9 @@
 -- The results of attempts at events of the mailbox. Repeatable: a second time changes nothing.
 -- KEYS state floors done retries mailbox meta attempts dead dead_index
 -- ARGV claim endpoint keep attempts_kept dead_kept circuit result [result …]
--- result: 8 lines in one argument, seq, event_id, verdict, attempt, retry, at, attempt_log, letter; no attempt_log: no attempt
--- Returns {'stale'} | {'changed'} | {'ok', failing since}
+-- result: 8 lines in one argument, seq, event_id, verdict, attempt, retry, at, attempt_log, letter
+-- no attempt_log: no attempt; no at: a failure that says nothing of the endpoint, after which a retry follows
+-- Returns {'stale'} | {'changed'} | {'ok', failing since, dead letters dropped}
 local keys = {state = KEYS[1], floors = KEYS[2], done = KEYS[3], mailbox = KEYS[5], meta = KEYS[6],
   dead = KEYS[8], dead_index = KEYS[9]}
 local endpoint = ARGV[2]
@@ -45,4 +46,4 @@ in_parts('ZADD', keys.done, above)
 write_down(attempts, keys.state, ARGV[4])
 remember(keys.state, ARGV[6])
 raise_floor(keys, endpoint, before, floor, tonumber(ARGV[3]))
-return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}
+return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or '', keys.dropped or 0}

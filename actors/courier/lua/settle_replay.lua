@@ -2,7 +2,7 @@
 -- KEYS state replay replay_retries attempts dead dead_index
 -- ARGV claim attempts_kept dead_kept circuit result [result …]
 -- result: 8 lines in one argument, position, event_id, verdict, attempt, retry, at, attempt_log, letter
--- Returns {'stale'} | {'changed'} | {'ok', failing since}
+-- Returns {'stale'} | {'changed'} | {'ok', failing since, dead letters dropped}
 local keys = {state = KEYS[1], dead = KEYS[5], dead_index = KEYS[6]}
 if not holds(keys.state, ARGV[1]) then return {'stale'} end
 
@@ -34,4 +34,4 @@ for i = 5, #ARGV do
 end
 write_down(attempts, keys.state, ARGV[2])
 remember(keys.state, ARGV[4])
-return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or ''}
+return {changed and 'changed' or 'ok', redis.call('HGET', keys.state, 'failing_since') or '', keys.dropped or 0}
