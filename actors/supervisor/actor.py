@@ -32,6 +32,7 @@ DRAIN_TIMEOUT = 30.0
 CALL_TIMEOUT = 10.0
 LEAVE_TIMEOUT = 5.0
 LEAD_TIMEOUT = 3.0
+FAREWELL = 10.0
 
 
 def actor_name(version: str) -> str:
@@ -325,10 +326,15 @@ class SupervisorActor:
         return await (await self._leading()).handoffs(instance_id, limit)
 
     async def stop(self) -> None:
-        """Drain and end every actor of Malote but this one."""
-        if self._service.supervisor is not None:
-            await self._service.supervisor.stop()
-        self._running.cancel()
+        """Drain and end every actor of Malote but this one; that ends by `leave`, or by itself soon after."""
+        try:
+            if self._service.supervisor is not None:
+                await self._service.supervisor.stop()
+        finally:
+            self._running.cancel()
+            # Who asked for this may be gone. One that stays would be taken for a supervisor, and do nothing.
+            own = ray.get_runtime_context().current_actor
+            asyncio.get_running_loop().call_later(FAREWELL, cluster.kill, own)
 
     async def leave(self) -> None:
         """End this process for good."""

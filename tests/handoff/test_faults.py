@@ -37,6 +37,15 @@ while (said := ray.get(second.ping.remote(), timeout=60)) == "standby":
 print(said)
 """
 
+CUT_OFF = """
+import ray
+from actors.settings import Settings
+from actors.supervisor.lifecycle import supervisors
+settings = Settings()
+ray.init(address=settings.ray_address, namespace=settings.namespace, log_to_driver=False)
+ray.get([handle.stop.remote() for handle in supervisors(settings)], timeout=60)
+"""
+
 
 async def gathered(fleet: Fleet) -> tuple[str, str, Calm]:
     """All instances on one node without a courier; that node, another one, and how things stand."""
@@ -208,4 +217,23 @@ async def test_a_second_supervisor_started_by_mistake(fleet: Fleet) -> None:
             what="one supervisor, not the first",
         )
         await fleet.recover()
+    await nothing_lost(fleet, calm)
+
+
+async def test_a_stop_whose_caller_dies_over_it_leaves_no_supervisor_behind_that_does_nothing(
+    fleet: Fleet,
+) -> None:
+    _, _, calm = await gathered(fleet)
+    (stopped,) = fleet.supervisors()
+    assert fleet.world.local is not None
+    driver = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CUT_OFF), env=fleet.world.local.environment()
+    )
+    assert await asyncio.wait_for(driver.wait(), 120) == 0
+    await until(
+        lambda: fleet.supervisors() and stopped not in fleet.supervisors(),
+        timeout=PATIENCE,
+        what="another supervisor",
+    )
+    await fleet.recover()
     await nothing_lost(fleet, calm)
