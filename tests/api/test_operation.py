@@ -194,6 +194,7 @@ async def test_answers_have_the_documented_shape(world: World, iid: str, owner: 
         "who": "5511912345678",
         "group_id": "120363000000000000@g.us",
         "newsletter_id": "120363000000000001@newsletter",
+        "number": "1",
         "call_id": "5A1B2C",
         "event_id": "evt_1",
         "node_id": FIRST,

@@ -209,7 +209,7 @@ async def test_a_courier_uses_the_setting(
 
 
 @pytest.mark.parametrize(
-    "url", ["https://malote:password@proxy", "proxy:3128", "http://", "http://malote:password@proxy:x", "",
+    "url", ["https://malote:password@proxy", "proxy:3128", "http://", "http://malote:password@proxy:x",
             "http://malote:password@proxy/path", "socks5://proxy"],
 )  # fmt: skip
 def test_what_is_no_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
