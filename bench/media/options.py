@@ -18,8 +18,8 @@ class Options:
         files: messages with a file in each round.
         size: bytes of each file.
         rate: texts per second.
-        file_rate: messages with a file per second.
-        rounds: each is text alone and text beside files, in turns.
+        file_rate: messages with a file per second; in rounds without files as many have none.
+        rounds: each is text beside messages without files and beside files, in turns.
         seed: of every choice that is made at random.
         keep: the directory with all data and logs, which is kept then.
     """
@@ -37,8 +37,8 @@ def read(arguments: list[str] | None = None) -> Options:
     """Read a command line; ends the program if it is none."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.media",
-        description="Let contacts write texts to an instance, with files coming in beside them and without, "
-        "and compare how long the texts take. The last line printed is a JSON object.",
+        description="Let contacts write texts to an instance, beside messages with files and beside as many "
+        "without, and compare how long the texts take. The last line printed is a JSON object.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -46,7 +46,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--size", type=count, default=5_000_000, help="bytes of each file")
     add("--rate", type=positive, default=10.0, help="texts per second")
     add("--file-rate", type=positive, default=5.0, help="messages with a file per second")
-    add("--rounds", type=count, default=3, help="of each kind: text alone, and beside files")
+    add("--rounds", type=count, default=3, help="of each kind: beside others, and beside files")
     add("--seed", type=int, help="of all choices made at random (default: a fresh one)")
     add("--keep", type=Path, help="work in this directory and keep what is written there, logs too")
     given = vars(parser.parse_args(arguments))

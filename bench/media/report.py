@@ -10,7 +10,7 @@ from bench.figures import Spread
 
 
 class Side(BaseModel):
-    """Texts of all rounds, alone or beside files.
+    """Texts of all rounds, beside files or as many messages without (``alone``).
 
     Attributes:
         latency_ms: from Malote's having a text to the receiver's having it.
@@ -60,9 +60,9 @@ class Result(BaseModel):
 def show(out: Console, result: Result) -> None:
     """Print the table."""
     table = Table(
-        title=f"{result.alone.texts} texts alone, and beside {result.files} files of {result.size} B"
+        title=f"{result.beside.texts} texts beside {result.files} files of {result.size} B, and beside none"
     )
-    for column in ("", "alone", "beside files", "ratio"):
+    for column in ("", "no files", "beside files", "ratio"):
         table.add_column(column, justify="left" if not column else "right")
 
     def add(name: str, alone: object, beside: object, ratio: float | None = None) -> None:

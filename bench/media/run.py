@@ -80,16 +80,13 @@ class Run:
     async def _round(self, traffic: Traffic, rounds: Rounds, *, files: bool) -> None:
         options = self._options
         busy = Busy()
-        lasts = _for(options.files / options.file_rate)
-        if files:
-            passing = asyncio.create_task(traffic.pass_on(options.files, options.file_rate))
-            enough = _for(PATIENCE)
-            written = await self._written(
-                traffic, rounds, lambda: enough() and not (passing.done() and self._ready(traffic))
-            )
-            await passing
-        else:
-            written = await self._written(traffic, rounds, lasts)
+        # As many messages without files: a message takes its time, whatever is in it.
+        passing = asyncio.create_task(traffic.pass_on(options.files, options.file_rate, files=files))
+        enough = _for(PATIENCE)
+        written = await self._written(
+            traffic, rounds, lambda: enough() and not (passing.done() and self._ready(traffic))
+        )
+        await passing
         rounds.busy.append(busy.share() or 0.0)
         rounds.texts.append(written)
         await until(
@@ -131,7 +128,7 @@ class Run:
     def _summary(self, traffic: Traffic, alone: Rounds, beside: Rounds, took: list[float]) -> Result:
         books, options = self._books, self._options
         one, other = self._side(traffic, alone), self._side(traffic, beside)
-        everything = [*traffic.texts, *traffic.files]
+        everything = [*traffic.texts, *traffic.files, *traffic.others]
         whole = [id_ for id_ in traffic.files if books.ready.get(id_, {}).get("size") == options.size]
         return Result(
             p50_ratio=round(other.latency_ms.p50 / one.latency_ms.p50, 2),

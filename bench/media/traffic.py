@@ -1,4 +1,4 @@
-"""Contacts that write texts, and one that passes on a file."""
+"""Contacts that write texts, and one that passes on a file, or writes as often."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ class Traffic:
     Attributes:
         texts: when each was ordered, in monotonic seconds, by its id.
         files: ids of the messages with a file.
+        others: ids of those that took their place, and had none.
     """
 
     def __init__(self, world: World) -> None:
         self.texts: dict[str, float] = {}
         self.files: list[str] = []
+        self.others: list[str] = []
         [self._phone] = world.instances.values()
         *self._writers, self._passer = world.contacts
         self._lab = world.lab
@@ -56,13 +58,18 @@ class Traffic:
             await asyncio.sleep(began + (number + 1) / rate - time.monotonic())
         return await asyncio.gather(*open_)
 
-    async def pass_on(self, count: int, rate: float) -> None:
-        """Let messages with the file be written at a rate."""
+    async def pass_on(self, count: int, rate: float, *, files: bool) -> None:
+        """Let messages be written at a rate, with the file or without any."""
         began = time.monotonic()
         for number in range(count):
-            order = {"to": self._phone, "message": self._file}
-            written = await self._lab.call("POST", f"/contacts/{self._passer}/raw", order)
-            self.files += written["ids"]
+            if files:
+                order = {"to": self._phone, "message": self._file}
+                written = await self._lab.call("POST", f"/contacts/{self._passer}/raw", order)
+                self.files += written["ids"]
+            else:
+                self.others += await self._lab.write(
+                    self._passer, self._phone, f"no file {number}", count=1, interval=0
+                )
             await asyncio.sleep(began + (number + 1) / rate - time.monotonic())
 
     async def _text(self, number: int) -> str:
