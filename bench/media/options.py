@@ -46,7 +46,7 @@ def read(arguments: list[str] | None = None) -> Options:
     add("--size", type=count, default=5_000_000, help="bytes of each file")
     add("--rate", type=positive, default=10.0, help="texts per second")
     add("--file-rate", type=positive, default=5.0, help="messages with a file per second")
-    add("--rounds", type=count, default=3, help="of each kind: beside others, and beside files")
+    add("--rounds", type=count, default=3, help="of each kind: beside files, and beside messages without")
     add("--seed", type=int, help="of all choices made at random (default: a fresh one)")
     add("--keep", type=Path, help="work in this directory and keep what is written there, logs too")
     given = vars(parser.parse_args(arguments))
