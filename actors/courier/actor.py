@@ -88,10 +88,7 @@ class CourierActor:
     async def make_way(self) -> None:
         """Start no more attempts; answers when a successor may start, while those that are open go on."""
         if self._courier is not None and self._running is not None:
-            self._courier.drain()
-            yielded = asyncio.create_task(self._courier.yielded.wait())
-            await asyncio.wait([yielded, self._running], return_when=asyncio.FIRST_COMPLETED)
-            yielded.cancel()
+            await self._courier.make_way(self._running)
 
     async def drain(self) -> dict[str, Any]:
         """Start no more attempts; answers when the open ones have ended, or their time is over.

@@ -152,6 +152,17 @@ class Courier:
             line.stop()
         self._sweep_now.set()
 
+    async def make_way(self, running: asyncio.Task[Any]) -> None:
+        """Drain; returns when a successor may start.
+
+        Args:
+            running: the task of `run`. Without Redis a successor has to wait for its end.
+        """
+        self.drain()
+        yielded = asyncio.create_task(self.yielded.wait())
+        await asyncio.wait([yielded, running], return_when=asyncio.FIRST_COMPLETED)
+        yielded.cancel()
+
     @property
     def draining(self) -> bool:
         """True after `drain`."""

@@ -16,19 +16,11 @@ from tests.courier.test_faults import in_order, replaced_under_load
 from tests.proxy import Proxy
 
 
-async def make_way(courier: Courier, running: Running) -> None:
-    """As the actor does it: a successor may start when this returns."""
-    courier.drain()
-    yielded = asyncio.create_task(courier.yielded.wait())
-    await asyncio.wait([yielded, running.tasks[courier]], return_when=asyncio.FIRST_COMPLETED)
-    yielded.cancel()
-
-
 async def test_nothing_is_lost_reordered_or_repeated(
     account: Account, receiver: Receiver, start_courier: StartCourier, running: Running
 ) -> None:
     async def end(courier: Courier) -> None:
-        await make_way(courier, running)
+        await courier.make_way(running.tasks[courier])
 
     total = await replaced_under_load(account, receiver, start_courier, end)
     assert sorted(receiver.seqs()) == list(range(1, total + 1))
@@ -53,7 +45,7 @@ async def test_an_attempt_that_hangs_holds_up_its_own_endpoint_only(
     await quick.settled(healthy.id, 1)
     await receiver.wait(lambda: receiver.open == 1)
 
-    await make_way(predecessor, running)
+    await predecessor.make_way(running.tasks[predecessor])
     successor = await start_courier()
     assert not running.tasks[predecessor].done()
     for _ in range(5):
@@ -94,7 +86,7 @@ async def test_a_predecessor_that_dies_while_it_drains_holds_its_endpoints_for_n
     predecessor = await start_courier(by=settings)
     await account.append()
     await receiver.wait(lambda: receiver.open == 1)
-    await make_way(predecessor, running)
+    await predecessor.make_way(running.tasks[predecessor])
     await running.kill(predecessor)
     receiver.obey()
     successor = await start_courier(by=settings)
@@ -124,7 +116,7 @@ async def test_without_redis_a_successor_waits_until_its_predecessor_has_ended(
     await receiver.wait(lambda: receiver.open == 1)
     # Only once what it reads is answered no more does it have to write down what it has open.
     proxy.lose_request("SADD", 1_000)
-    making_way = asyncio.create_task(make_way(predecessor, running))
+    making_way = asyncio.create_task(predecessor.make_way(running.tasks[predecessor]))
     await eventually(lambda: _true(proxy.lost > 0))
     assert not making_way.done()
     hold.set()
