@@ -60,6 +60,24 @@ class ActorGone(Exception):
         self.exited = exited
 
 
+def join(address: str, namespace: str) -> None:
+    """Make this process a driver of a running cluster, for long. Blocks; again is harmless.
+
+    Raises:
+        Exception: the cluster is not reached, or does not let it in. Ray has no narrower one for this.
+    """
+    ray.init(
+        address=address,
+        namespace=namespace,
+        ignore_reinit_error=True,
+        configure_logging=False,
+        log_to_driver=False,
+    )
+    # Private. A thread of each driver asks the head for errors to print, and asks again at once if it gets no
+    # answer: while the head is away that takes a whole core. With this set it ends at the first failure.
+    ray._private.worker.global_worker.threads_stopped.set()
+
+
 async def find(name: str, namespace: str) -> Handle | None:
     """The living actor with this name, None if there is none."""
 

@@ -66,19 +66,9 @@ class RayCalls:
 
     async def _connect(self) -> None:
         address = self._settings.ray_address or "auto"
-
-        def connect() -> None:
-            ray.init(
-                address=address,
-                namespace=self._settings.namespace,
-                ignore_reinit_error=True,
-                configure_logging=False,
-                log_to_driver=False,
-            )
-
         while True:
             try:
-                await in_thread(connect)
+                await in_thread(lambda: cluster.join(address, self._settings.namespace))
             except Exception as error:
                 log.warning("cluster not reached", extra={"address": address, "error": str(error)})
                 await asyncio.sleep(RECONNECT)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -15,12 +15,16 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process. ``started`` (clock ticks since boot) tells it from a later one with the same pid."""
+    """One process, as it was when it was read.
+
+    Two are equal if they are the same process, whatever it did between: ``started`` (clock ticks since boot)
+    tells it from a later one with the same pid.
+    """
 
     pid: int
-    parent: int
-    name: str
-    state: str
+    parent: int = field(compare=False)
+    name: str = field(compare=False)
+    state: str = field(compare=False)
     started: int
 
 
