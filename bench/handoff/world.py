@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from pathlib import Path
 
 import ray
 from pydantic import SecretStr
 
+from actors.cluster import join
 from actors.registry import new_token
 from actors.settings import LabSettings, Settings
 from bench.handoff.books import Books
@@ -65,7 +65,7 @@ class World(Scene):
     def join(self) -> None:
         """Become a driver of the cluster, on its head, so that no node's end is the end of this process."""
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        ray.init(address=self.cluster.address, log_to_driver=False, logging_level=logging.WARNING)
+        join(self.cluster.address, Settings().namespace)
         # Ray puts handlers of its own in place.
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -34,6 +34,8 @@ NODE_ID = re.compile(r"--node_id=([0-9a-f]{56})")
 ADDRESS = re.compile(r"--node_ip_address=(\S+)")
 CRASH_PATIENCE = 5.0
 """Seconds that ``ray start`` has to notice its raylet's death. It notices crashes, but no orderly end."""
+START_PATIENCE = 45.0
+"""The same since its start: until it has started everything, it waits, for 30 s, and looks at nothing."""
 STOP_MARGIN = 5.0
 """Seconds of the stop time-out within which everything is killed that has not ended."""
 
@@ -155,6 +157,7 @@ class Node:
     async def _ended(self, ray: asyncio.subprocess.Process, raylet: Raylet) -> bool:
         """Wait until the node has ended; True if that was orderly."""
         deadline: float | None = None
+        began = time.monotonic()
         dead: set[Process] = set()
         while alive(raylet.process):
             if self._terminated.is_set() and deadline is None:
@@ -170,7 +173,8 @@ class Node:
         if deadline is not None:
             return True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ray.wait(), CRASH_PATIENCE)
+            patience = max(CRASH_PATIENCE, began + START_PATIENCE - time.monotonic())
+            await asyncio.wait_for(ray.wait(), patience)
             log.error("the raylet died")
             return False
         log.info("the node was drained and has ended")
@@ -233,6 +237,12 @@ def _reap(waiting: set[Process]) -> set[Process]:
     Only what was already dead at the last look: children of our own are reaped at once by who waits for them,
     and their status must not be taken from them.
     """
+    try:
+        # Asked four times a second: the kernel knows without every process of the machine being looked at.
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return set()
+    except ChildProcessError:
+        return set()
     me = os.getpid()
     dead = {process for process in descendants(me) if process.parent == me and process.state == "Z"}
     for process in dead & waiting:

@@ -42,6 +42,8 @@ SETTINGS = {
     "MALOTE_SUPERVISOR_HANDOFFS": "6",
     "MALOTE_SUPERVISOR_HANDOFFS_PER_NODE": "6",
     "MALOTE_SUPERVISOR_SWEEP": "3",
+    # Six processes that start at once on a busy machine of two cores.
+    "MALOTE_SUPERVISOR_PREPARE_TIMEOUT": "90",
     "MALOTE_SUPERVISOR_ACTIVATE_TIMEOUT": "8",
     "MALOTE_SUPERVISOR_QUIESCE_TIMEOUT": "4",
     "MALOTE_SUPERVISOR_DISCONNECT_TIMEOUT": "4",
@@ -164,6 +166,11 @@ class Fleet:
     def workers(self) -> list[str]:
         """Names of the living nodes that take instances."""
         return sorted(self.world.nodes())
+
+    async def fullest(self) -> list[str]:
+        """The same, those with the most instances first."""
+        places = [*(await self.world.places()).values()]
+        return sorted(self.workers(), key=lambda node: -places.count(self.cluster.nodes[node].id))
 
     def actors(self, node: str) -> list[Process]:
         """The instances' actors on a node."""

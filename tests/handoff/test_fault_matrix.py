@@ -8,7 +8,6 @@ killed at once, and everything is let go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,9 +52,10 @@ class Struck:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=list(Victim), ids=str)
-async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> AsyncIterator[Struck]:
+async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> Struck:
     victim: Victim = request.param
-    source, target, *_ = fleet.workers()
+    await fleet.restore()
+    source, target, *_ = await fleet.fullest()
     await fleet.gather(source)
     calm = await fleet.calm()
     instances = dict(zip(STEPS, fleet.world.instances, strict=True))
@@ -69,12 +69,11 @@ async def struck(request: pytest.FixtureRequest, fleet: Fleet) -> AsyncIterator[
             death = await _strike(fleet, victim, source, target)
         finally:
             fleet.proxy.release()
-        await asyncio.gather(*moves)
+            await asyncio.gather(*moves)
         await fleet.recover()
     seen = await fleet.check(calm, [death])
     errors = fleet.traffic.send_errors[calm.send_errors :]
-    yield Struck(victim, {step: seen[one] for step, one in instances.items()}, errors)
-    await fleet.restore()
+    return Struck(victim, {step: seen[one] for step, one in instances.items()}, errors)
 
 
 def _recorded(victim: Victim, step: Step) -> bool:

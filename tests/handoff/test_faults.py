@@ -50,7 +50,7 @@ ray.get([handle.stop.remote() for handle in supervisors(settings)], timeout=60)
 async def gathered(fleet: Fleet) -> tuple[str, str, Calm]:
     """All instances on one node without a courier; that node, another one, and how things stand."""
     await fleet.restore()
-    source, target, *_ = sorted(fleet.workers(), key=lambda node: len(fleet.couriers(node)))
+    source, target, *_ = sorted(await fleet.fullest(), key=lambda node: len(fleet.couriers(node)))
     await fleet.gather(source)
     return source, target, await fleet.calm()
 

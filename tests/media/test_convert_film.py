@@ -87,6 +87,15 @@ async def test_a_film_that_was_cut_off_is_refused(
     assert refused.value.code is Code.UNREADABLE
 
 
+async def test_a_film_that_was_cut_off_between_two_pictures_is_refused(make: Make, tmp_path: Path) -> None:
+    video, audio, pixels = FORMS["a.avi"]
+    whole = film(tmp_path / "a.avi", video, audio, pixels=pixels, seconds=4)
+    content = whole.read_bytes()
+    (tmp_path / "cut.avi").write_bytes(content[: content.rindex(b"00dc", 0, len(content) * 6 // 10)])
+    with pytest.raises(MediaError, match="damaged or was cut off"):
+        await make(Kind.VIDEO, tmp_path / "cut.avi")
+
+
 async def test_what_has_no_pictures_that_move_is_refused(make: Make, tmp_path: Path) -> None:
     for source in (picture(tmp_path / "a.jpg"), picture(tmp_path / "a.png"), tone(tmp_path / "a.m4a", "aac")):
         with pytest.raises(MediaError, match=r"for .*'video' send MP4") as refused:

@@ -29,6 +29,8 @@ BEGINNING = re.compile(rb"....ftyp|OggS|\x1aE\xdf\xa3|RIFF....(WAVE|AVI )|fLaC|I
 """What begins like this and cannot be opened is one of ours, but damaged."""
 SLACK, SLACK_SHARE = 0.5, 0.03
 """Seconds, and share of the length, by which a whole file may end before it says it does."""
+UNKNOWN_SIZE = 1 << 31
+"""From here on a RIFF's size is none: who wrote it could not go back to its beginning."""
 BAD_SHARE = 20
 """One packet in so many may be unreadable: files that play well have some."""
 
@@ -79,6 +81,7 @@ def length(path: Path, kind: Kind, bounds: Bounds) -> float:
     Raises:
         MediaError: as `opened`, and UNREADABLE if it ends before it says it does.
     """
+    _check_riff(path)
     _check_pages(path)
     with opened(path, kind, bounds) as tracks:
         streams = [stream for stream in (tracks.video, tracks.audio) if stream is not None]
@@ -163,6 +166,14 @@ def _check_seconds(seconds: float, bounds: Bounds) -> None:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(16)
+
+
+def _check_riff(path: Path) -> None:
+    """AVI and WAV have their size at their beginning. FFmpeg goes by what is there, and finds nothing missing."""
+    head, size = _head(path), path.stat().st_size
+    said = int.from_bytes(head[4:8], "little") if head.startswith(b"RIFF") else 0
+    if said < UNKNOWN_SIZE and size < said * (1 - SLACK_SHARE):
+        raise damaged()
 
 
 def _check_pages(path: Path) -> None:
