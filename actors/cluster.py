@@ -9,15 +9,19 @@ import asyncio
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.threads import Threads
+
+T = TypeVar("T")
 Handle = ActorHandle[Any]
 
 # Ray's own types do not know `.options()` of a decorated class.
@@ -46,6 +50,11 @@ SUPERVISORS = "supervisor:"
 
 PING_TIMEOUT = 3.0
 
+QUESTIONS = 16
+"""Questions to the head that are open at a time."""
+
+_threads = Threads("ray", QUESTIONS)
+
 
 class ActorGone(Exception):
     """The actor ended, by itself or not.
@@ -58,6 +67,14 @@ class ActorGone(Exception):
     def __init__(self, reason: str, *, exited: bool) -> None:
         super().__init__(reason)
         self.exited = exited
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run something of Ray's that asks the head: while that is away, it blocks.
+
+    Neither does it keep anything else from being done then, nor the process from ending.
+    """
+    return await _threads.run(work)
 
 
 def join(address: str, namespace: str) -> None:
@@ -76,6 +93,10 @@ def join(address: str, namespace: str) -> None:
     # Private. A thread of each driver asks the head for errors to print, and asks again at once if it gets no
     # answer: while the head is away that takes a whole core. With this set it ends at the first failure.
     ray._private.worker.global_worker.threads_stopped.set()
+    # What still waits for an answer on another connection gets none.
+    global _threads
+    _threads.close()
+    _threads = Threads("ray", QUESTIONS)
 
 
 async def find(name: str, namespace: str) -> Handle | None:
@@ -89,7 +110,7 @@ async def find(name: str, namespace: str) -> Handle | None:
             return None
 
     # Ray's look-up asks the GCS and blocks.
-    return await asyncio.to_thread(look)
+    return await in_thread(look)
 
 
 def _names(namespace: str) -> list[str]:
@@ -99,7 +120,7 @@ def _names(namespace: str) -> list[str]:
 
 async def actor_names(namespace: str) -> list[str]:
     """The names of all actors of a namespace that live, or are coming to be."""
-    return await asyncio.to_thread(_names, namespace)
+    return await in_thread(lambda: _names(namespace))
 
 
 def all_of(beginning: str, namespace: str) -> list[Handle]:
@@ -117,7 +138,7 @@ async def find_supervisor(namespace: str) -> Handle | None:
 
     In a roll-out there are two; between two terms, for a moment, neither says that it leads.
     """
-    handles = await asyncio.to_thread(all_of, SUPERVISORS, namespace)
+    handles = await in_thread(lambda: all_of(SUPERVISORS, namespace))
     if len(handles) == 1:
         return handles[0]
     asked = [call(handle, "ping", timeout=PING_TIMEOUT) for handle in handles]
@@ -165,7 +186,7 @@ async def given_up() -> bool:
     Raises:
         RayError: the head did not answer.
     """
-    return await asyncio.to_thread(_given_up)
+    return await in_thread(_given_up)
 
 
 def current_node() -> str:
@@ -212,7 +233,7 @@ def _nodes() -> list[Node]:
 
 async def nodes() -> list[Node]:
     """Every node that Ray knows, dead ones too."""
-    return await asyncio.to_thread(_nodes)
+    return await in_thread(_nodes)
 
 
 def on_node(node: str) -> NodeAffinitySchedulingStrategy:
@@ -236,7 +257,7 @@ async def request_slots(count: int) -> None:
     Raises:
         RayError: the head did not take it.
     """
-    await asyncio.to_thread(_request_slots, count)
+    await in_thread(lambda: _request_slots(count))
 
 
 def _drain_node(node: str, deadline: float, why: str) -> bool:
@@ -263,7 +284,7 @@ async def drain_node(node: str, deadline: float, why: str) -> bool:
     Raises:
         RayError: the head did not answer.
     """
-    return await asyncio.to_thread(_drain_node, node, deadline, why)
+    return await in_thread(lambda: _drain_node(node, deadline, why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,4 +329,4 @@ async def keep_package(package: Package, seconds: int) -> bool:
     Raises:
         RuntimeError: the head did not take it.
     """
-    return await asyncio.to_thread(_keep_package, package, seconds)
+    return await in_thread(lambda: _keep_package(package, seconds))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from actors.metrics import CALL_SECONDS, CALLS
 from actors.registry import Owner, Registry
 from actors.settings import Settings
 from actors.supervisor.workers import Ended, NotLeading
+from actors.threads import Threads
 from api.calls import InstanceUnavailable, SupervisorRefused, SupervisorSilent, SupervisorUnavailable
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class RayCalls:
         address = self._settings.ray_address or "auto"
         while True:
             try:
-                await in_thread(lambda: cluster.join(address, self._settings.namespace))
+                await alone(lambda: cluster.join(address, self._settings.namespace))
             except Exception as error:
                 log.warning("cluster not reached", extra={"address": address, "error": str(error)})
                 await asyncio.sleep(RECONNECT)
@@ -82,7 +82,7 @@ class RayCalls:
         self._connected = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_TIMEOUT):
-                await in_thread(ray.shutdown)
+                await alone(ray.shutdown)
 
     def _forget(self) -> None:
         """Nothing that was known through the old connection holds in a new one."""
@@ -290,27 +290,10 @@ class RayCalls:
         return handle
 
 
-async def in_thread(work: Callable[[], object]) -> None:
-    """Run something that blocks, on a thread that does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def finish(error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        failure: BaseException | None = None
-        try:
-            work()
-        except BaseException as error:
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(finish, failure)
-
-    threading.Thread(target=run, daemon=True).start()
-    await done
+async def alone(work: Callable[[], None]) -> None:
+    """Run something that blocks on a thread of its own: all others may be blocked already."""
+    threads = Threads("ray-connection", 1)
+    try:
+        await threads.run(work)
+    finally:
+        threads.close()

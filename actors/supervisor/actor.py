@@ -179,8 +179,8 @@ class RayCluster:
 
     async def create_instance(self, record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
         """Create an instance's actor."""
-        handle = await asyncio.to_thread(
-            instance_actor.create, self._settings, record, epoch, node=node, name=name
+        handle = await cluster.in_thread(
+            lambda: instance_actor.create(self._settings, record, epoch, node=node, name=name)
         )
         return await self._up(handle, name)
 
@@ -193,7 +193,7 @@ class RayCluster:
 
     async def create_courier(self, number: int, node: str) -> Worker:
         """Create an actor of a courier."""
-        name, handle = await asyncio.to_thread(courier_actor.create, self._settings, number, node)
+        name, handle = await cluster.in_thread(lambda: courier_actor.create(self._settings, number, node))
         return await self._up(handle, name)
 
     async def break_lock(self, instance_id: str, confirm: Confirm) -> bool:

@@ -169,7 +169,7 @@ def _head(path: Path) -> bytes:
 
 
 def _check_riff(path: Path) -> None:
-    """AVI and WAV have their size at their beginning. FFmpeg goes by what is there, and finds nothing missing."""
+    """AVI and WAV have their size at their beginning. FFmpeg goes by what is there, and misses nothing."""
     head, size = _head(path), path.stat().st_size
     said = int.from_bytes(head[4:8], "little") if head.startswith(b"RIFF") else 0
     if said < UNKNOWN_SIZE and size < said * (1 - SLACK_SHARE):
