@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -251,9 +250,9 @@ class Local:
         """A new cluster has another address: the gateway has to learn it."""
         before = self._ray_address
         self._read_ray(address)
-        changed = self._ray_address != before
-        if changed and self._gateway is not None and self._gateway.pid is not None:
-            os.kill(self._gateway.pid, signal.SIGTERM)
+        if self._ray_address != before and self._gateway is not None:
+            # Its keeper starts it again.
+            await self._gateway.stop()
 
     # ---- the gateway ----
 
