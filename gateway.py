@@ -21,7 +21,7 @@ from actors import logs, otlp
 from actors.metrics_node import Exporter, node_folder
 from actors.registry import Registry
 from actors.settings import Settings
-from actors.settings_errors import REMEDY, explained
+from actors.settings.errors import REMEDY, explained
 from actors.store import Store
 from api.app import make_app
 from api.ray_calls import RayCalls

@@ -10,7 +10,7 @@ from enum import Enum
 from aiohttp import web
 
 from actors.registry import hash_token
-from actors.settings import KEY_LENGTH_MAX
+from actors.settings.values import KEY_LENGTH_MAX
 from api.problems import FORBIDDEN, RATE_LIMITED, UNAUTHORISED, Problem, not_found
 from api.services import Services
 

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from actors.settings import Settings
-from actors.settings_errors import REMEDY, explained
+from actors.settings.errors import REMEDY, explained
 from actors.supervisor.rollout_record import Plan
 from deploy.errors import CommandError, Exit
 from deploy.rollout_command import Action, run_rollout

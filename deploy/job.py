@@ -25,7 +25,7 @@ from pydantic_settings import SettingsError
 
 from actors import version
 from actors.settings import Settings
-from actors.settings_errors import REMEDY, explained
+from actors.settings.errors import REMEDY, explained
 from actors.supervisor.rollout_record import Plan, Rollout
 from deploy.errors import CommandError, Exit
 from deploy.rollout import (

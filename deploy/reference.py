@@ -40,7 +40,7 @@ def settings_page() -> str:
         "# Settings",
         "",
         "All of them are environment variables; an empty one counts as unset. Written by `make docs` from "
-        "`actors/settings.py`.",
+        "`actors/settings/`.",
         "",
         "| name | default | meaning |",
         "|---|---|---|",

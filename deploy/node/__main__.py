@@ -12,7 +12,7 @@ from pydantic_settings import SettingsError
 
 from actors import logs
 from actors.settings import Settings
-from actors.settings_errors import REMEDY, explained
+from actors.settings.errors import REMEDY, explained
 from deploy.errors import CommandError, Exit
 from deploy.node import health, plan
 from deploy.node.ecs import EcsError

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from actors.settings import Settings
-from actors.settings_errors import explained
+from actors.settings.errors import explained
 
 
 @pytest.mark.parametrize(
