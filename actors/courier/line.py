@@ -23,21 +23,19 @@ from actors.courier.bodies import Bodies, Parcel
 from actors.courier.delivery import attempt
 from actors.courier.egress import Egress
 from actors.courier.fairness import Party
-from actors.courier.files import awaited, completed
 from actors.courier.gate import Gate, terms
-from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger, Lost
-from actors.courier.queue import Item, Queue, Retry
-from actors.courier.records import EndpointRecord, Ordering
+from actors.courier.ledger import Changed, Claim, Lane, Ledger, Lost
+from actors.courier.queue import Item, Retry
+from actors.courier.reader import PULL, Reader, Source
+from actors.courier.records import EndpointRecord
 from actors.courier.retry import Verdict, judge, worn_out
-from actors.courier.scribe import PAUSE, Ended, Scribe, Source
+from actors.courier.scribe import PAUSE, Ended, Scribe
 from actors.courier.settlements import attempted, merged, settled, unsent
 from actors.courier.slots import Slots
 from actors.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-PULL = 64
-"""Events read at a time."""
 UNSETTLED = 2
 """Results per permitted attempt that may wait to be written down before no more attempts are started."""
 LANES = 4
@@ -94,16 +92,11 @@ class Line:
         self._gate = Gate(self._terms, clock())
         self._courier = courier
         self._egress = egress
-        self._bodies = bodies
         self._slots = slots
         self._clock = clock
         self._dice = dice
         self._claim: Claim | None = None
-        self._mailbox = Source(Lane.MAILBOX)
-        self._replays = Source(Lane.REPLAY)
-        self._files: dict[int, str] = {}
-        """Files that held events of the mailbox wait for, by position: no more than the window."""
-        self._look_for_files = False
+        self._reader = Reader(ledger, bodies, record=lambda: self.record, clock=clock)
         self._turn = 0
         self._urgent = False
         self._last = 0
@@ -129,7 +122,7 @@ class Line:
     @property
     def cursor(self) -> int:
         """Sequence number of the mailbox up to which it has read."""
-        return self._mailbox.queue.cursor
+        return self._reader.mailbox.queue.cursor
 
     @property
     def open_attempts(self) -> int:
@@ -139,7 +132,7 @@ class Line:
     @property
     def known(self) -> int:
         """Unfinished events that it holds positions of."""
-        return len(self._mailbox.queue) + len(self._replays.queue)
+        return len(self._reader.mailbox.queue) + len(self._reader.replays.queue)
 
     @property
     def unwritten(self) -> int:
@@ -158,7 +151,7 @@ class Line:
 
     def wake(self) -> None:
         """There may be something new."""
-        self._mailbox.more = self._replays.more = self._look_for_files = True
+        self._reader.expect()
         self._wake.set()
 
     def look(self, last: int, replays: int) -> None:
@@ -242,13 +235,7 @@ class Line:
             await asyncio.sleep(PAUSE)
         self._reload = False
         claim = await self.ledger.claim(self._courier)
-        ordered = self.record.ordering is Ordering.CHAT
-        self._mailbox = Source(
-            Lane.MAILBOX,
-            Queue(claim.floor, finished=claim.finished, retries=claim.retries, ordered=ordered),
-        )
-        self._replays = Source(Lane.REPLAY, Queue(retries=claim.replay_retries, ordered=ordered))
-        self._files = {}
+        self._reader.begin(claim)
         self._last_success = claim.last_success
         if self._claim is None:
             self._gate = Gate(self._terms, self._clock(), claim.circuit)
@@ -269,14 +256,11 @@ class Line:
                 await self._spill()
             elif self.record.enabled:
                 self._start()
-                for source in (self._mailbox, self._replays):
+                for source in self._reader.sources:
                     while self._wants_more(source):
-                        try:
-                            await self._pull(source)
-                        except Changed:
-                            self.reload()
+                        await self._pull(source)
                         self._start()
-                await self._release()
+                await self._reader.release()
                 self._start()
             await self._sleep()
 
@@ -288,12 +272,12 @@ class Line:
 
     @property
     def _waiting(self) -> int:
-        return self._last - self._mailbox.queue.floor
+        return self._last - self._reader.mailbox.queue.floor
 
     async def _spill(self) -> None:
         # The mailbox is bounded, and for this endpoint alone it must not run full.
         assert self._claim is not None
-        floor = self._mailbox.queue.floor
+        floor = self._reader.mailbox.queue.floor
         count = min(PULL, self._waiting - self._settings.backlog)
         entries = await self.ledger.read(Lane.MAILBOX, after=floor, count=count)
         if not entries:
@@ -301,13 +285,13 @@ class Line:
             return
         now = self._clock()
         reason = f"given up: more than {self._settings.backlog} events were waiting"
-        queue = self._mailbox.queue
+        queue = self._reader.mailbox.queue
         results = [
             unsent(entry, reason, at=now, retry=queue.retry_of(entry.position))
             for entry in entries
-            if self._wanted(entry) and queue.unfinished(entry.position)
+            if self._reader.wanted(entry) and queue.unfinished(entry.position)
         ]
-        unwanted = [(entry.position, entry.position) for entry in entries if not self._wanted(entry)]
+        unwanted = [(entry.position, entry.position) for entry in entries if not self._reader.wanted(entry)]
         with contextlib.suppress(Changed):
             if unwanted:
                 await self.ledger.skip(self._claim, merged(unwanted), entries[-1])
@@ -331,7 +315,7 @@ class Line:
         # When something can be started without anything else happening before.
         if self._full or not self.record.enabled or self._leaving:
             return None
-        queues = (self._mailbox.queue, self._replays.queue)
+        queues = [source.queue for source in self._reader.sources]
         due = [due for queue in queues if (due := queue.next_due()) is not None]
         if any(queue.ready(again=again) for queue in queues for again in (False, True)):
             due.append(0.0)
@@ -354,79 +338,14 @@ class Line:
         )
 
     async def _pull(self, source: Source) -> None:
-        queue = source.queue
-        count = min(PULL, self._settings.window - len(queue))
-        source.more = False
-        entries = await self._past(source, count)
-        skipped: list[tuple[int, int]] = []
-        for entry in entries:
-            if entry.position > queue.cursor + 1:
-                skipped += queue.skip(entry.position - 1)
-            if source.name is Lane.MAILBOX and not self._wanted(entry):
-                skipped += queue.skip(entry.position)
-                continue
-            if entry.test:
-                # Somebody waits for what comes of it.
-                self._urgent = True
-                self._gate.try_now(self._clock())
-            self._bodies.put(self._body_key(source.name, entry.position), entry.parcel)
-            hold = self._hold(entry) if source.name is Lane.MAILBOX else None
-            queue.add(entry.position, entry.parcel.event_id, entry.chat, test=entry.test, hold=hold)
-        self._look_for_files |= bool(entries)
-        if len(entries) == count:
-            source.more = True
-        if skipped and source.name is Lane.MAILBOX:
-            assert self._claim is not None
-            await self.ledger.skip(self._claim, merged(skipped), entries[-1])
-
-    async def _past(self, source: Source, count: int) -> list[Entry]:
-        # With the last one that was read: if another event stands there by now, then Redis lost what it had,
-        # and there are events to be delivered before those that follow.
-        cursor = source.queue.cursor
-        known = 1 if source.last else 0
-        entries = await self.ledger.read(source.name, after=cursor - known, count=count + known)
-        if known and entries and entries[0].position == cursor:
-            witness = entries.pop(0)
-            if witness.parcel.event_id != source.last:
-                raise Changed
-        entries = entries[:count]
-        if entries:
-            source.last = entries[-1].parcel.event_id
-        return entries
-
-    def _hold(self, entry: Entry) -> float | None:
-        options = self.record.delivery
-        if options.media != "wait" or (waits := awaited(entry.parcel)) is None:
-            return None
-        self._files[entry.position] = waits.media_id
-        # An instance on another machine may have a clock that is ahead.
-        return min(waits.since, self._clock()) + (options.media_wait or self._settings.media_wait)
-
-    async def _release(self) -> None:
-        # What became of a file may stand beyond what was read: the mailbox's index of keys is asked.
-        queue = self._mailbox.queue
-        self._files = {place: file for place, file in self._files.items() if queue.holds(place)}
-        if not self._files or not self._look_for_files:
+        try:
+            urgent = await self._reader.pull(source)
+        except Changed:
+            self.reload()
             return
-        self._look_for_files = False
-        told = await self.ledger.told(list(self._files.values()))
-        for place, file in self._files.items():
-            if file in told:
-                queue.release(place)
-
-    async def _with_file(self, parcel: Parcel) -> Parcel:
-        # Found anew for each attempt: nothing is kept, and other endpoints get the message as it stands.
-        if self.record.delivery.media != "wait" or (waits := awaited(parcel)) is None:
-            return parcel
-        position = (await self.ledger.told([waits.media_id])).get(waits.media_id)
-        if position is None:
-            return parcel
-        found = await self.ledger.read(Lane.MAILBOX, after=position - 1, count=1)
-        return completed(parcel, found[0].parcel) if found else parcel
-
-    def _wanted(self, entry: Entry) -> bool:
-        # News of an endpoint are for the others: it would learn of its failing once it is well.
-        return self.record.wants(entry.parcel.type) and entry.about != self.record.id
+        if urgent:
+            self._urgent = True
+            self._gate.try_now(self._clock())
 
     def _start(self) -> None:
         while (job := self._take()) is not None:
@@ -442,8 +361,8 @@ class Line:
         opens = self._gate.opens_at(now)
         if opens is None or opens > now:
             return None
-        self._mailbox.queue.promote(now)
-        self._replays.queue.promote(now)
+        self._reader.mailbox.queue.promote(now)
+        self._reader.replays.queue.promote(now)
         if (found := self._next()) is None:
             return None
         return Job(*found, probe=self._gate.enter(now))
@@ -455,12 +374,12 @@ class Line:
     def _next(self) -> tuple[Source, bool, Item] | None:
         # In turns: neither a replay of thousands, nor a busy account, nor a storm of retries starves the
         # others. First tries find half of the attempts free of retries.
-        if self._urgent and (item := self._replays.queue.start(again=False)) is not None:
+        if self._urgent and (item := self._reader.replays.queue.start(again=False)) is not None:
             self._urgent = False
-            return self._replays, False, item
+            return self._reader.replays, False, item
         for step in range(1, LANES + 1):
             turn = (self._turn + step) % LANES
-            source, again = self._replays if turn // 2 else self._mailbox, turn % 2 == 1
+            source, again = self._reader.replays if turn // 2 else self._reader.mailbox, turn % 2 == 1
             if not source.queue.ready(again=again) or (again and self._enough_retries):
                 continue
             item = source.queue.start(again=again)
@@ -471,7 +390,7 @@ class Line:
 
     @property
     def _enough_retries(self) -> bool:
-        fresh = self._mailbox.queue.ready(again=False) or self._replays.queue.ready(again=False)
+        fresh = self._reader.mailbox.queue.ready(again=False) or self._reader.replays.queue.ready(again=False)
         return bool(fresh) and sum(self._open.values()) >= max(1, self._gate.capacity // 2)
 
     async def _work(self, job: Job) -> None:
@@ -505,12 +424,12 @@ class Line:
         party = self._party
         source, item = job.source, job.item
         try:
-            parcel = self._remembered(source.name, item)
+            parcel = self._reader.remembered(source.name, item)
             if parcel is None:
-                parcel = await self._scribe.until_done(lambda: self._read_again(source.name, item))
+                parcel = await self._scribe.until_done(lambda: self._reader.again(source.name, item))
             whole = parcel
             if self.record.delivery.media == "wait":
-                whole = await self._scribe.until_done(lambda: self._with_file(parcel))
+                whole = await self._scribe.until_done(lambda: self._reader.whole(parcel))
             asked = time.monotonic()
             await self._slots.take(party)
         except asyncio.CancelledError:
@@ -613,17 +532,3 @@ class Line:
             answer_bytes=self._settings.answer_bytes,
             tls=self.record.tls,
         )
-
-    def _remembered(self, lane: Lane, item: Item) -> Parcel | None:
-        parcel = self._bodies.get(self._body_key(lane, item.position))
-        return parcel if parcel is not None and parcel.event_id == item.event_id else None
-
-    async def _read_again(self, lane: Lane, item: Item) -> Parcel:
-        found: list[Entry] = await self.ledger.read(lane, after=item.position - 1, count=1)
-        if not found or found[0].position != item.position or found[0].parcel.event_id != item.event_id:
-            raise Changed
-        return found[0].parcel
-
-    def _body_key(self, lane: Lane, position: int) -> tuple[str, str, int]:
-        # All endpoints of an instance get the same bodies from its mailbox.
-        return (self.ledger.instance_id, "" if lane is Lane.MAILBOX else self.record.id, position)

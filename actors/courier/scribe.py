@@ -6,16 +6,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from redis.exceptions import RedisError
 
 from actors.courier.breaker import Memory
-from actors.courier.ledger import Changed, Claim, Lane, Ledger, LogEntry, Lost, Settlement
+from actors.courier.ledger import Changed, Claim, Ledger, LogEntry, Lost, Settlement
 from actors.courier.news import News, disabled, failing, recovered
-from actors.courier.queue import Item, Queue
+from actors.courier.queue import Item
+from actors.courier.reader import Source
 from actors.courier.records import EndpointRecord
 from actors.store import StoreUnavailable
 
@@ -27,17 +27,6 @@ PAUSE = 1.0
 MANY, GATHER = 4, 0.02
 """Results that came together, after which the next step waits so many seconds for more of them. A step costs
 the courier and Redis as much as several results in it; where they come one by one, none waits."""
-
-
-@dataclass(slots=True)
-class Source:
-    """Where events come from, and which of them are known."""
-
-    name: Lane
-    queue: Queue = field(default_factory=Queue)
-    more: bool = True
-    last: str = ""
-    """Id of the event at the queue's cursor, if it was read."""
 
 
 class Ended(NamedTuple):

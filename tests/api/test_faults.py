@@ -11,6 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from actors.instance.mailbox import Mailbox
+from actors.instance.outbox import Outbox
+from actors.settings import MailboxSettings, OutboxSettings
+from actors.store import Store
 from tests.api.process import Process
 from tests.api.world import ADMIN, World, running_world, soon
 from tests.proxy import Proxy
@@ -104,7 +108,7 @@ async def process(tmp_path: Path, redis_url: str, prefix: str) -> AsyncIterator[
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_process_serves_without_ray_and_ends_on_a_signal(
-    process: Process, number: signal.Signals
+    process: Process, number: signal.Signals, store: Store
 ) -> None:
     url = await process.serving()
     auth = {"Authorization": f"Bearer {ADMIN}"}
@@ -121,6 +125,8 @@ async def test_the_process_serves_without_ray_and_ends_on_a_signal(
         sending = asyncio.create_task(client.post(f"{url}/v1/instances/{iid}/messages", json=waiting))
         async with client.get(f"{url}/v1/instances/{iid}/events/stream") as stream:
             assert await stream.content.readline() == b": alive\n"
+            mailbox = Mailbox(store, iid, MailboxSettings())
+            await soon(Outbox(store, mailbox, OutboxSettings()).depth)
             process.process.send_signal(number)
             while await stream.content.readline():
                 pass
