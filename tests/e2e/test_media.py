@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -82,12 +81,11 @@ async def test_an_uploaded_file_is_sent(stack: Stack) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("kind", ["engine", "instance"])
 async def test_sigkill_amid_a_download(stack: Stack, tmp_path: Path, kind: str) -> None:
-    # The contact's client uploads at full speed; only then is everything slow.
     path = stack.local.settings.data_dir / "media"
-    message_id = f"KILLED-{kind}"
-    slowing = asyncio.create_task(_slow_once_uploaded(stack))
-    data = await write(stack, tmp_path, 1_000_000, message_id)
-    await slowing
+    message_id = f"KILLED-{os.urandom(4).hex()}"
+    # Some six seconds on the way up, and as many on the way down.
+    stack.lab.faults.add(SlowMedia(bytes_per_second=100_000))
+    data = await write(stack, tmp_path, 600_000, message_id)
     await until(
         lambda: [part for part in path.rglob(".*.part") if part.stat().st_size], what="a download in flight"
     )
@@ -96,12 +94,6 @@ async def test_sigkill_amid_a_download(stack: Stack, tmp_path: Path, kind: str) 
     media = await ready(stack, message_id)
     assert await fetch(stack, media["url"]) == data
     assert len(delivered(stack, "message.received", message_id)) == 1
-
-
-async def _slow_once_uploaded(stack: Stack) -> None:
-    before = len(stack.lab.board.media.all())
-    await until(lambda: len(stack.lab.board.media.all()) > before, what="an upload")
-    stack.lab.faults.add(SlowMedia(bytes_per_second=100_000))
 
 
 async def test_a_deleted_instance_leaves_no_file(stack: Stack) -> None:
