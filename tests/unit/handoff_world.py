@@ -432,6 +432,8 @@ class World:
         told = any(isinstance(flight.what, msg.Resume) for flight in self.orders)
         if told or handoff.standing is not Standing.SERVING or handoff.predecessor is None:
             return
+        if self.owner != handoff.predecessor.actor:
+            return  # a stranger came to own it: it has to end, told or not
         owner = self.actors[handoff.predecessor.actor]
         assert not owner.alive or (owner.active and not owner.quiesced), "it was not told to go on"
 
