@@ -118,7 +118,7 @@ class World:
     orders: list[Flight] = field(default_factory=list)
     answers: list[Flight] = field(default_factory=list)
     given: list[msg.HandoffEvent] = field(default_factory=list)
-    """All answers of the running handoff, also those that arrived."""
+    """All answers of the running handoff that this supervisor was given, also those that arrived."""
 
     timer: tuple[int, float] | None = None
     activated: dict[int, str] = field(default_factory=dict)
@@ -175,6 +175,7 @@ class World:
         self.timer = None
         self.leader = self.ours = self.leader + 1
         self.answers.clear()
+        self.given.clear()
         self.hear(msg.Resumed(at=self.now))
 
     def _execute(self, instruction: object) -> None:
