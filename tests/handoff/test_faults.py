@@ -43,7 +43,7 @@ from actors.settings import Settings
 from actors.supervisor.lifecycle import supervisors
 settings = Settings()
 ray.init(address=settings.ray_address, namespace=settings.namespace, log_to_driver=False)
-ray.get([handle.stop.remote() for handle in supervisors(settings)], timeout=60)
+ray.get([handle.stop.remote() for handle in supervisors(settings)], timeout=110)
 """
 
 
