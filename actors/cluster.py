@@ -77,13 +77,16 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await _threads.run(work)
 
 
-def join(address: str, namespace: str) -> None:
+def join(address: str, namespace: str) -> str | None:
     """Make this process a driver of a running cluster, for long. Blocks; again is harmless.
+
+    Returns:
+        host:port of Ray's dashboard, if there is one.
 
     Raises:
         Exception: the cluster is not reached, or does not let it in. Ray has no narrower one for this.
     """
-    ray.init(
+    context = ray.init(
         address=address,
         namespace=namespace,
         ignore_reinit_error=True,
@@ -97,6 +100,7 @@ def join(address: str, namespace: str) -> None:
     global _threads
     _threads.close()
     _threads = Threads("ray", QUESTIONS)
+    return context.dashboard_url or None
 
 
 async def find(name: str, namespace: str) -> Handle | None:

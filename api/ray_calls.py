@@ -290,7 +290,7 @@ class RayCalls:
         return handle
 
 
-async def alone(work: Callable[[], None]) -> None:
+async def alone(work: Callable[[], object]) -> None:
     """Run something that blocks on a thread of its own: all others may be blocked already."""
     threads = Threads("ray-connection", 1)
     try:

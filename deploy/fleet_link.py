@@ -132,14 +132,11 @@ async def linked(settings: Settings) -> AsyncIterator[Fleet]:
     await _reach(address)
     import ray
 
+    from actors.cluster import join
+
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(
-            address=address,
-            namespace=settings.namespace,
-            configure_logging=False,
-            log_to_driver=False,
-        )
+        join(address, settings.namespace)
     except Exception as error:
         # Ray raises plain Exception and RuntimeError for this.
         raise CommandError(

@@ -18,7 +18,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from actors import logs
 from actors.settings import Settings
@@ -105,12 +104,15 @@ def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | No
     """
     import ray
 
-    common: dict[str, Any] = {"namespace": settings.namespace, "log_to_driver": False}
+    from actors.cluster import join
+
     if settings.ray_address is not None:
-        context = ray.init(address=settings.ray_address, **common)
+        place = join(settings.ray_address, settings.namespace)
     else:
-        context = ray.init(
+        place = ray.init(
             address="local",
+            namespace=settings.namespace,
+            log_to_driver=False,
             num_cpus=CPUS,
             resources={"instance_slot": INSTANCE_SLOTS},
             object_store_memory=OBJECT_STORE_BYTES,
@@ -119,10 +121,8 @@ def start_cluster(settings: Settings, *, dashboard: bool) -> tuple[str, str | No
             dashboard_port=free_port(),
             _node_ip_address=LOOPBACK,
             _temp_dir=str(ray_directory(settings)),
-            **common,
-        )
-    url = f"http://{context.dashboard_url}" if context.dashboard_url else None
-    return str(ray.get_runtime_context().gcs_address), url
+        ).dashboard_url
+    return str(ray.get_runtime_context().gcs_address), f"http://{place}" if place else None
 
 
 def main(arguments: Sequence[str]) -> int:
