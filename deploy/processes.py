@@ -43,7 +43,7 @@ def read(pid: int) -> Process | None:
 def alive(process: Process) -> bool:
     """True if it is still the same process and not merely waiting to be reaped."""
     present = read(process.pid)
-    return present is not None and present.started == process.started and present.state not in "ZX"
+    return present == process and present.state not in "ZX"
 
 
 def descendants(root: int) -> list[Process]:

@@ -163,14 +163,10 @@ class Fleet:
         """The name of a node."""
         return next(node.name for node in self.cluster.nodes.values() if node.id == node_id)
 
-    def workers(self) -> list[str]:
-        """Names of the living nodes that take instances."""
-        return sorted(self.world.nodes())
-
     async def fullest(self) -> list[str]:
-        """The same, those with the most instances first."""
-        places = [*(await self.world.places()).values()]
-        return sorted(self.workers(), key=lambda node: -places.count(self.cluster.nodes[node].id))
+        """Names of the living nodes that take instances, those with the most of them first."""
+        places, nodes = [*(await self.world.places()).values()], self.world.nodes()
+        return sorted(nodes, key=lambda name: (-places.count(nodes[name]), name))
 
     def actors(self, node: str) -> list[Process]:
         """The instances' actors on a node."""
