@@ -40,6 +40,16 @@ END_TIMEOUT = 30.0
 LOOK = 0.05
 NODE_ID = re.compile(r"--node_id=([0-9a-f]{56})")
 FOREIGN = ("RAY_ADDRESS", "RAY_JOB_ID", "RAY_AUTH_TOKEN")
+AGENT_PORTS = (
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--runtime-env-agent-port",
+    "--metrics-export-port",
+)
+"""A raylet that is not told them waits 15 s for its agents to say them, and then dies: too short on a machine
+that is busy (ray-project/ray#65983)."""
+GCS_PATIENCE = 300
+"""Seconds that nodes wait for a head: one that did not start is started again."""
 PORTS = range(20_000, 32_000)
 """Below the kernel's ephemeral ports: nobody's outgoing connection takes one between choice and use."""
 
@@ -142,7 +152,8 @@ class LocalCluster:
         """The part of `environment` that lets a process in, and settings which every process has to share."""
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.directory / "ray-token")}
         mode = token if self._token else {"RAY_AUTH_MODE": "disabled"}
-        return {**mode, "RAY_USAGE_STATS_ENABLED": "0", **self._env}
+        patience = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(GCS_PATIENCE)}
+        return {**mode, **patience, "RAY_USAGE_STATS_ENABLED": "0", **self._env}
 
     async def __aenter__(self) -> LocalCluster:
         try:
@@ -234,7 +245,7 @@ class LocalCluster:
             # Ray's usual ports are the same for all nodes of a machine; 0 stands for any free one.
             "--min-worker-port": "0",
             "--max-worker-port": "0",
-            "--dashboard-agent-listen-port": "0",
+            **{option: str(_free_port()) for option in AGENT_PORTS},
         }
         joining = self._head_options(dashboard_port) if name == HEAD else ["--address", self.address]
         with log.open("wb") as out:
