@@ -62,7 +62,7 @@ class Run:
         path = self._directory / "file.bin"
         path.write_bytes(random.Random(options.seed).randbytes(options.size))
         self._say("Uploading the file.")
-        await traffic.upload(path)
+        await traffic.upload(path, options.line)
         await traffic.write(options.rate, _for(WARM))
         alone, beside, took = Rounds(), Rounds(), list[float]()
         for number in range(1, options.rounds + 1):

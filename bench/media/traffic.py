@@ -34,8 +34,12 @@ class Traffic:
         self._lab = world.lab
         self._file = ""
 
-    async def upload(self, path: Path) -> None:
-        """Put a file on the network, to be passed on: an upload of each would take from what is measured."""
+    async def upload(self, path: Path, line: int) -> None:
+        """Put a file on the network, to be passed on: an upload of each would take from what is measured.
+
+        Args:
+            line: bytes per second at which the network hands it out.
+        """
         url = f"{self._lab.url}/contacts/{self._writers[0]}/media"
         query = {"to": self._passer, "kind": "document", "file_name": "file.bin"}
         async with ClientSession() as session:
@@ -43,6 +47,8 @@ class Traffic:
                 async with session.post(url, params=query, data=file) as answer:
                     answer.raise_for_status()
         self._file = await until(self._came, timeout=PATIENCE, what="the file")
+        slow = {"kind": "slow_media", "phone": self._writers[0], "bytes_per_second": line}
+        await self._lab.call("POST", "/faults", slow)
 
     async def _came(self) -> str:
         return "".join(str(arrival["message"]) for arrival in await self._lab.arrivals(self._passer, 0))

@@ -203,16 +203,17 @@ func openFile(path string) (*os.File, error) {
 
 var errTooLarge = errors.New("the file is larger than allowed")
 
-// download is a file that a download is written into, up to a bound. The interface is embedded rather than the file:
-// io.Copy would write past Write with what else a file can do.
+// download is a file that a download is written into, up to a bound, and decrypted in, with rests. The interface is
+// embedded rather than the file: io.Copy would write past Write with what else a file can do.
 type download struct {
 	whatsmeow.File
-	most int64 // bytes, 0: no bound
-	left int64
+	most     int64 // bytes, 0: no bound
+	left     int64
+	breather breather
 }
 
 func newDownload(file *os.File, maxBytes uint64) *download {
-	target := &download{File: file}
+	target := &download{File: file, breather: newBreather()}
 	if maxBytes > 0 && maxBytes < 1<<62 {
 		target.most = int64(maxBytes) + sealing
 	}
@@ -227,7 +228,13 @@ func (d *download) Write(block []byte) (int, error) {
 		}
 		d.left -= int64(len(block))
 	}
+	d.breather.worked(len(block))
 	return d.File.Write(block)
+}
+
+func (d *download) Read(block []byte) (int, error) {
+	d.breather.worked(len(block))
+	return d.File.Read(block)
 }
 
 // restart forgets what an attempt before has written.

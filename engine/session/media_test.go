@@ -57,6 +57,28 @@ func TestADownloadIsBoundedWhileItIsWritten(t *testing.T) {
 	}
 }
 
+func TestADownloadRestsWhileItComesAndWhileItIsReadAgain(t *testing.T) {
+	target, _ := newTarget(t, 0)
+	rests := 0
+	target.breather.rest = func() { rests++ }
+	const size = 4 * stretch
+	if _, err := io.Copy(target, io.LimitReader(zeros{}, size)); err != nil {
+		t.Fatal(err)
+	}
+	if rests != 4 {
+		t.Errorf("%d rests while it came", rests)
+	}
+	if _, err := target.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := io.Copy(io.Discard, target); err != nil || read != size {
+		t.Fatalf("%d bytes, %v", read, err)
+	}
+	if rests < 8 {
+		t.Errorf("%d rests until it was read", rests)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(block []byte) (int, error) {

@@ -147,9 +147,11 @@ class EngineConnection:
         if self._process is not None:
             raise ConnectionError("bad_request", "this engine was started before")
         try:
-            # A session of its own: Ctrl-C in a terminal is for us, who then end the engine in order.
+            # A group of its own: Ctrl-C in a terminal is for us, who then end the engine in order. But no
+            # session: Linux gives each an equal share of the processors (sched(7), autogroup), and the low
+            # priority at which the engine decrypts files would count only among its own threads.
             self._process = await asyncio.create_subprocess_exec(
-                self._binary, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+                self._binary, stdin=PIPE, stdout=PIPE, stderr=PIPE, process_group=0
             )
         except OSError as error:
             raise ConnectionError(
