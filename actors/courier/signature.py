@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import secrets
+from binascii import b2a_base64
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -47,7 +47,16 @@ def sign(secrets_: Sequence[str], event_id: str, timestamp: int, body: bytes) ->
         body: exactly the bytes that are sent.
     """
     content = b"%s.%d." % (event_id.encode(), timestamp) + body
-    return " ".join(
-        "v1," + base64.b64encode(hmac.digest(secret_key(secret), content, hashlib.sha256)).decode()
-        for secret in secrets_
-    )
+    return " ".join([_signature(secret, content) for secret in secrets_])
+
+
+def _signature(secret: str, content: bytes) -> str:
+    keyed = _keyed(secret).copy()
+    keyed.update(content)
+    return "v1," + b2a_base64(keyed.digest(), newline=False).decode()
+
+
+@lru_cache(maxsize=4096)
+def _keyed(secret: str) -> hmac.HMAC:
+    """To be copied: to take in a key costs more than to sign an event with it."""
+    return hmac.new(secret_key(secret), digestmod="sha256")
