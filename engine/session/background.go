@@ -25,7 +25,7 @@ type breather struct {
 }
 
 func newBreather() breather {
-	return breather{rest: func() { time.Sleep(rest) }}
+	return breather{rest: func() { sleep(rest) }}
 }
 
 func (b *breather) worked(bytes int) {
