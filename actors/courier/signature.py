@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from binascii import b2a_base64
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -19,7 +18,6 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-@lru_cache(maxsize=4096)
 def secret_key(secret: str) -> bytes:
     """The bytes of a secret.
 
@@ -53,7 +51,7 @@ def sign(secrets_: Sequence[str], event_id: str, timestamp: int, body: bytes) ->
 def _signature(secret: str, content: bytes) -> str:
     keyed = _keyed(secret).copy()
     keyed.update(content)
-    return "v1," + b2a_base64(keyed.digest(), newline=False).decode()
+    return "v1," + base64.b64encode(keyed.digest()).decode()
 
 
 @lru_cache(maxsize=4096)
