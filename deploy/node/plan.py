@@ -24,14 +24,15 @@ RAY_MARGIN = 10.0
 START_PATIENCE = 900
 """Seconds after which the autoscaler gives up a task that has not become a node."""
 
-PORTS = (
-    "--node-manager-port",
-    "--object-manager-port",
+AGENT_PORTS = (
     "--dashboard-agent-listen-port",
     "--dashboard-agent-grpc-port",
     "--runtime-env-agent-port",
     "--metrics-export-port",
 )
+"""A raylet that is not told them waits 15 s for its agents to say them, and then dies: too short on a machine
+that is busy (ray-project/ray#65983)."""
+PORTS = ("--node-manager-port", "--object-manager-port", *AGENT_PORTS)
 """From `NodeSettings.first_port` on. Ray would choose any, and no security group could name them."""
 
 

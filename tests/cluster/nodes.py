@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from deploy.node.plan import AGENT_PORTS
 from deploy.processes import Process, alive, command_line, descendants, end
 from deploy.ray_local import LONGEST_SOCKET_PATH, OBJECT_STORE_BYTES, SOCKET_SUFFIX
 from deploy.valkey import is_free
@@ -40,18 +41,12 @@ END_TIMEOUT = 30.0
 LOOK = 0.05
 NODE_ID = re.compile(r"--node_id=([0-9a-f]{56})")
 FOREIGN = ("RAY_ADDRESS", "RAY_JOB_ID", "RAY_AUTH_TOKEN")
-AGENT_PORTS = (
-    "--dashboard-agent-listen-port",
-    "--dashboard-agent-grpc-port",
-    "--runtime-env-agent-port",
-    "--metrics-export-port",
-)
-"""A raylet that is not told them waits 15 s for its agents to say them, and then dies: too short on a machine
-that is busy (ray-project/ray#65983)."""
 GCS_PATIENCE = 300
 """Seconds that nodes wait for a head: one that did not start is started again."""
 PORTS = range(20_000, 32_000)
 """Below the kernel's ephemeral ports: nobody's outgoing connection takes one between choice and use."""
+# None twice: Ray refuses a node two of whose ports are one, and they are all chosen before the first is used.
+_shuffled = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
 
 class NodeFailed(Exception):
@@ -152,8 +147,11 @@ class LocalCluster:
         """The part of `environment` that lets a process in, and settings which every process has to share."""
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.directory / "ray-token")}
         mode = token if self._token else {"RAY_AUTH_MODE": "disabled"}
-        patience = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(GCS_PATIENCE)}
-        return {**mode, **patience, "RAY_USAGE_STATS_ENABLED": "0", **self._env}
+        shared = {
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_gcs_rpc_server_reconnect_timeout_s": str(GCS_PATIENCE),
+        }
+        return {**mode, **shared, **self._env}
 
     async def __aenter__(self) -> LocalCluster:
         try:
@@ -424,7 +422,7 @@ def _fatal(temporary: Path) -> str:
 
 
 def _free_port() -> int:
-    for port in random.sample(PORTS, 100):
+    for port in itertools.islice(_shuffled, 100):
         if is_free(HOST, port):
             return port
     raise NodeFailed(f"no free port among a hundred of {PORTS.start} to {PORTS.stop}")
