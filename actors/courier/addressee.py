@@ -10,6 +10,7 @@ from importlib.metadata import version
 from multidict import CIMultiDict
 from yarl import URL
 
+from actors.courier.deadline import Deadline
 from actors.courier.records import set_by_malote
 from actors.courier.tls import ClientTls
 from actors.courier.wire import Target
@@ -40,6 +41,11 @@ class Addressee:
     def place(self) -> str:
         """The URL, as text."""
         return str(self.url)
+
+    @cached_property
+    def deadline(self) -> Deadline:
+        """Ends the attempts that take too long."""
+        return Deadline(self.timeout)
 
     @cached_property
     def target(self) -> Target:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Sequence
@@ -54,8 +53,7 @@ async def attempt(
         "traceparent": traceparent(event_id, to.place, number),
     }
     try:
-        # The loop's clock is the monotonic one; to ask the loop for it costs a system call.
-        async with asyncio.timeout_at(started + to.timeout):
+        with to.deadline.within():
             async with await egress.post(to, headers, body) as response:
                 status = response.status
                 retry_after = response.headers.get("retry-after")
@@ -63,6 +61,8 @@ async def attempt(
                     await _read(response, answer, to.answer_bytes)
     except Exception as raised:
         failure, error = _explain(raised, to.timeout)
+        # What of an answer is no text is escaped in what Python says of it, and could not be written down.
+        error = error.encode("utf-8", "backslashreplace").decode()
     if status is not None:
         failure = None if 200 <= status < 300 else Failure.STATUS
         if error is not None:
