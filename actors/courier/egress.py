@@ -23,7 +23,7 @@ from yarl import URL
 from actors.courier.addressee import Addressee
 from actors.courier.addresses import Guard, literal
 from actors.courier.tls import ClientTls
-from actors.courier.wire import FIELD, LINE, post
+from actors.courier.wire import FIELD, LINE, Wire
 from actors.courier.wire import Answer as WireAnswer
 
 RESOLVER_THREADS = 32
@@ -146,6 +146,7 @@ class Egress:
         self._resolver = resolver or Resolver(reachable=proxy is None)
         self._contexts: OrderedDict[ClientTls, ssl.SSLContext] = OrderedDict()
         self._making = asyncio.Lock()
+        self._wire = Wire()
         self._guarded = self._session(guarded=True)
         self._unguarded = self._session(guarded=False)
 
@@ -178,7 +179,8 @@ class Egress:
         session = self._clients(to.url.raw_host or "")
         assert session.connector is not None
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
-        return await post(session.connector, to.target, head, body, _connect_within(to.connect_timeout))
+        deadline = _connect_within(to.connect_timeout)
+        return await self._wire.post(session.connector, to.target, head, body, deadline)
 
     async def get(
         self, url: URL, *, headers: Mapping[str, str], connect_timeout: float

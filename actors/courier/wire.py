@@ -8,15 +8,30 @@ aiohttp's here too; what all requests to an endpoint begin with is written once.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 LINE, FIELD = 8190, 8190
 """Bytes that the status line and a header of an answer may have."""
+
+
+class _Template(aiohttp.ClientRequest):
+    """Never sent: tells the connector where to connect, and which connections are as good."""
+
+    @cached_property
+    def connection_key(self) -> ConnectionKey:
+        """As the connector asks for it with every request."""
+        return super().connection_key
 
 
 class Target:
@@ -29,8 +44,7 @@ class Target:
     __slots__ = ("head", "request")
 
     def __init__(self, url: URL, headers: Mapping[str, str]) -> None:
-        # Never sent: it tells the connector where to connect, and which connections are as good.
-        self.request = aiohttp.ClientRequest("POST", url, headers=headers, loop=asyncio.get_running_loop())
+        self.request = _Template("POST", url, headers=headers, loop=asyncio.get_running_loop())
         lines = [f"POST {url.raw_path_qs} HTTP/1.1"]
         lines += [
             f"{name}: {value}" for name, value in self.request.headers.items() if name != "Content-Length"
@@ -45,7 +59,7 @@ class Answer:
 
     def __init__(
         self,
-        connection: aiohttp.connector.Connection,
+        connection: Connection,
         status: int,
         headers: CIMultiDictProxy[str],
         content: aiohttp.StreamReader,
@@ -77,34 +91,79 @@ class Answer:
         self.release()
 
 
-async def post(
-    connector: aiohttp.BaseConnector, target: Target, head: bytes, body: bytes, timeout: aiohttp.ClientTimeout
-) -> Answer:
-    """Send a request and wait for the head of its answer.
+class Wire:
+    """Posts on the connections of connectors. Belongs to the running event loop."""
 
-    Args:
-        head: lines of further headers, each with its line break. The length is added.
-        timeout: for connecting only.
+    def __init__(self) -> None:
+        self._unsent: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
+        self._parsing: WeakSet[ResponseHandler] = WeakSet()
 
-    Raises:
-        aiohttp.ConnectionTimeoutError: no connection in time.
-        aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError: anything else.
-    """
-    try:
-        connection = await connector.connect(target.request, [], timeout)
-    except TimeoutError as error:
-        raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-    try:
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
-        transport.write(b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body))
+    async def post(
+        self,
+        connector: aiohttp.BaseConnector,
+        target: Target,
+        head: bytes,
+        body: bytes,
+        timeout: aiohttp.ClientTimeout,
+    ) -> Answer:
+        """Send a request and wait for the head of its answer.
+
+        Args:
+            head: lines of further headers, each with its line break. The length is added.
+            timeout: for connecting only.
+
+        Raises:
+            aiohttp.ConnectionTimeoutError: no connection in time.
+            aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError: anything else.
+        """
+        connection = await self._connect(connector, target, timeout)
+        try:
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                raise aiohttp.ServerDisconnectedError
+            if protocol not in self._parsing:
+                # Its parser goes on with the next answer by itself, and would be made anew each time.
+                self._parsing.add(protocol)
+                protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
+            request = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body)
+            self._send(transport, request)
+            while True:
+                message, content = await protocol.read()
+                # 101 is an answer: nobody asked to switch.
+                if message.code >= 200 or message.code == 101:
+                    return Answer(connection, message.code, message.headers, content)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _connect(
+        self, connector: aiohttp.BaseConnector, target: Target, timeout: aiohttp.ClientTimeout
+    ) -> Connection:
         while True:
-            message, content = await protocol.read()
-            # 101 is an answer: nobody asked to switch.
-            if message.code >= 200 or message.code == 101:
-                return Answer(connection, message.code, message.headers, content)
-    except BaseException:
-        connection.close()
-        raise
+            try:
+                connection = await connector.connect(target.request, [], timeout)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            # Something was said there that nobody asked for: it would pass for the answer to this request.
+            connection.close()
+
+    # What becomes ready in one turn of the event loop is sent together, at its end. An endpoint with little
+    # to do sleeps. To wake its machine costs the sender as much as to make the request, and were there
+    # something else to do in between, every request would wake it again.
+
+    def _send(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append((transport, data))
+
+    def _flush(self) -> None:
+        try:
+            while self._unsent:
+                transport, data = self._unsent.popleft()
+                if not transport.is_closing():
+                    transport.write(data)
+        finally:
+            if self._unsent:
+                asyncio.get_running_loop().call_soon(self._flush)

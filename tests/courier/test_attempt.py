@@ -159,6 +159,8 @@ async def test_a_reset_connection() -> None:
         (b"SSH-2.0-OpenSSH\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 2000 OK\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", Failure.PROTOCOL, None),
+        (b"HTTP/1.1 \xff\xfe OK\r\n\r\n", Failure.PROTOCOL, None),
+        (b"HTTP/1.1 200 OK\r\n\xff\xfe: x\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort", None, 200),
         (b"HTTP/1.1 503 Busy\r\ncontent-length: 100\r\nretry-after: 7\r\n\r\nshort", Failure.STATUS, 503),
@@ -173,8 +175,63 @@ async def test_endpoints_that_lie(answer: bytes, failure: Failure | None, status
     async with raw_server(lie) as port, egress() as out:
         outcome = await post(out, f"http://127.0.0.1:{port}/")
     assert (outcome.failure, outcome.status) == (failure, status)
+    (outcome.error or "").encode()  # can be written down
     if status == 503:
         assert outcome.retry_after == "7"
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_the_next_one_s() -> None:
+    said, connections = asyncio.Event(), 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"HTTP/1.1 %d So\r\ncontent-length: 0\r\n\r\n" % (200 if connections == 1 else 500))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        if connections == 1:
+            writer.write(b"HTTP/1.1 200 So\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+            said.set()
+        await asyncio.Event().wait()
+
+    async with raw_server(talk) as port, egress() as out:
+        url = f"http://127.0.0.1:{port}/"
+        assert (await post(out, url)).status == 200
+        await said.wait()
+        assert (await post(out, url)).status == 500
+
+
+async def test_a_connection_serves_one_attempt_after_another(receiver: Receiver) -> None:
+    answers = [
+        web.Response(status=500, text="no"),
+        web.Response(text="thanks"),
+        web.Response(status=204),
+        web.Response(status=404, body=b"z" * 5_000),
+    ]
+    ports: set[int] = set()
+
+    async def one_each(got: Got, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return answers[len(receiver.got) - 1]
+
+    receiver.answer(one_each)
+    async with egress() as out:
+        outcomes = [await post(out, receiver.url()) for _ in answers]
+    assert [outcome.status for outcome in outcomes] == [500, 200, 204, 404]
+    assert [outcome.answer for outcome in outcomes] == ["no", "thanks", "", "z" * 1024]
+    assert len(ports) == 1
+
+
+async def test_attempts_that_start_together_all_arrive(receiver: Receiver) -> None:
+    bodies = [b'{"a":%d}' % number for number in range(50)]
+    async with egress() as out:
+        for _ in range(2):  # on connections that are new, and on those that there are then
+            outcomes = await asyncio.gather(*(post(out, receiver.url(), body=body) for body in bodies))
+            assert all(outcome.ok for outcome in outcomes)
+    assert sorted(got.body for got in receiver.got) == sorted(2 * bodies)
 
 
 async def test_nobody_listens() -> None:
