@@ -35,9 +35,10 @@ class _Account:
 
     def used(self, now: float) -> float:
         """Seconds of slots used lately, those that are open included."""
-        passed = max(0.0, now - self._at)
-        self._used = self._used * 0.5 ** (passed / HALF_LIFE) + self.open * passed
-        self._at = max(self._at, now)
+        passed = now - self._at
+        if passed > 0:
+            self._used = self._used * 0.5 ** (passed / HALF_LIFE) + self.open * passed
+            self._at = now
         return self._used
 
 

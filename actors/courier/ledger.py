@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from actors import metrics
 from actors.courier.bodies import Parcel
 from actors.courier.breaker import Memory
@@ -93,7 +95,8 @@ class LogEntry(NamedTuple):
     def json(self) -> str:
         """What is written."""
         fields = zip(self._fields, self, strict=True)
-        return json.dumps({name: value for name, value in fields if value is not None})
+        # Faster than `json`, which took as long as a signature.
+        return to_json({name: value for name, value in fields if value is not None}).decode()
 
 
 class Settlement(NamedTuple):

@@ -12,7 +12,7 @@ from actors.courier.queue import Item, Queue
 from actors.courier.records import EndpointRecord, Ordering
 from actors.courier.settlements import merged
 
-PULL = 64
+PULL = 128
 """Events read at a time."""
 
 

@@ -32,7 +32,7 @@ def attempted(
         number: of the attempt, from 1.
         started: seconds since 1970.
     """
-    result = RESULTS[verdict]
+    result: Result = "delivered" if verdict is Verdict.DONE else RESULTS[verdict]
     if item.test:
         result = "delivered" if outcome.ok else "dropped"
     return LogEntry(
