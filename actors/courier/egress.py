@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -119,9 +119,15 @@ class _Judged(AbstractResolver):
 
 @dataclass(slots=True)
 class _Trail:
-    """How far a request got: `connected` once there is a connection to the endpoint."""
+    """How far a request got.
+
+    Args:
+        connected: there is a connection to the endpoint.
+        used: it served before.
+    """
 
     connected: bool = False
+    used: bool = False
 
 
 class Egress:
@@ -166,14 +172,7 @@ class Egress:
         """
         if self._proxy is None and to.tls is None:
             return await self._post_directly(to, headers, body)
-        return await self._send(
-            "POST",
-            to.url,
-            body=body,
-            headers=CIMultiDict(to.headers, **headers),
-            connect_timeout=to.connect_timeout,
-            tls=to.tls,
-        )
+        return await self._post_by_session(to, CIMultiDict(to.headers, **headers), body)
 
     async def _post_directly(self, to: Addressee, headers: Mapping[str, str], body: bytes) -> Answer:
         session = self._clients(to.url.raw_host or "")
@@ -182,12 +181,40 @@ class Egress:
         deadline = _connect_within(to.connect_timeout)
         return await self._wire.post(session.connector, to.target, head, body, deadline)
 
+    async def _post_by_session(
+        self, to: Addressee, headers: CIMultiDict[str], body: bytes
+    ) -> aiohttp.ClientResponse:
+        def send(trail: _Trail) -> Awaitable[aiohttp.ClientResponse]:
+            return self._send(
+                "POST",
+                to.url,
+                body=body,
+                headers=headers,
+                connect_timeout=to.connect_timeout,
+                tls=to.tls,
+                trail=trail,
+            )
+
+        first = _Trail()
+        try:
+            return await send(first)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if not first.used:
+                raise
+        return await send(_Trail())  # as `Wire.post` does, for the same reason
+
     async def get(
         self, url: URL, *, headers: Mapping[str, str], connect_timeout: float
     ) -> aiohttp.ClientResponse:
         """Get once, like `post`. Nothing is decompressed; redirects are the caller's to follow."""
         return await self._send(
-            "GET", url, body=None, headers=headers, connect_timeout=connect_timeout, tls=None
+            "GET",
+            url,
+            body=None,
+            headers=headers,
+            connect_timeout=connect_timeout,
+            tls=None,
+            trail=_Trail(),
         )
 
     async def _send(
@@ -199,6 +226,7 @@ class Egress:
         headers: Mapping[str, str],
         connect_timeout: float,
         tls: ClientTls | None,
+        trail: _Trail,
     ) -> aiohttp.ClientResponse:
         host = url.raw_host or ""
         session = self._clients(host)
@@ -210,7 +238,6 @@ class Egress:
             left = max(0.001, left - (time.monotonic() - began))  # 0 would be no deadline
         if proxy is not None:
             session = self._unguarded
-        trail = None if self._proxy is None else _Trail()
         try:
             response = await session.request(
                 method,
@@ -228,7 +255,7 @@ class Egress:
                 raise Unreachable(f"the egress proxy did not reach it: HTTP {error.status}") from error
             raise ProxyFailure(f"the egress proxy opened no way to it: HTTP {error.status}") from error
         except aiohttp.ClientError as error:
-            failure = None if proxy is None or trail is None else _proxy_failure(error, trail)
+            failure = None if proxy is None else _proxy_failure(error, trail)
             if failure is None:
                 raise
             raise ProxyFailure(failure) from error
@@ -290,11 +317,9 @@ class Egress:
             resolver=_Judged(self._resolver, self._guard) if guarded else self._resolver,
             socket_factory=self._guarded_socket if guarded else None,
         )
-        traces: list[aiohttp.TraceConfig] = []
-        if self._proxy is not None:
-            traces.append(aiohttp.TraceConfig())
-            traces[0].on_connection_create_end.append(_connected)
-            traces[0].on_connection_reuseconn.append(_connected)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_connected)
+        trace.on_connection_reuseconn.append(_reused)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -302,7 +327,7 @@ class Egress:
             trust_env=False,
             max_line_size=LINE,
             max_field_size=FIELD,
-            trace_configs=traces,
+            trace_configs=[trace],
         )
 
     def _guarded_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
@@ -327,6 +352,12 @@ async def _connected(session: aiohttp.ClientSession, trace: SimpleNamespace, det
     trail = trace.trace_request_ctx
     assert isinstance(trail, _Trail)
     trail.connected = True
+
+
+async def _reused(session: aiohttp.ClientSession, trace: SimpleNamespace, details: object) -> None:
+    trail = trace.trace_request_ctx
+    assert isinstance(trail, _Trail)
+    trail.connected = trail.used = True
 
 
 def _proxy_failure(error: aiohttp.ClientError, trail: _Trail) -> str | None:

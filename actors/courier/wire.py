@@ -96,7 +96,7 @@ class Wire:
 
     def __init__(self) -> None:
         self._unsent: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
-        self._parsing: WeakSet[ResponseHandler] = WeakSet()
+        self._used: WeakSet[ResponseHandler | None] = WeakSet()
 
     async def post(
         self,
@@ -108,6 +108,10 @@ class Wire:
     ) -> Answer:
         """Send a request and wait for the head of its answer.
 
+        If a connection that served before breaks without an answer, the request is sent once more, on a new
+        one: most likely it was closed for being idle, and the request came too late. An endpoint that did
+        take it gets it twice, as it would after any answer that is lost.
+
         Args:
             head: lines of further headers, each with its line break. The length is added.
             timeout: for connecting only.
@@ -116,16 +120,27 @@ class Wire:
             aiohttp.ConnectionTimeoutError: no connection in time.
             aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError: anything else.
         """
-        connection = await self._connect(connector, target, timeout)
+        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body)
+        connection = await _connect(connector, target, timeout)
+        used = connection.protocol in self._used
+        try:
+            return await self._ask(connection, request)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if not used:
+                raise
+        while (connection := await _connect(connector, target, timeout)).protocol in self._used:
+            connection.close()
+        return await self._ask(connection, request)
+
+    async def _ask(self, connection: Connection, request: bytes) -> Answer:
         try:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None:
                 raise aiohttp.ServerDisconnectedError
-            if protocol not in self._parsing:
+            if protocol not in self._used:
                 # Its parser goes on with the next answer by itself, and would be made anew each time.
-                self._parsing.add(protocol)
+                self._used.add(protocol)
                 protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
-            request = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body)
             self._send(transport, request)
             while True:
                 message, content = await protocol.read()
@@ -135,19 +150,6 @@ class Wire:
         except BaseException:
             connection.close()
             raise
-
-    async def _connect(
-        self, connector: aiohttp.BaseConnector, target: Target, timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        while True:
-            try:
-                connection = await connector.connect(target.request, [], timeout)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            # Something was said there that nobody asked for: it would pass for the answer to this request.
-            connection.close()
 
     # What becomes ready in one turn of the event loop is sent together, at its end. An endpoint with little
     # to do sleeps. To wake its machine costs the sender as much as to make the request, and were there
@@ -167,3 +169,17 @@ class Wire:
         finally:
             if self._unsent:
                 asyncio.get_running_loop().call_soon(self._flush)
+
+
+async def _connect(
+    connector: aiohttp.BaseConnector, target: Target, timeout: aiohttp.ClientTimeout
+) -> Connection:
+    while True:
+        try:
+            connection = await connector.connect(target.request, [], timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        if connection.protocol is None or not connection.protocol.should_close:
+            return connection
+        # Something was said there that nobody asked for: it would pass for the answer to this request.
+        connection.close()

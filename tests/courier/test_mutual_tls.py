@@ -120,6 +120,25 @@ async def test_certificates_do_not_share_connections(vault: Receiver) -> None:
         assert (await post(out, vault.url())).failure is Failure.TLS
 
 
+async def test_a_used_connection_that_breaks_is_no_failure(vault: Receiver) -> None:
+    ports: list[int] = []
+
+    async def once(got: Got, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.append(request.transport.get_extra_info("peername")[1])
+        if ports.count(ports[-1]) > 1:
+            request.transport.abort()
+        return web.Response(text="thanks")
+
+    vault.answer(once)
+    async with egress() as out:
+        for _ in range(2):
+            outcome = await post(out, vault.url(), tls=MALOTE)
+            assert outcome.ok, outcome.error
+    first, again, other = ports
+    assert first == again != other
+
+
 async def test_contexts_are_made_once_and_their_number_is_bounded(
     vault: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
