@@ -47,7 +47,7 @@ PLACES = (
 """Where a deadline can pass."""
 OUTCOMES = (
     "2xx", "3xx", "4xx", "5xx", "timeout", "connect_timeout", "name_not_resolved", "connect",
-    "forbidden_address", "tls", "protocol", "proxy",
+    "disconnected", "forbidden_address", "tls", "protocol", "proxy",
 )  # fmt: skip
 """How an attempt at a delivery ends."""
 STEPS = ("prepare", "quiesce", "disconnect", "fence", "activate", "retire")

@@ -112,7 +112,7 @@ def _explain(error: Exception, timeout: float) -> tuple[Failure, str]:
     if isinstance(error, aiohttp.ClientConnectorError):
         return Failure.CONNECT, f"no connection: {error.os_error.strerror or error.os_error}"
     if isinstance(error, OSError | aiohttp.ServerDisconnectedError):
-        return Failure.CONNECT, f"the connection broke: {error}"
+        return Failure.DISCONNECTED, f"the connection broke: {error}"
     return Failure.PROTOCOL, f"{type(error).__name__}: {error}"
 
 

@@ -22,17 +22,22 @@ it gets this very event, which would hold up its chat for ever."""
 
 
 class Failure(StrEnum):
-    """Why an attempt got no 2xx."""
+    """Why an attempt got no 2xx. One that was `DISCONNECTED` had a connection, and no answer on it."""
 
     STATUS = "status"
     TIMEOUT = "timeout"
     CONNECT_TIMEOUT = "connect_timeout"
     NAME = "name_not_resolved"
     CONNECT = "connect"
+    DISCONNECTED = "disconnected"
     FORBIDDEN = "forbidden_address"
     TLS = "tls"
     PROTOCOL = "protocol"
     PROXY = "proxy"
+
+
+BROUGHT_DOWN = frozenset({Failure.TIMEOUT, Failure.DISCONNECTED, Failure.PROTOCOL})
+"""How it looks if an event hangs or kills what is to handle it."""
 
 
 class Outcome(NamedTuple):
@@ -139,7 +144,7 @@ def judge(
         return Verdict.RETRY, now + max(min((SPARED_DELAY, *policy.schedule[:1])), hint)
     if attempt > len(policy.schedule):
         return Verdict.DEAD, 0.0
-    blames_event = blame(outcome) in (Blame.EVENT, Blame.UNCLEAR) or outcome.failure is Failure.TIMEOUT
+    blames_event = blame(outcome) in (Blame.EVENT, Blame.UNCLEAR) or outcome.failure in BROUGHT_DOWN
     if others_succeed and blames_event and attempt >= policy.poison_attempts:
         return Verdict.DEAD, 0.0
     delay = policy.schedule[attempt - 1] * (1 + policy.jitter * dice)

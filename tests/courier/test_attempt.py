@@ -149,13 +149,13 @@ async def test_a_reset_connection() -> None:
 
     async with raw_server(reset) as port, egress() as out:
         outcome = await post(out, f"http://127.0.0.1:{port}/")
-    assert (outcome.failure, outcome.status) == (Failure.CONNECT, None)
+    assert (outcome.failure, outcome.status) == (Failure.DISCONNECTED, None)
 
 
 @pytest.mark.parametrize(
     ("answer", "failure", "status"),
     [
-        (b"", Failure.CONNECT, None),
+        (b"", Failure.DISCONNECTED, None),
         (b"SSH-2.0-OpenSSH\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 2000 OK\r\n\r\n", Failure.PROTOCOL, None),
         (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", Failure.PROTOCOL, None),
@@ -201,6 +201,40 @@ async def test_an_answer_that_nobody_asked_for_is_not_the_next_one_s() -> None:
         assert (await post(out, url)).status == 200
         await said.wait()
         assert (await post(out, url)).status == 500
+
+
+@pytest.mark.parametrize("well", [True, False])
+async def test_a_used_connection_that_breaks_is_no_failure_if_a_new_one_serves(well: bool) -> None:
+    asked: list[int] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # As a server that closes what is idle, at the moment when it is used again.
+        asked.append(writer.get_extra_info("peername")[1])
+        if len(asked) == 1 or well:
+            writer.write(b"HTTP/1.1 204 So\r\n\r\n")
+            await writer.drain()
+            await reader.readuntil(b"\r\n\r\n")  # the body before it has no line break
+            asked.append(asked[-1])
+
+    async with raw_server(talk) as port, egress() as out:
+        url = f"http://127.0.0.1:{port}/"
+        assert (await post(out, url)).status == 204
+        outcome = await post(out, url)
+        first, again, other = asked
+    assert first == again != other
+    assert (outcome.failure, outcome.status) == ((None, 204) if well else (Failure.DISCONNECTED, None))
+
+
+async def test_a_new_connection_that_breaks_is_not_tried_again() -> None:
+    asked = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+
+    async with raw_server(talk) as port, egress() as out:
+        outcome = await post(out, f"http://127.0.0.1:{port}/")
+    assert (outcome.failure, asked) == (Failure.DISCONNECTED, 1)
 
 
 async def test_a_connection_serves_one_attempt_after_another(receiver: Receiver) -> None:

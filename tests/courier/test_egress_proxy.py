@@ -180,7 +180,7 @@ async def test_an_endpoint_fails_behind_it(receiver: Receiver) -> None:
         assert len(proxy.asked) == 3
     await vault.stop()
     failures = (cut_off.failure, no_tls.failure, unknown_ca.failure)
-    assert failures == (Failure.CONNECT, Failure.TLS, Failure.TLS)
+    assert failures == (Failure.DISCONNECTED, Failure.TLS, Failure.TLS)
 
 
 async def test_its_failures_are_not_held_against_an_event() -> None:

@@ -305,6 +305,34 @@ async def test_a_poison_event_frees_its_chat_while_others_succeed(
     assert [d.seq for d in await account.endpoints.dead_letters(endpoint.id)] == [1]
 
 
+async def test_an_event_that_kills_its_handler_is_poison_too(
+    make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    settings = make_settings(schedule=(0.2,) * 500, poison_attempts=3, breaker_first=0.1, breaker_longest=0.1)
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def killed(got: Got, request: web.Request) -> web.Response | None:
+        if got.seq > 1:
+            return None
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response(status=500)
+
+    receiver.answer(killed)
+    await account.append("a")
+    await account.append("a")
+    await start_courier(by=settings)
+    await receiver.wait(lambda: len(receiver.got) > 0)
+    await account.append("b")
+    await eventually(dead(account, endpoint.id, 1))
+    await receiver.wait_taken(2)
+    assert [got.event["chat_id"] for got in receiver.taken] == ["b", "a"]
+    (letter,) = await account.endpoints.dead_letters(endpoint.id)
+    assert (letter.seq, letter.status) == (1, None)
+    assert "the connection broke" in (letter.error or "")
+
+
 async def test_the_log_is_bounded_and_paged(
     make_account: MakeAccount, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
 ) -> None:

@@ -108,6 +108,8 @@ def test_no_retry_after_breaks_it(header: str) -> None:
         (500, Failure.STATUS, True),
         (400, Failure.STATUS, True),
         (None, Failure.TIMEOUT, True),
+        (None, Failure.DISCONNECTED, True),
+        (None, Failure.PROTOCOL, True),
         (429, Failure.STATUS, False),
         (503, Failure.STATUS, False),
         (None, Failure.CONNECT, False),
@@ -145,6 +147,7 @@ def test_an_event_refused_while_others_are_taken_is_given_up_early(
         (503, Failure.STATUS, Blame.ENDPOINT),
         (None, Failure.TIMEOUT, Blame.ENDPOINT),
         (None, Failure.CONNECT, Blame.ENDPOINT),
+        (None, Failure.DISCONNECTED, Blame.ENDPOINT),
         (None, Failure.PROXY, Blame.NOBODY),
     ],
 )
