@@ -23,7 +23,7 @@ from yarl import URL
 from actors.courier.addressee import Addressee
 from actors.courier.addresses import Guard, literal
 from actors.courier.tls import ClientTls
-from actors.courier.wire import FIELD, LINE, Wire
+from actors.courier.wire import FIELD, LINE, Wire, was_idle
 from actors.courier.wire import Answer as WireAnswer
 
 RESOLVER_THREADS = 32
@@ -153,8 +153,11 @@ class Egress:
         self._contexts: OrderedDict[ClientTls, ssl.SSLContext] = OrderedDict()
         self._making = asyncio.Lock()
         self._wire = Wire()
-        self._guarded = self._session(guarded=True)
-        self._unguarded = self._session(guarded=False)
+        self._sessions = {
+            (guarded, new): self._session(guarded=guarded, new=new)
+            for guarded in (True, False)
+            for new in (True, False)
+        }
 
     async def post(self, to: Addressee, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post once. There is a deadline for connecting and none for the rest; no redirect is followed.
@@ -175,7 +178,7 @@ class Egress:
         return await self._post_by_session(to, CIMultiDict(to.headers, **headers), body)
 
     async def _post_directly(self, to: Addressee, headers: Mapping[str, str], body: bytes) -> Answer:
-        session = self._clients(to.url.raw_host or "")
+        session = self._clients(to.url.raw_host or "", new=False)
         assert session.connector is not None
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
         deadline = _connect_within(to.connect_timeout)
@@ -184,7 +187,7 @@ class Egress:
     async def _post_by_session(
         self, to: Addressee, headers: CIMultiDict[str], body: bytes
     ) -> aiohttp.ClientResponse:
-        def send(trail: _Trail) -> Awaitable[aiohttp.ClientResponse]:
+        def send(trail: _Trail, *, new: bool) -> Awaitable[aiohttp.ClientResponse]:
             return self._send(
                 "POST",
                 to.url,
@@ -193,15 +196,16 @@ class Egress:
                 connect_timeout=to.connect_timeout,
                 tls=to.tls,
                 trail=trail,
+                new=new,
             )
 
-        first = _Trail()
+        trail, began = _Trail(), time.monotonic()
         try:
-            return await send(first)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            if not first.used:
+            return await send(trail, new=False)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if not trail.used or not was_idle(error, began):
                 raise
-        return await send(_Trail())  # as `Wire.post` does, for the same reason
+        return await send(_Trail(), new=True)  # as `Wire.post` does, for the same reason
 
     async def get(
         self, url: URL, *, headers: Mapping[str, str], connect_timeout: float
@@ -215,6 +219,7 @@ class Egress:
             connect_timeout=connect_timeout,
             tls=None,
             trail=_Trail(),
+            new=False,
         )
 
     async def _send(
@@ -227,9 +232,10 @@ class Egress:
         connect_timeout: float,
         tls: ClientTls | None,
         trail: _Trail,
+        new: bool,
     ) -> aiohttp.ClientResponse:
         host = url.raw_host or ""
-        session = self._clients(host)
+        session = self._clients(host, new=new)
         began = time.monotonic()
         context = True if tls is None else await self._context(tls)
         proxy = None if self._proxy is None else await self._proxy_for(host, connect_timeout)
@@ -237,7 +243,7 @@ class Egress:
         if tls is not None or self._proxy is not None:
             left = max(0.001, left - (time.monotonic() - began))  # 0 would be no deadline
         if proxy is not None:
-            session = self._unguarded
+            session = self._sessions[False, new]
         try:
             response = await session.request(
                 method,
@@ -267,15 +273,19 @@ class Egress:
 
     async def close(self) -> None:
         """Drop every connection."""
-        await self._guarded.close()
-        await self._unguarded.close()
+        for session in self._sessions.values():
+            await session.close()
         await self._resolver.close()
 
-    def _clients(self, host: str) -> aiohttp.ClientSession:
-        """The clients that may connect to a host directly."""
+    def _clients(self, host: str, *, new: bool) -> aiohttp.ClientSession:
+        """The clients that may connect to a host directly.
+
+        Args:
+            new: those that make a connection for each request.
+        """
         if (reason := self._guard.host_refusal(host)) is not None:
             raise _forbidden(host, reason)
-        return self._unguarded if self._guard.trusts(host) else self._guarded
+        return self._sessions[not self._guard.trusts(host), new]
 
     async def _proxy_for(self, host: str, seconds: float) -> URL | None:
         if self._proxy is None or self._guard.allows(host):
@@ -309,11 +319,12 @@ class Egress:
         self._contexts.move_to_end(tls)
         return self._contexts[tls]
 
-    def _session(self, *, guarded: bool) -> aiohttp.ClientSession:
+    def _session(self, *, guarded: bool, new: bool) -> aiohttp.ClientSession:
         # Permits limit the requests, so the pool need not: its queue would run on the clock of a request.
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,
+            force_close=new,
             resolver=_Judged(self._resolver, self._guard) if guarded else self._resolver,
             socket_factory=self._guarded_socket if guarded else None,
         )

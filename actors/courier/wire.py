@@ -8,6 +8,7 @@ aiohttp's here too; what all requests to an endpoint begin with is written once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from functools import cached_property
@@ -23,6 +24,8 @@ from yarl import URL
 
 LINE, FIELD = 8190, 8190
 """Bytes that the status line and a header of an answer may have."""
+PROMPT = 1.0
+"""Seconds in which news of a connection that was closed already arrive. Later, the endpoint was at work."""
 
 
 class _Template(aiohttp.ClientRequest):
@@ -95,8 +98,9 @@ class Wire:
     """Posts on the connections of connectors. Belongs to the running event loop."""
 
     def __init__(self) -> None:
-        self._unsent: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
+        self._unsent: deque[tuple[Connection, bytes]] = deque()
         self._used: WeakSet[ResponseHandler | None] = WeakSet()
+        """Connections that have brought an answer."""
 
     async def post(
         self,
@@ -108,9 +112,9 @@ class Wire:
     ) -> Answer:
         """Send a request and wait for the head of its answer.
 
-        If a connection that served before breaks without an answer, the request is sent once more, on a new
-        one: most likely it was closed for being idle, and the request came too late. An endpoint that did
-        take it gets it twice, as it would after any answer that is lost.
+        If a connection that was used before breaks at once and without an answer, the request is sent once
+        more, on a new one: most likely it was closed for being idle, and the request came too late. An
+        endpoint that did take it gets it twice, as it would after any answer that is lost.
 
         Args:
             head: lines of further headers, each with its line break. The length is added.
@@ -121,31 +125,58 @@ class Wire:
             aiohttp.ClientError, OSError, aiohttp.http.HttpProcessingError: anything else.
         """
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.head, head, len(body), body)
-        connection = await _connect(connector, target, timeout)
+        connection = await self._connect(connector, target, timeout)
         used = connection.protocol in self._used
+        began = time.monotonic()
         try:
             return await self._ask(connection, request)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            if not used:
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if not used or not was_idle(error, began):
                 raise
-        while (connection := await _connect(connector, target, timeout)).protocol in self._used:
-            connection.close()
+        connection = await self._connect(connector, target, timeout, new=True)
         return await self._ask(connection, request)
+
+    async def _connect(
+        self,
+        connector: aiohttp.BaseConnector,
+        target: Target,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        new: bool = False,
+    ) -> Connection:
+        while True:
+            try:
+                connection = await connector.connect(target.request, [], timeout)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+            protocol = connection.protocol
+            if protocol is None:
+                return connection
+            if protocol not in self._used:
+                if protocol.should_close:
+                    # A server may speak first, to send us away. That is its answer, and the end.
+                    protocol.force_close()
+                return connection
+            if not new and not protocol.should_close:
+                return connection
+            # If something was said there that nobody asked for, it would pass for the answer to this request.
+            connection.close()
 
     async def _ask(self, connection: Connection, request: bytes) -> Answer:
         try:
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None:
+            protocol = connection.protocol
+            if protocol is None:
                 raise aiohttp.ServerDisconnectedError
-            if protocol not in self._used:
-                # Its parser goes on with the next answer by itself, and would be made anew each time.
-                self._used.add(protocol)
-                protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
-            self._send(transport, request)
+            # This makes a new parser. One that goes on keeps parts of what was said before the answer.
+            protocol.set_response_params(auto_decompress=False, max_line_size=LINE, max_field_size=FIELD)
+            self._send(connection, request)
             while True:
                 message, content = await protocol.read()
+                if connection.protocol is None:  # closed before the request was sent: this is no answer to it
+                    raise aiohttp.ServerDisconnectedError
                 # 101 is an answer: nobody asked to switch.
                 if message.code >= 200 or message.code == 101:
+                    self._used.add(protocol)
                     return Answer(connection, message.code, message.headers, content)
         except BaseException:
             connection.close()
@@ -155,31 +186,32 @@ class Wire:
     # to do sleeps. To wake its machine costs the sender as much as to make the request, and were there
     # something else to do in between, every request would wake it again.
 
-    def _send(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+    def _send(self, connection: Connection, request: bytes) -> None:
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append((transport, data))
+        self._unsent.append((connection, request))
 
     def _flush(self) -> None:
         try:
             while self._unsent:
-                transport, data = self._unsent.popleft()
-                if not transport.is_closing():
-                    transport.write(data)
+                connection, request = self._unsent.popleft()
+                protocol, transport = connection.protocol, connection.transport
+                if protocol is None or transport is None or transport.is_closing():
+                    continue  # who asked finds out
+                if protocol in self._used and protocol.should_close:
+                    connection.close()  # something was said since, that nobody asked for
+                else:
+                    transport.write(request)
         finally:
             if self._unsent:
                 asyncio.get_running_loop().call_soon(self._flush)
 
 
-async def _connect(
-    connector: aiohttp.BaseConnector, target: Target, timeout: aiohttp.ClientTimeout
-) -> Connection:
-    while True:
-        try:
-            connection = await connector.connect(target.request, [], timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
-        if connection.protocol is None or not connection.protocol.should_close:
-            return connection
-        # Something was said there that nobody asked for: it would pass for the answer to this request.
-        connection.close()
+def was_idle(error: Exception, began: float) -> bool:
+    """True if a connection that broke was probably closed for being idle, at the moment of its use.
+
+    Args:
+        began: when the request was made, by the monotonic clock.
+    """
+    answered = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+    return not answered and time.monotonic() - began < PROMPT

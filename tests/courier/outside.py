@@ -1,9 +1,11 @@
-"""What a delivery meets outside: a way out for tests, and name servers that say what a test wants."""
+"""What a delivery meets outside: a way out for tests, servers and name servers that say what a test wants."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,6 +20,7 @@ from actors.courier.tls import ClientTls
 
 OPEN = Guard(allow_private=True)
 SECRET = new_secret()
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -44,6 +47,41 @@ async def post(
         url, "i", headers={}, timeout=timeout, connect_timeout=connect_timeout, answer_bytes=16_384, tls=tls
     )
     return await attempt(out, to, body=body, event_id="evt_1", seq=1, number=1, secrets=[SECRET], timestamp=1)
+
+
+@asynccontextmanager
+async def raw_server(
+    talk: Talk, *, tls: ssl.SSLContext | None = None, first: bool = False
+) -> AsyncIterator[int]:
+    """A server that speaks bytes; yields its port.
+
+    Args:
+        talk: called for each connection.
+        first: before anything is read there; else when a request's head was.
+    """
+    talks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        try:
+            if not first:
+                await reader.readuntil(b"\r\n\r\n")
+            await talk(reader, writer)
+        except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
 
 class Names(AbstractResolver):

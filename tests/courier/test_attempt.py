@@ -5,45 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import ResolveResult
 
 from actors.courier.retry import Failure
-from tests.courier.outside import Names, egress, post
+from tests.courier.outside import Names, egress, post, raw_server
 from tests.courier.receiver import Got, Receiver
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def raw_server(talk: Talk) -> AsyncIterator[int]:
-    """A server that speaks bytes; yields its port."""
-    talks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await talk(reader, writer)
-        except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield int(server.sockets[0].getsockname()[1])
-    finally:
-        server.close()
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
 
 
 async def test_a_good_answer(receiver: Receiver) -> None:
@@ -178,94 +147,6 @@ async def test_endpoints_that_lie(answer: bytes, failure: Failure | None, status
     (outcome.error or "").encode()  # can be written down
     if status == 503:
         assert outcome.retry_after == "7"
-
-
-async def test_an_answer_that_nobody_asked_for_is_not_the_next_one_s() -> None:
-    said, connections = asyncio.Event(), 0
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        writer.write(b"HTTP/1.1 %d So\r\ncontent-length: 0\r\n\r\n" % (200 if connections == 1 else 500))
-        await writer.drain()
-        await asyncio.sleep(0.1)
-        if connections == 1:
-            writer.write(b"HTTP/1.1 200 So\r\ncontent-length: 0\r\n\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.1)
-            said.set()
-        await asyncio.Event().wait()
-
-    async with raw_server(talk) as port, egress() as out:
-        url = f"http://127.0.0.1:{port}/"
-        assert (await post(out, url)).status == 200
-        await said.wait()
-        assert (await post(out, url)).status == 500
-
-
-@pytest.mark.parametrize("well", [True, False])
-async def test_a_used_connection_that_breaks_is_no_failure_if_a_new_one_serves(well: bool) -> None:
-    asked: list[int] = []
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # As a server that closes what is idle, at the moment when it is used again.
-        asked.append(writer.get_extra_info("peername")[1])
-        if len(asked) == 1 or well:
-            writer.write(b"HTTP/1.1 204 So\r\n\r\n")
-            await writer.drain()
-            await reader.readuntil(b"\r\n\r\n")  # the body before it has no line break
-            asked.append(asked[-1])
-
-    async with raw_server(talk) as port, egress() as out:
-        url = f"http://127.0.0.1:{port}/"
-        assert (await post(out, url)).status == 204
-        outcome = await post(out, url)
-        first, again, other = asked
-    assert first == again != other
-    assert (outcome.failure, outcome.status) == ((None, 204) if well else (Failure.DISCONNECTED, None))
-
-
-async def test_a_new_connection_that_breaks_is_not_tried_again() -> None:
-    asked = 0
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-
-    async with raw_server(talk) as port, egress() as out:
-        outcome = await post(out, f"http://127.0.0.1:{port}/")
-    assert (outcome.failure, asked) == (Failure.DISCONNECTED, 1)
-
-
-async def test_a_connection_serves_one_attempt_after_another(receiver: Receiver) -> None:
-    answers = [
-        web.Response(status=500, text="no"),
-        web.Response(text="thanks"),
-        web.Response(status=204),
-        web.Response(status=404, body=b"z" * 5_000),
-    ]
-    ports: set[int] = set()
-
-    async def one_each(got: Got, request: web.Request) -> web.Response:
-        assert request.transport is not None
-        ports.add(request.transport.get_extra_info("peername")[1])
-        return answers[len(receiver.got) - 1]
-
-    receiver.answer(one_each)
-    async with egress() as out:
-        outcomes = [await post(out, receiver.url()) for _ in answers]
-    assert [outcome.status for outcome in outcomes] == [500, 200, 204, 404]
-    assert [outcome.answer for outcome in outcomes] == ["no", "thanks", "", "z" * 1024]
-    assert len(ports) == 1
-
-
-async def test_attempts_that_start_together_all_arrive(receiver: Receiver) -> None:
-    bodies = [b'{"a":%d}' % number for number in range(50)]
-    async with egress() as out:
-        for _ in range(2):  # on connections that are new, and on those that there are then
-            outcomes = await asyncio.gather(*(post(out, receiver.url(), body=body) for body in bodies))
-            assert all(outcome.ok for outcome in outcomes)
-    assert sorted(got.body for got in receiver.got) == sorted(2 * bodies)
 
 
 async def test_nobody_listens() -> None:
