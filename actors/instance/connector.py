@@ -275,6 +275,10 @@ class Connector:
         except ConnectionError as error:
             if error.code == "engine_gone":
                 return Ended(Ending.ENGINE_GONE, error.message)
+            if error.code == "not_paired":
+                # Unlinked while nobody listened. Or the store is another one: with the right one, the next
+                # request to connect finds the device again.
+                return Ended(Ending.LOGGED_OUT, "the session store has no session of it: unlinked, or lost")
             return Ended(Ending.CONNECT_FAILED, f"{error.code}: {error.message}")
         paired = bool(self._announcer.state.device)
         if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
