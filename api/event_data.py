@@ -268,7 +268,7 @@ class HistoryFailedData(HistoryPart):
 
     reason: str = Field(
         description="`gone`: WhatsApp no longer has it. `corrupt`. `too_large`. `unavailable`: it could not "
-        "be read for too long",
+        "be read for too long. `other_account`: it is of the account that was paired before",
         examples=["gone"],
     )
     message: str

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 REASONS = {"media_gone": "gone", "media_corrupt": "corrupt", "media_too_large": "too_large"}
 """Errors of the engine that are the part's own."""
 
+OTHER_ACCOUNT = "other_account"
+FINAL = frozenset({"gone", "too_large", OTHER_ACCOUNT})
+"""Reasons that another attempt would meet again."""
+
 CORRUPT_ATTEMPTS = 2
 """Attempts at a part that arrives damaged: once, it may have been the way."""
 
@@ -41,6 +45,7 @@ class HistoryReader:
         online: set while the connection stands.
         connection: the engine; only used while online.
         wanted: how much of the history the instance wants now.
+        account: phone number (E.164) of the account that is paired, None if that is not known.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class HistoryReader:
         online: asyncio.Event,
         connection: Callable[[], Connection],
         wanted: Callable[[], History],
+        account: Callable[[], str | None],
     ) -> None:
         self._instance_id = instance_id
         self._mailbox = mailbox
@@ -64,6 +70,7 @@ class HistoryReader:
         self._settings = settings
         self._connection = connection
         self._wanted = wanted
+        self._account = account
         self._old_files = old_files
         self._parts = Jobs(mailbox, epoch, "history", Part)
         self._work = Work(
@@ -73,7 +80,7 @@ class HistoryReader:
     def offered(self, draft: EventDraft, event: pb.Message) -> EventDraft:
         """The event of an offer, saying what becomes of it."""
         room = len(self._work) < self._settings.bound
-        return with_part(draft, event, self._wanted(), room=room)
+        return with_part(draft, event, self._wanted(), room=room, account=self._account())
 
     def take(self, record: str) -> None:
         """A part waits from now on: its offer's event is appended. Again is harmless."""
@@ -101,10 +108,13 @@ class HistoryReader:
 
     async def _attempt(self, part: Part) -> None:
         try:
-            while (rest := await self._page(part)) is not None:
+            while self._is_ours(part):
+                if (rest := await self._page(part)) is None:
+                    self._work.finished(part)
+                    await self._close(part)
+                    return
                 part = rest
-            self._work.finished(part)
-            await self._close(part)
+            await self._failed(part, OTHER_ACCOUNT, f"It is of {part.account}, which was paired before")
         except (StoreUnavailable, MailboxFull):
             # A page that was stored all the same is recognised when it is read again.
             self._work.again(part)
@@ -119,6 +129,11 @@ class HistoryReader:
             # Whatever is wrong with one part, the instance goes on.
             log.exception("history not read", extra={"instance": self._instance_id, "part": part.id})
             await self._failed(part, None, type(error).__name__)
+
+    def _is_ours(self, part: Part) -> bool:
+        # Neither is what one account said told as another one's, nor does the engine learn from it for that.
+        account = self._account()
+        return part.account is None or account is None or part.account == account
 
     async def _page(self, part: Part) -> Part | None:
         """Read and store a page; the part as it waits then, None if this was its last."""
@@ -161,7 +176,7 @@ class HistoryReader:
     async def _failed(self, part: Part, reason: str | None, message: str) -> None:
         before, attempts = part, part.attempts + 1
         part = part.model_copy(update={"attempts": attempts})
-        final = reason in ("gone", "too_large") or (reason == "corrupt" and attempts >= CORRUPT_ATTEMPTS)
+        final = reason in FINAL or (reason == "corrupt" and attempts >= CORRUPT_ATTEMPTS)
         log.warning(
             "history not read",
             extra={"instance": self._instance_id, "part": part.id, "attempt": attempts, "error": message},

@@ -29,6 +29,7 @@ class Part(WaitingJob):
         request_id: of the request that it answers.
         notification: what it is read with, a serialized HistorySyncNotification as base64: a secret.
         offered_at: seconds since 1970.
+        account: whose history it is, a phone number (E.164); None: not known.
         start: where the next page begins.
         pages: how many were told of.
     """
@@ -39,6 +40,7 @@ class Part(WaitingJob):
     request_id: str | None
     notification: str
     offered_at: float
+    account: str | None = None
     start: int = 0
     pages: int = 0
 
@@ -58,7 +60,9 @@ class Part(WaitingJob):
         return base64.b64decode(self.notification)
 
 
-def with_part(draft: EventDraft, event: pb.Message, history: History, *, room: bool) -> EventDraft:
+def with_part(
+    draft: EventDraft, event: pb.Message, history: History, *, room: bool, account: str | None
+) -> EventDraft:
     """The event of an offer, saying what becomes of it; the part waits from the append on.
 
     Args:
@@ -66,6 +70,7 @@ def with_part(draft: EventDraft, event: pb.Message, history: History, *, room: b
         event: the offer.
         history: what the instance wants.
         room: fewer parts wait than may.
+        account: that is paired, if that is known.
     """
     if draft.data["sync"] not in READ[history]:
         return _saying(draft, state="off")
@@ -78,6 +83,7 @@ def with_part(draft: EventDraft, event: pb.Message, history: History, *, room: b
         request_id=draft.data["request_id"],
         notification=base64.b64encode(event.history).decode(),
         offered_at=draft.received_at.timestamp(),
+        account=account,
     )
     return _saying(draft, state="pending").model_copy(update={"waiting": waiting("history", part)})
 

@@ -53,7 +53,7 @@ def failure_of(part: Part, reason: str, message: str, at: datetime) -> EventDraf
 
     Args:
         part: with its attempts.
-        reason: ``gone``, ``corrupt``, ``too_large`` or ``unavailable``.
+        reason: ``gone``, ``corrupt``, ``too_large``, ``unavailable`` or ``other_account``.
         message: for people.
     """
     data = {

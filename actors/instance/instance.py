@@ -151,6 +151,7 @@ class Instance:
             online=self._connector.online,
             connection=lambda: self._connector.connection,
             wanted=lambda: self.record.history,
+            account=lambda: self._announcer.state.phone,
         )
 
         async def needed() -> set[str]:

@@ -1,17 +1,19 @@
-"""What was queued for one account is never sent by another that is paired after it."""
+"""What was queued for one account, or told by its phone, is never another's that is paired after it."""
 
 from __future__ import annotations
 
 import pytest
 
 from actors.events import EventType
-from actors.registry import ConnectionState
+from actors.registry import ConnectionState, History
 from lab.network import Lab
 from tests.engine.device import Device
 from tests.instance.conftest import FRIEND, PHONE
 from tests.instance.http import Gateway
 from tests.instance.test_groups import friend as friend
 from tests.instance.test_groups import gateway as gateway
+from tests.instance.test_history import Own, told, waiting, want
+from tests.instance.test_history import past as past
 from tests.wait import until
 
 pytestmark = pytest.mark.engine
@@ -45,3 +47,24 @@ async def test_what_waits_is_of_the_account_it_was_queued_for(
     assert ("from the first account" in friend.texts()) is (status == "sent")
     failed = await one.events(EventType.MESSAGE_FAILED)
     assert [event.data["error"]["code"] for event in failed] == ["other_account"] * (status == "failed")
+
+
+async def test_history_of_one_account_is_not_told_as_that_of_another(
+    own: Own, lab: Lab, past: list[str]
+) -> None:
+    one = await own()
+    want(one, History.RECENT)
+    await one.instance._history.pause()
+    await one.pair()
+    await told(one, EventType.HISTORY_OFFERED, 2)
+    await until(lambda: waiting(one), what="parts that wait")
+    lab.log_out(PHONE, 1)
+    await one.reach(ConnectionState.LOGGED_OUT)
+    one.instance.configure(one.instance.record.model_copy(update={"revision": 99}))
+    await one.pair(OTHER)
+    one.instance._history.resume()
+    failed = await told(one, EventType.HISTORY_FAILED, 2)
+    assert {event.data["reason"] for event in failed} == {"other_account"}
+    assert {event.data["sync"] for event in failed} == {"initial_bootstrap", "recent"}
+    assert await one.events(EventType.HISTORY_MESSAGES) == []
+    assert await waiting(one) == 0

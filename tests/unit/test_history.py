@@ -50,14 +50,14 @@ def text(id_: str, body: str = "hello", **more: object) -> pb.Message:
 )
 def test_what_is_read_of_what_is_offered(history: History, read: set[str]) -> None:
     for sync in (name.lower() for name in wa.HistorySyncNotification.Type.keys()):  # noqa: SIM118
-        draft = with_part(*offer(sync), history, room=True)
+        draft = with_part(*offer(sync), history, room=True, account=None)
         assert draft.data["state"] == ("pending" if sync in read else "off")
         assert (draft.waiting is not None) == (sync in read)
 
 
 def test_a_part_waits_with_all_that_it_is_read_with() -> None:
     draft, event = offer("recent")
-    pending = with_part(draft, event, History.RECENT, room=True)
+    pending = with_part(draft, event, History.RECENT, room=True, account=None)
     assert pending.waiting is not None
     part = Part.model_validate_json(pending.waiting.job)
     assert (pending.waiting.work, pending.waiting.key, part.id) == ("history", "H1", "H1")
@@ -67,7 +67,7 @@ def test_a_part_waits_with_all_that_it_is_read_with() -> None:
 
 
 def test_too_many_parts_wait() -> None:
-    draft = with_part(*offer("recent"), History.RECENT, room=False)
+    draft = with_part(*offer("recent"), History.RECENT, room=False, account=None)
     assert (draft.data["state"], draft.data["reason"], draft.waiting) == ("failed", "busy", None)
 
 
