@@ -181,6 +181,16 @@ async def test_what_a_dropped_event_taught_about_a_chat_is_kept(mailbox: Mailbox
     assert await small.chats() == {"123@lid": "chat-1"}
 
 
+async def test_what_was_learned_of_chats_is_kept_with_an_event_that_was_there_before(
+    mailbox: Mailbox, epoch: int
+) -> None:
+    """Its writer gives all that it learned since the last time, of other chats too."""
+    event = draft()
+    await mailbox.append(epoch, event)
+    await mailbox.append(epoch, event, aliases={"123@lid": "chat-1"})
+    assert await mailbox.chats() == {"123@lid": "chat-1"}
+
+
 async def test_at_the_hard_bound_nothing_is_written(
     mailbox: Mailbox, outbox: Outbox, epoch: int, store: Store
 ) -> None:

@@ -20,6 +20,7 @@ if result[1] == 'ok' then
   -- In the same step: after a crash the job waits, or the event comes again.
   if ARGV[20] ~= '' then redis.call('HSET', KEYS[9], ARGV[20], ARGV[21]) end
 end
--- A dropped event is dropped for good, what it taught about a chat is not: the writer counts on it.
-if result[1] == 'ok' or result[1] == 'dropped' then learn(KEYS[6], aliases) end
+-- The writer gives what it learned of any chat since the last time, and counts on it if the event is dropped for good
+-- or was there before, too.
+if result[1] == 'ok' or result[1] == 'dropped' or result[1] == 'duplicate' then learn(KEYS[6], aliases) end
 return result

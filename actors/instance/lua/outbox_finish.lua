@@ -6,6 +6,7 @@ local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4]
 local aliases, memory = cjson.decode(ARGV[15]), cjson.decode(ARGV[17])
 -- The first result counts: a message that has left the queue has its result and its event.
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and #redis.call('XRANGE', KEYS[9], ARGV[20], ARGV[20]) == 0 then
+  learn(KEYS[6], aliases)
   return {'duplicate', '0'}
 end
 local result = append(

@@ -6,6 +6,7 @@ local keys = {owner = KEYS[1], meta = KEYS[2], mailbox = KEYS[3], seen = KEYS[4]
 -- Read before the first write: a script that fails half-way is not rolled back.
 local aliases = cjson.decode(ARGV[15])
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and redis.call('HEXISTS', KEYS[7], ARGV[16]) == 0 then
+  learn(KEYS[6], aliases)
   return {'missing', '0'}
 end
 local result = append(
