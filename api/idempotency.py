@@ -24,4 +24,8 @@ def key_of(call: Call[Any, Any]) -> str | None:
         return None
     if not 0 < len(key) <= KEY_MAX:
         raise p.invalid(f"use 1 to {KEY_MAX} characters", parameter=KEY)
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise p.invalid("use ASCII characters, or UTF-8", parameter=KEY) from None
     return key

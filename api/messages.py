@@ -13,7 +13,7 @@ from actors.media.errors import MediaError
 from actors.messages.content import AnyContent, MediaMessage, MediaSource
 from actors.messages.files import MessageFile
 from actors.messages.rules import Unsendable, Windows, about, check, check_destination
-from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState, now
+from actors.registry import ConnectionState, Desired, InstanceRecord, InstanceState, InstanceUnknown, now
 from api import problems as p
 from api.contents import EXAMPLES, SendMessage
 from api.fields import EXAMPLE_JID, Query
@@ -30,7 +30,6 @@ LOOK = 1.0
 """Seconds between two looks for a result, rings or not."""
 
 UNDECIDED = ("queued", "sending")
-HOPELESS = frozenset({ConnectionState.PAIRING, ConnectionState.LOGGED_OUT, ConnectionState.BANNED})
 
 
 class Failure(BaseModel):
@@ -171,9 +170,7 @@ def _wait(call: Call[SendMessage, Waiting]) -> float:
 def _check_paired(state: InstanceState | None) -> None:
     # Waiting makes sense while a connection is on its way, not while it takes a person with a phone. What
     # was queued for one account must not be sent by another that is paired later.
-    if state is None or state.connection not in HOPELESS:
-        return
-    if state.connection is ConnectionState.PAIRING and state.device is not None:
+    if state is None or (state.device is not None and state.connection is not ConnectionState.BANNED):
         return
     raise Problem(p.NOT_PAIRED, f"The instance is {state.connection}: pair it with a phone before sending.")
 
@@ -236,7 +233,7 @@ async def _queue(
 ) -> tuple[str, bool]:
     content = request.content
     if not isinstance(content, MediaMessage):
-        return await _enqueue(outbox, request, key, account)
+        return await _enqueue(call, outbox, request, key, account)
     depth = await outbox.depth()
     if depth >= outbox.settings.bound:
         raise _full(depth)
@@ -251,9 +248,9 @@ async def _queue(
     used = False
     try:
         message_id, used = await _enqueue(
-            outbox, _with_file(request, taken), key, account, taken.file, fingerprint
+            call, outbox, _with_file(request, taken), key, account, taken.file, fingerprint
         )
-    except Problem:
+    except (Problem, InstanceUnknown):
         await intake.discard(call.instance_id, taken)
         raise
     if not used:
@@ -269,6 +266,7 @@ def _with_file(request: SendRequest, taken: Taken) -> SendRequest:
 
 
 async def _enqueue(
+    call: Call[SendMessage, Waiting],
     outbox: Outbox,
     request: SendRequest,
     key: str | None,
@@ -278,6 +276,10 @@ async def _enqueue(
 ) -> tuple[str, bool]:
     try:
         return await outbox.enqueue(request, key, file=file, fingerprint=fingerprint, account=account)
+    except InstanceUnknown:
+        # Deleted while its file was fetched; or made anew under its old id, and not started yet.
+        await call.services.registry.get(call.instance_id)
+        raise Problem(p.NOT_PAIRED, "Pair the instance with a phone before sending.") from None
     except OutboxFull as error:
         raise _full(error.depth) from error
     except IdempotencyMismatch as error:

@@ -12,7 +12,7 @@ from actors.instance.errors import CallFailed
 from actors.instance.mailbox import MailboxFull
 from actors.instance.outbox import IdempotencyMismatch, Outbox, OutboxFull, SendRequest
 from actors.messages.content import Text
-from actors.registry import CallPolicy, now
+from actors.registry import CallPolicy, InstanceUnknown, now
 from actors.store import StaleEpoch, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,8 @@ class CallKeeper:
             await self._outbox.enqueue(request, f" call:{call_id}", account=self._account())
         except IdempotencyMismatch:
             return  # answered before, with a text that was changed since
+        except InstanceUnknown:
+            return  # deleted
         except OutboxFull as error:
             log.warning("no reply to a call: %s", error)
             return

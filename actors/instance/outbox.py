@@ -22,7 +22,7 @@ from actors.events import EventDraft
 from actors.instance.mailbox import APPEND, KNOWN, Mailbox
 from actors.messages.content import AnyContent, Poll
 from actors.messages.files import MessageFile, Upload
-from actors.registry import now
+from actors.registry import InstanceUnknown, now
 from actors.settings import OutboxSettings
 from actors.store import StaleEpoch, Store
 
@@ -170,6 +170,7 @@ class Outbox:
             Its id, and True if this call queued it (False: an earlier one with the same key did).
 
         Raises:
+            InstanceUnknown: it was deleted, and is not at work again.
             OutboxFull, IdempotencyMismatch, StoreUnavailable
         """
         message_id = new_message_id()
@@ -181,6 +182,7 @@ class Outbox:
                 self.key("meta"),
                 self.key("message", message_id),
                 self._idempotency(idempotency_key or ""),
+                self.key("owner"),
             ],
             args=[
                 message_id,
@@ -196,6 +198,8 @@ class Outbox:
                 account or "",
             ],
         )
+        if outcome == "gone":
+            raise InstanceUnknown(self.mailbox.instance_id)
         if outcome == "full":
             raise OutboxFull(int(value))
         if outcome == "mismatch":

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from actors.instance.outbox import QueuedMessage
@@ -309,6 +310,22 @@ async def test_a_file_that_is_sent_twice_is_converted_to_one(
     first, second = [(await post(world, iid, "image", {"id": media})).json for _ in range(2)]
     assert first["content"]["media"]["id"] == second["content"]["media"]["id"]
     assert len(await stored(world, iid)) == 2
+
+
+async def test_an_instance_that_is_deleted_while_a_file_is_fetched_is_not_there(
+    world: World, iid: str, owner: Owner, server: Server
+) -> None:
+    async def deleted(request: web.Request) -> web.StreamResponse:
+        await world.services.registry.delete(iid)
+        return web.Response(body=DATA)
+
+    answer = await post(world, iid, "document", {"url": server.on("/a", deleted)})
+    answer.problem("not-found")
+    assert await stored(world, iid) == []
+    assert leftovers(world) == []
+    # It may be made anew under its id, and is not paired then.
+    await world.ask("POST", "/v1/instances", json={"id": iid, "name": "Again"})
+    (await post(world, iid, "document", {"url": server.on("/b", serve(DATA))})).problem("not-paired")
 
 
 async def test_a_repeated_request_fetches_nothing_again(

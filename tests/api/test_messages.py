@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from yarl import URL
 
 from actors.events import EventDraft, EventType
 from actors.instance.connection import whatsapp_pb2 as wa
@@ -103,10 +105,20 @@ async def test_a_failed_message_says_why(world: World, iid: str, owner: Owner) -
 
 
 @pytest.mark.parametrize(
-    "state", [ConnectionState.LOGGED_OUT, ConnectionState.BANNED, ConnectionState.PAIRING]
+    ("state", "paired"),
+    [
+        (ConnectionState.LOGGED_OUT, False),
+        (ConnectionState.BANNED, True),
+        (ConnectionState.PAIRING, False),
+        # Logged out, and told to disconnect or connect since: whoever is paired next is somebody else, maybe.
+        (ConnectionState.DISCONNECTED, False),
+        (ConnectionState.CONNECTING, False),
+    ],
 )
-async def test_an_unpaired_instance_refuses(world: World, iid: str, state: ConnectionState) -> None:
-    owner = await world.owner(iid, state)
+async def test_an_unpaired_instance_refuses(
+    world: World, iid: str, state: ConnectionState, paired: bool
+) -> None:
+    owner = await world.owner(iid, state, paired=paired)
     answer = await post(world, iid)
     answer.problem("not-paired")
     assert answer.status == 409
@@ -125,6 +137,25 @@ async def test_an_unpaired_instance_refuses(world: World, iid: str, state: Conne
 async def test_an_instance_that_reconnects_queues(world: World, iid: str, state: ConnectionState) -> None:
     await world.owner(iid, state)
     assert (await post(world, iid, query="?wait=0")).status == 202
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * 256, b"caf\xe9"])
+async def test_a_key_that_cannot_be_used(world: World, iid: str, owner: Owner, key: bytes) -> None:
+    body = json.dumps(HELLO).encode()
+    lines = [
+        f"POST /v1/instances/{iid}/messages?wait=0 HTTP/1.1\r\nHost: malote".encode(),
+        f"Authorization: Bearer {world.tokens[iid]}\r\nContent-Type: application/json".encode(),
+        b"Idempotency-Key: " + key,
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode(),
+    ]
+    url = URL(world.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"\r\n".join(lines) + body)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 422 "), answer
+    assert b'"parameter":"Idempotency-Key"' in answer
+    assert await owner.outbox.depth() == 0
 
 
 async def test_a_repeated_key_sends_once(world: World, iid: str, owner: Owner) -> None:

@@ -94,7 +94,7 @@ async def test_no_code_after_a_logout_says_what_to_do(world: World, iid: str) ->
 
 
 async def test_stream_follows_until_connected(world: World, iid: str) -> None:
-    owner = await world.owner(iid, ConnectionState.CONNECTING)
+    owner = await world.owner(iid, ConnectionState.CONNECTING, paired=False)
     async with world.stream(f"/v1/instances/{iid}/qr/stream", key=world.tokens[iid]) as stream:
         assert stream.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert stream.response.headers["X-Request-Id"]

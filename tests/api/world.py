@@ -276,11 +276,22 @@ class World:
         self.tokens[answer.json["id"]] = answer.json["token"]
         return str(answer.json["id"])
 
-    async def owner(self, instance_id: str, connection: ConnectionState = ConnectionState.CONNECTED) -> Owner:
-        """Own the instance, as its actor would."""
+    async def owner(
+        self,
+        instance_id: str,
+        connection: ConnectionState = ConnectionState.CONNECTED,
+        *,
+        paired: bool | None = None,
+    ) -> Owner:
+        """Own the instance, as its actor would.
+
+        Args:
+            paired: by default, if the connection says so.
+        """
         owner = Owner(self.store, self.settings, instance_id)
         await owner.take()
-        paired = connection is ConnectionState.CONNECTED
+        if paired is None:
+            paired = connection not in (ConnectionState.PAIRING, ConnectionState.LOGGED_OUT)
         await owner.state(connection, device="5511900000000:1@s.whatsapp.net" if paired else None)
         return owner
 

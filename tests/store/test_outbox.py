@@ -19,12 +19,12 @@ from actors.instance.outbox import (
     SendRequest,
 )
 from actors.messages.content import Text
-from actors.registry import Registry
+from actors.registry import InstanceUnknown, Registry, new_token
 from actors.settings import OutboxSettings
 from actors.store import StaleEpoch, Store, StoreUnavailable
 from api.contents import EXAMPLES, SendMessage
 from tests.proxy import Proxy
-from tests.store.samples import INSTANCE, REQUEST, draft, grant, raise_floor, snapshot
+from tests.store.samples import INSTANCE, REQUEST, draft, grant, raise_floor, record, snapshot
 
 OTHER = SendRequest(to=REQUEST.to, content=Text(text="another text"))
 POLL = {"type": "poll", "question": "When?", "options": ["now", "later"]}
@@ -81,6 +81,18 @@ async def test_queueing_needs_no_owner(outbox: Outbox, registry: Registry) -> No
     assert await outbox.head() is None
     message_id, _ = await outbox.enqueue(REQUEST)
     assert (await head(outbox)).id == message_id
+
+
+async def test_nothing_is_queued_for_a_deleted_instance(
+    outbox: Outbox, registry: Registry, store: Store
+) -> None:
+    await registry.create(record(), new_token())
+    await grant(registry)
+    await registry.delete(INSTANCE)
+    before = await snapshot(store)
+    with pytest.raises(InstanceUnknown):
+        await outbox.enqueue(REQUEST, "key")
+    assert await snapshot(store) == before
 
 
 async def test_messages_are_sent_in_the_order_they_were_queued(outbox: Outbox, epoch: int) -> None:
@@ -296,8 +308,11 @@ async def test_the_first_result_counts(
     before = await snapshot(store)
     await finish(outbox, epoch, message, later)
     # Not even under another name: the message has left the queue.
-    await outbox.finish(epoch, message, later, {"other": True}, draft("another key"), aliases={"1@lid": "c"})
+    await outbox.finish(epoch, message, later, {"other": True}, draft("another key"))
     assert await snapshot(store) == before
+    # What was learned of chats since is no result, and the writer counts on it.
+    await outbox.finish(epoch, message, later, {}, draft("another key"), aliases={"1@lid": "chat-1"})
+    assert await outbox.mailbox.chats() == {"1@lid": "chat-1"}
 
 
 async def test_a_stale_sender_changes_nothing(

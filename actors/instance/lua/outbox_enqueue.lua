@@ -1,7 +1,9 @@
--- KEYS outbox meta message idempotency
+-- KEYS outbox meta message idempotency owner
 -- ARGV message_id request created_at fingerprint bound key_ttl has_key secret file (JSON, empty: none)
 --      account (empty: whichever is paired)
 -- Returns {outcome, id or depth}. Repeatable: a message id is made once per request.
+-- Nobody would ever send it, and nobody remove it.
+if redis.call('HGET', KEYS[5], 'actor') == '' then return {'gone', '0'} end
 if ARGV[7] == '1' then
   local known = redis.call('HMGET', KEYS[4], 'id', 'fingerprint')
   if known[1] then
