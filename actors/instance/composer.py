@@ -19,7 +19,7 @@ from actors.messages.content import Content, Delete, Edit, Reaction, Vote
 from actors.messages.describe import Described, describe, media_of, text_of
 from actors.messages.known import RAW_MAX, KnownMessage
 from actors.messages.raw import kind_of, poll_of, to_keep, unwrap
-from actors.messages.received import ShownVote
+from actors.messages.received import ShownUnsupported, ShownVote
 from actors.messages.rules import Windows, about, check, check_destination
 from actors.registry import now
 from actors.settings import OutboxSettings
@@ -72,6 +72,13 @@ class Composed:
             raw=to_keep(message, RAW_MAX),
             media=media_of(message),
         ).learnt()
+
+
+def unshown(message: QueuedMessage) -> dict[str, Any]:
+    """What events tell of a message that was sent, and cannot be composed any more."""
+    described = ShownUnsupported()
+    content = described.model_dump(mode="json")
+    return {"kind": message.request.content.type, "text": text_of(described), "content": content}
 
 
 class Composer:

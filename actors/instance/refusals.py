@@ -19,6 +19,9 @@ NOT_AN_ATTEMPT = frozenset(
 UNREACHABLE = "media_unreachable"
 """WhatsApp's servers for files cannot be reached, while the connection stands: that may last."""
 
+RATE_LIMITED = "rate_limited"
+"""WhatsApp wants less of the account, whatever this message is."""
+
 NO_SUCH_GROUP = frozenset({403, 404})
 
 

@@ -32,18 +32,20 @@ class Results:
         self._account = account
 
     async def sent(
-        self, message: QueuedMessage, composed: Composed, shown: dict[str, Any], result: pb.SendResult
+        self, message: QueuedMessage, composed: Composed | None, shown: dict[str, Any], result: pb.SendResult
     ) -> None:
         """WhatsApp has it.
 
         Args:
+            composed: None: what it was made of is gone.
             shown: what events tell of it.
         """
         moment = datetime.fromtimestamp(result.timestamp_ms / 1000, UTC) if result.timestamp_ms else now()
         chat = chat_of(result.chat, self._chats)
         told = {"id": message.id, "chat": chat.model_dump(), "from_me": True, "source": "api", **shown}
         draft = _draft(EventType.MESSAGE_SENT, message.id, moment, told, chat.id)
-        draft = draft.model_copy(update={"memory": composed.memory(message.id, result, chat.id, moment)})
+        if composed is not None:
+            draft = draft.model_copy(update={"memory": composed.memory(message.id, result, chat.id, moment)})
         aliases = self._chats.unsaved()
         result_of = {"timestamp": moment.isoformat(), "chat_id": chat.id}
         await self._outbox.finish(self._epoch, message, "sent", result_of, draft, aliases)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors import metrics
-from actors.instance.composer import Composed, Composer
+from actors.instance.composer import Composed, Composer, unshown
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Connection, ConnectionError
 from actors.instance.connection.mapping import ChatIds
 from actors.instance.outbox import Outbox, QueuedMessage, UnreadableMessage
-from actors.instance.refusals import NOT_AN_ATTEMPT, UNREACHABLE, refusal_of
+from actors.instance.refusals import NOT_AN_ATTEMPT, RATE_LIMITED, UNREACHABLE, refusal_of
 from actors.instance.results import ARRIVED, Results
 from actors.instance.uploads import Uploads
 from actors.media.errors import MediaError
@@ -46,6 +46,10 @@ SWEEP = 2.0
 PAUSE, LONGEST = 0.1, 10.0
 """Seconds before the attempt after a failed one: doubled each time, up to the longest."""
 
+LIMITED_MAX, LIMITED_LONGEST = 40, 60.0
+"""Attempts at a message while WhatsApp wants less of the account, and the longest pause after one. It is not
+the message that is at fault, so this goes on for half an hour."""
+
 AHEAD = 50
 """Waiting messages that are looked at while the oldest one's file is uploaded."""
 
@@ -56,6 +60,7 @@ class _Attempts:
 
     Args:
         refused: how often it, or its file, was answered with an error.
+        limited: how often the account was told to do less.
         unreachable: how often there was nobody to take its file.
         unreadable: since when its file cannot be read, in seconds of the loop's clock.
         due: not before this, by the same clock: its file is waited for, and others need not.
@@ -63,6 +68,7 @@ class _Attempts:
     """
 
     refused: int = 0
+    limited: int = 0
     unreachable: int = 0
     unreadable: float | None = None
     due: float = 0.0
@@ -104,6 +110,8 @@ class Sender:
         self._account = account
         self._results = Results(epoch, outbox, chats, account)
         self._attempts: defaultdict[str, _Attempts] = defaultdict(_Attempts)
+        self._failures = 0
+        """Attempts that failed since one succeeded."""
         self._leaving = asyncio.Event()
         self._ring = asyncio.Event()
         self._going = asyncio.Event()
@@ -140,7 +148,6 @@ class Sender:
             await self._uploads.stop()
 
     async def _run(self) -> None:
-        failures = 0
         while True:
             await self._online.wait()
             if not self._going.is_set():
@@ -163,13 +170,13 @@ class Sender:
             if done is None:
                 await self._rung(pause)
             elif done:
-                failures = 0
                 await asyncio.sleep(self._settings.interval)
             else:
-                failures += 1
+                self._failures += 1
+                known = self._attempts[message.id] if message is not None else _Attempts()
+                longest = LIMITED_LONGEST if known.limited else LONGEST
                 # Others that succeed in between must not hurry this one through its attempts.
-                refused = self._attempts[message.id].refused if message is not None else 0
-                await asyncio.sleep(min(LONGEST, PAUSE * 2 ** min(max(failures, refused), 10)))
+                await asyncio.sleep(min(longest, PAUSE * 2 ** min(max(self._failures, known.refused), 10)))
 
     async def _rung(self, timeout: float) -> None:
         try:
@@ -222,25 +229,31 @@ class Sender:
             True if the message has its result, False if it has to be tried again, None if it has not been
             tried: it waited to be sent, and was left to a successor; or for its file.
         """
-        if message.account and (paired := self._account()) and paired != message.account:
-            text = f"It was queued for {message.account}, and the instance is paired with another account now"
-            return await self._refuse(message, {"code": "other_account", "message": text}, 0)
-        if not await self._wait(message):
-            return None
+        if message.status not in ARRIVED:
+            if not await self._wait(message):
+                return None
+            if (reason := self._of_another(message)) is not None:
+                return await self._refuse(message, reason, message.attempts)
         try:
             media = self._uploads.take(message)
             await self._outbox.begin(self._epoch, message)
             composed = await self._composer.compose(message, media)
-        except Unsendable as error:
-            return await self._refuse(message, {"code": error.code, "message": error.message}, 0)
-        except MediaError as error:
-            return await self._unread(message, error)
+        except (Unsendable, MediaError) as error:
+            if message.status in ARRIVED:
+                return await self._sent(message, None, unshown(message), self._results.arrived(message))
+            if isinstance(error, MediaError):
+                return await self._unread(message, error)
+            reason = {"code": error.code, "message": error.message}
+            return await self._refuse(message, reason, message.attempts)
         except ConnectionError as error:
             return await self._failed(message, error)
         # Before it is sent: what cannot be told of must not be sent over and over.
         shown = composed.shown()
         if message.status in ARRIVED:
             return await self._sent(message, composed, shown, self._results.arrived(message))
+        # Again, for there may be another account by now, and after this nothing comes in between.
+        if (reason := self._of_another(message)) is not None:
+            return await self._refuse(message, reason, message.attempts)
         if message.attempts == 0:
             waited = (now() - message.created_at).total_seconds() - message.request.delay
             metrics.OUTBOX_WAIT.observe(max(0.0, waited))
@@ -266,6 +279,14 @@ class Sender:
         return await self._connection().send(to, message.id, body, media_handle=composed.media_handle)
 
     # ---- before it is sent ----
+
+    def _of_another(self, message: QueuedMessage) -> dict[str, Any] | None:
+        """Why it must not be sent, if it was queued for another account than the one that is paired."""
+        paired = self._account()
+        if not message.account or not paired or paired == message.account:
+            return None
+        text = f"It was queued for {message.account}, and the instance is paired with another account now"
+        return {"code": "other_account", "message": text}
 
     async def _wait(self, message: QueuedMessage) -> bool:
         """Wait for as long as asked, with typing shown. False if this was cut short by `quiesce`."""
@@ -309,8 +330,13 @@ class Sender:
             return False
         if refusal.code == UNREACHABLE:
             return await self._unreached(message, refusal.message)
-        # Only answers about the message count, not attempts that the end of a connection cut short.
         known = self._attempts[message.id]
+        if refusal.code == RATE_LIMITED:
+            known.limited += 1
+            log.warning("told to send less", extra={"message_id": message.id, "attempt": known.limited})
+            if known.limited < LIMITED_MAX:
+                return False
+        # Only answers about the message count, not attempts that the end of a connection cut short.
         known.refused = attempt = known.refused + 1
         log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": refusal.code})
         if not refusal.final and attempt < self._settings.attempts:
@@ -341,7 +367,8 @@ class Sender:
         log.warning("file unreadable", extra={"message_id": message.id, "error": str(error)})
         if moment - known.unreadable < UNREADABLE_MAX:
             return False
-        return await self._refuse(message, {"code": error.code.value, "message": error.message}, 0)
+        reason = {"code": error.code.value, "message": error.message}
+        return await self._refuse(message, reason, message.attempts)
 
     async def _refuse(self, message: QueuedMessage, reason: dict[str, Any], attempts: int) -> bool:
         await self._results.failed(message, reason, attempts)
@@ -349,10 +376,11 @@ class Sender:
         return True
 
     async def _sent(
-        self, message: QueuedMessage, composed: Composed, shown: dict[str, Any], result: pb.SendResult
+        self, message: QueuedMessage, composed: Composed | None, shown: dict[str, Any], result: pb.SendResult
     ) -> bool:
         await self._results.sent(message, composed, shown, result)
         self._attempts.pop(message.id, None)
+        self._failures = 0
         return True
 
     async def _left_behind(self, message: UnreadableMessage) -> bool:

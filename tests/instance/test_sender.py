@@ -100,8 +100,9 @@ class Bench:
                 connection=lambda: self.engine,  # type: ignore[arg-type, return-value]
             ),
             chats=self.chats,
-            account=lambda: "+5511900000001",
+            account=lambda: self.account,
         )
+        self.account = "+5511900000001"
         self.task = asyncio.create_task(self.sender.run())
 
     async def queue(self, **members: Any) -> str:
@@ -443,6 +444,94 @@ async def test_a_message_that_arrived_is_sent_although_the_answer_was_lost(bench
     known = await bench.known.get(message_id)
     assert known is not None
     assert (known.from_me, known.sender) == (True, "5511900000001@s.whatsapp.net")
+
+
+@pytest.mark.parametrize("since", ["paired with another account", "its file was removed"])
+async def test_a_message_that_arrived_is_sent_whatever_happened_since(bench: Bench, since: str) -> None:
+    await bench.sender.quiesce()
+    if since == "its file was removed":
+        message_id = await bench.queue_file()
+        queued = await bench.outbox.get(message_id)
+        assert queued is not None
+        assert queued.file is not None
+        await bench.files.delete(INSTANCE, queued.file.id)
+    else:
+        request = SendRequest.model_validate({"to": TO, "text": "hello"})
+        message_id, _ = await bench.outbox.enqueue(request, account=bench.account)
+        queued = await bench.outbox.get(message_id)
+        bench.account = "+5511900000077"
+    assert queued is not None
+    # A predecessor sent it, and ended before it had the answer.
+    await bench.outbox.begin(bench.sender._epoch, queued)
+    receipt = EventDraft(
+        type=EventType.MESSAGE_STATUS,
+        dedupe_key="receipt",
+        occurred_at=now(),
+        received_at=now(),
+        data={},
+        status_of={message_id: "delivered"},
+    )
+    await bench.mailbox.append(bench.sender._epoch, receipt)
+    bench.sender.resume()
+    assert (await bench.result(message_id)).status == "delivered"
+    assert (await bench.event()).type == EventType.MESSAGE_SENT
+    assert bench.engine.sent == []
+
+
+@pytest.mark.parametrize("moment", ["while it waits", "while it is composed"])
+async def test_what_waits_when_another_account_is_paired_is_not_sent_by_that(
+    bench: Bench, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compose = bench.sender._composer.compose
+
+    async def paired_since(message: QueuedMessage, media: Any = None) -> Any:
+        if moment == "while it is composed":
+            bench.account = "+5511900000077"
+        return await compose(message, media)
+
+    monkeypatch.setattr(bench.sender._composer, "compose", paired_since)
+    request = SendRequest.model_validate({"to": TO, "text": "of the first", "typing": 0.3})
+    message_id, _ = await bench.outbox.enqueue(request, account=bench.account)
+    bench.sender.ring()
+    await until(lambda: bench.engine.of("composing"), what="it waits")
+    if moment == "while it waits":
+        bench.account = "+5511900000077"
+    message = await bench.result(message_id)
+    assert (message.status, (message.result or {})["error"]["code"]) == ("failed", "other_account")
+    assert bench.engine.sent == []
+
+
+async def test_an_account_that_does_too_much_loses_no_message(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, limited, send = 0, 3 * OutboxSettings().attempts, bench.engine.send
+
+    async def told_off(*args: Any, **members: Any) -> pb.SendResult:
+        nonlocal tries
+        tries += 1
+        if tries <= limited:
+            raise ConnectionError("rate_limited", "server returned error 429", 429)
+        return await send(*args, **members)
+
+    monkeypatch.setattr(sender, "PAUSE", 0.001)
+    monkeypatch.setattr(sender, "LIMITED_LONGEST", 0.01)
+    bench.engine.send = told_off  # type: ignore[method-assign]
+    queued = [await bench.queue(text=text) for text in ("first", "second")]
+    assert [(await bench.result(message_id)).status for message_id in queued] == ["sent", "sent"]
+    assert tries == limited + 2, "the second was not tried before the first was sent"
+
+
+async def test_an_account_that_always_does_too_much_gets_an_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told_off(*args: Any, **members: Any) -> pb.SendResult:
+        raise ConnectionError("rate_limited", "server returned error 429", 429)
+
+    monkeypatch.setattr(sender, "LIMITED_MAX", 3)
+    bench.engine.send = told_off  # type: ignore[method-assign]
+    message = await bench.send(text="hello")
+    assert (message.status, (message.result or {})["error"]["code"]) == ("failed", "rate_limited")
+    assert bench.sender._failures >= 2, "the next message does not begin anew"
 
 
 async def test_a_message_that_cannot_be_composed_does_not_end_the_instance(
