@@ -1,4 +1,7 @@
-"""Nodes as containers run them: they start, say whether they work, are emptied, and outlive their head."""
+"""Nodes as containers run them: they start, say whether they work, are emptied, and outlive their head.
+
+All of it by TLS between nodes; other tests of nodes are without.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import copy
 import json
 import os
 import signal
+import socket
+import ssl
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +21,7 @@ from actors.registry import Desired, InstanceRecord, Registry, new_token, now
 from actors.store import Store
 from deploy.engine import BUILT
 from deploy.processes import alive
+from tests.courier.authority import Authority
 from tests.node.agent import TASK, Agent
 from tests.node.containers import Containers
 from tests.valkey import Valkey
@@ -23,6 +29,38 @@ from tests.wait import until
 
 NAMES = ("one", "two")
 HOSTS = ("127.0.0.3", "127.0.0.4")
+
+
+AUTHORITY = Authority()
+
+
+def certified(directory: Path) -> dict[str, str]:
+    """What a node needs to talk by TLS; one certificate for all of them."""
+    issued = AUTHORITY.issue("node", "127.0.0.1", "127.0.0.2", *HOSTS)
+    given = {}
+    for name, pem in (("cert", issued.certificate), ("key", issued.key), ("ca", AUTHORITY.pem)):
+        file = directory / f"{name}.pem"
+        file.touch(mode=0o600)
+        file.write_text(pem)
+        given[f"MALOTE_NODE_TLS_{name.upper()}"] = str(file)
+    return given
+
+
+def lets_in(address: str, *, files: dict[str, str] | None) -> bool:
+    """Whether a head lets a client in: one with a certificate, or one without."""
+    host, _, port = address.partition(":")
+    context = ssl.create_default_context(cadata=AUTHORITY.pem)
+    if files is not None:
+        context.load_cert_chain(files["MALOTE_NODE_TLS_CERT"], files["MALOTE_NODE_TLS_KEY"])
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection((host, int(port)), 10) as clear,
+            context.wrap_socket(clear, server_hostname=host) as wire,
+        ):
+            return bool(wire.recv(1))  # the first bytes of HTTP/2, or an alert
+    except OSError:
+        return False
 
 
 def task(host: str) -> dict[str, object]:
@@ -51,7 +89,7 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         "MALOTE_NODE_SLOTS": "2",
         "MALOTE_NODE_STOP_TIMEOUT": "90",
         "MALOTE_NODE_PROTECTION_LOOK": "0.2",
-    }
+    } | (tls := certified(tmp_path))
 
     async def owners() -> dict[str, str] | None:
         """The node of each instance, once each has one."""
@@ -68,6 +106,8 @@ async def test_nodes_are_emptied_by_sigterm_and_outlive_the_head(
         head = cluster.head()
         head.settings["MALOTE_NODE_SLOTS"] = "0"
         await head.start()
+        assert lets_in(cluster.address, files=tls)
+        assert not lets_in(cluster.address, files=None)
         first = cluster.worker("first", **first_agent.environment, MALOTE_NODE_GATEWAY="true")
         await first.start()
         (told,) = [json.loads(line) for line in first.log.splitlines() if line.endswith(' is up"}')]
