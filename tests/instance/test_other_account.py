@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from actors.events import EventType
@@ -68,3 +70,33 @@ async def test_history_of_one_account_is_not_told_as_that_of_another(
     assert {event.data["sync"] for event in failed} == {"initial_bootstrap", "recent"}
     assert await one.events(EventType.HISTORY_MESSAGES) == []
     assert await waiting(one) == 0
+
+
+@pytest.mark.parametrize("next_phone", [OTHER, PHONE])
+async def test_chats_of_one_account_are_not_listed_for_another(
+    gateway: Gateway, friend: Device, lab: Lab, next_phone: str
+) -> None:
+    one = gateway.one
+
+    async def listed() -> list[str]:
+        return [chat["last_message"]["id"] for chat in (await gateway.good("GET", "chats"))["items"]]
+
+    async def sent(to: str) -> str:
+        message = await gateway.good("POST", "messages", {"to": to, "text": "x"})
+        await until(told_of(message["id"]), what="its chat")
+        return str(message["id"])
+
+    def told_of(message_id: str) -> Callable[[], Awaitable[bool]]:
+        async def look() -> bool:
+            return message_id in await listed()
+
+        return look
+
+    before = await sent(FRIEND)
+    lab.log_out(PHONE, 1)
+    await one.reach(ConnectionState.LOGGED_OUT)
+    assert await listed() == [before], "until somebody else is there"
+    one.instance.configure(one.instance.record.model_copy(update={"revision": 99}))
+    await one.pair(next_phone)
+    after = await sent(next_phone)
+    assert await listed() == [after] + [before] * (next_phone == PHONE)

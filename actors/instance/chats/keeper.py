@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from actors.events import Event
+from actors.events import Event, EventType
 from actors.instance.chats.record import applied, chat_in
 from actors.instance.chats.shelf import ChatShelf
 from actors.instance.mailbox import Mailbox
@@ -73,15 +73,23 @@ class ChatKeeper:
             return bool(events)
 
     async def _take(self, before: int, events: Sequence[Event]) -> None:
-        concerned = [(chat_id, event) for event in events if (chat_id := chat_in(event)) is not None]
-        chats = await self._shelf.get(list({chat_id for chat_id, _ in concerned}))
-        for chat_id, event in concerned:
+        chats = await self._shelf.get(list({chat_id for event in events if (chat_id := chat_in(event))}))
+        paired = any(_account_of(event) for event in events)
+        account, fresh = await self._shelf.account() if paired else None, False
+        for event in events:
+            if (phone := _account_of(event)) is not None:
+                if account not in (None, phone):
+                    # What one account wrote and read is not the next one's.
+                    chats, fresh = {}, True
+                account = phone
+            if (chat_id := chat_in(event)) is None:
+                continue
             try:
                 chats[chat_id] = applied(chats.get(chat_id), event)
             except (KeyError, TypeError, ValueError):
                 # Written by another version. A chat that is a little off is better than none of the rest.
                 log.warning("an event was not understood", extra={"event": event.id})
-        await self._shelf.save(self._epoch, before, events[-1].seq, chats)
+        await self._shelf.save(self._epoch, before, events[-1].seq, chats, account=account, fresh=fresh)
 
     async def read(self, chat_id: str, count: int) -> None:
         """Messages of a chat were read through the API. Never fails: WhatsApp knows it already."""
@@ -98,3 +106,9 @@ class ChatKeeper:
             chats = await self._shelf.get([chat_id])
             if chat_id in chats:
                 await self._shelf.save(self._epoch, cursor, cursor, [chats[chat_id].read(count)])
+
+
+def _account_of(event: Event) -> str | None:
+    """Phone number (E.164) of the account that is paired, of an event that tells of it."""
+    phone = event.data.get("phone") if event.type is EventType.CONNECTION_CHANGED else None
+    return phone if isinstance(phone, str) else None

@@ -14,6 +14,7 @@ from actors.store import StaleEpoch
 
 log = logging.getLogger(__name__)
 
+KEYS = ("owner", "chat_list", "chat_times", "chat_cursor", "chat_account")
 _SAVE = Path(__file__).parent / "lua" / "save.lua"
 
 
@@ -31,6 +32,13 @@ class ChatShelf:
         """Up to which sequence number the mailbox was read for the chats."""
         redis = self._store.redis
         return int(await self._store.run(lambda: redis.get(self._mailbox.key("chat_cursor")), timeout=5) or 0)
+
+    async def account(self) -> str | None:
+        """Phone number (E.164) of the account whose chats they are, None if that is not known."""
+        redis = self._store.redis
+        key = self._mailbox.key("chat_account")
+        found: str | None = await self._store.run(lambda: redis.get(key), timeout=5)
+        return found
 
     async def get(self, ids: Sequence[str]) -> dict[str, ChatRecord]:
         """Those of these chats that are known."""
@@ -50,9 +58,20 @@ class ChatShelf:
         return [(id_, int(time)) for id_, time in found]
 
     async def save(
-        self, epoch: int, before: int, after: int, chats: Mapping[str, ChatRecord] | Iterable[ChatRecord]
+        self,
+        epoch: int,
+        before: int,
+        after: int,
+        chats: Mapping[str, ChatRecord] | Iterable[ChatRecord],
+        *,
+        account: str | None = None,
+        fresh: bool = False,
     ) -> bool:
         """Keep chats, and that the mailbox was read up to ``after`` for them.
+
+        Args:
+            account: whose chats they are; None: as before.
+            fresh: forget all others.
 
         Returns:
             False: nothing was done, somebody has moved on from ``before``.
@@ -64,12 +83,14 @@ class ChatShelf:
         told = [(record.id, record.at_ms, record.model_dump_json()) for record in records]
         outcome, value = await self._store.script(
             _SAVE,
-            keys=[self._mailbox.key(name) for name in ("owner", "chat_list", "chat_times", "chat_cursor")],
+            keys=[self._mailbox.key(name) for name in KEYS],
             args=[
                 epoch,
                 before,
                 after,
                 self._mailbox.settings.chats,
+                account or "",
+                int(fresh),
                 *(part for record in told for part in record),
             ],
         )
