@@ -117,12 +117,12 @@ async def send(call: Call[SendMessage, Waiting]) -> Reply:
     wait = _wait(call)
     key = key_of(call)
     state = await services.registry.state(call.instance_id)
-    _check_paired(state)
     account = state.phone if state is not None else None
     outbox = services.outbox(call.instance_id)
     request = call.body.request()
     before = await _queued_before(outbox, request, key)
     if before is None:
+        _check_paired(state)
         await _check_content(call, request)
     with services.rings.watch(call.instance_id) as watch:
         message_id, fresh = (before, False) if before else await _queue(call, outbox, request, key, account)

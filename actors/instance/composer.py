@@ -76,9 +76,9 @@ class Composed:
 
 def unshown(message: QueuedMessage) -> dict[str, Any]:
     """What events tell of a message that was sent, and cannot be composed any more."""
-    described = ShownUnsupported()
-    content = described.model_dump(mode="json")
-    return {"kind": message.request.content.type, "text": text_of(described), "content": content}
+    wanted = message.request.content
+    text = getattr(wanted, "text", None) or getattr(wanted, "caption", None)
+    return {"kind": wanted.type, "text": text, "content": ShownUnsupported().model_dump(mode="json")}
 
 
 class Composer:

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 Sink = Callable[[DurableEvent | PassingEvent, int], Awaitable[bool]]
 Changed = object()
 """Wakes a wait for signals: what is wanted or allowed may have changed."""
+SESSION_LOST = (
+    "the session store has no session of it. If the phone unlinked the device, log the instance out and pair "
+    "it again; else see that the store is the right one"
+)
 
 
 class Connector:
@@ -80,6 +84,9 @@ class Connector:
         self._failures = 0
         self._rounds = 0
         self._warm: Connection | None = None
+        self._forgetting = False
+        self.session_lost = False
+        """The instance is paired, and the session store has nothing of it."""
         self._liveness = Liveness(instance_id, settings, self._inbox.put_nowait)
         self.online = asyncio.Event()
         self.settled = asyncio.Event()
@@ -175,6 +182,11 @@ class Connector:
         Raises:
             ConnectionError
         """
+        if self.session_lost:
+            # There is nothing to unlink it with.
+            self._forgetting = True
+            self.poke()
+            return
         await self.connection.logout()
         self._inbox.put_nowait(pb.LoggedOut(reason="logged out by request"))
 
@@ -198,6 +210,10 @@ class Connector:
                     await self.end()
                     self._renewing = False
                     self.poke()
+                    continue
+                if self._forgetting:
+                    self._forgetting = self.session_lost = False
+                    await self._follow(Ended(Ending.LOGGED_OUT, "logged out by request"))
                     continue
                 if not self._wanted():
                     await self._rest()
@@ -276,10 +292,10 @@ class Connector:
             if error.code == "engine_gone":
                 return Ended(Ending.ENGINE_GONE, error.message)
             if error.code == "not_paired":
-                # Unlinked while nobody listened. Or the store is another one: with the right one, the next
-                # request to connect finds the device again.
-                return Ended(Ending.LOGGED_OUT, "the session store has no session of it: unlinked, or lost")
+                self.session_lost = True
+                return Ended(Ending.SESSION_LOST, SESSION_LOST)
             return Ended(Ending.CONNECT_FAILED, f"{error.code}: {error.message}")
+        self.session_lost = False
         paired = bool(self._announcer.state.device)
         if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
             self._announcer.connecting()
@@ -341,7 +357,9 @@ class Connector:
                     ended = ended_by(signal)
                     if ended is not None:
                         return await self._hung_up(ended) if ended.ending is Ending.LOST else ended
-        return Ended(Ending.WANTED)
+        # What is not wanted may have been unlinked at the same moment, which the engine tells once.
+        ended = await self._hung_up(Ended(Ending.WANTED))
+        return ended if ended.ending is Ending.LOGGED_OUT else Ended(Ending.WANTED)
 
     async def _hung_up(self, ended: Ended) -> Ended:
         """Hang up after an unexplained end; returns the end, as the engine explained it meanwhile."""

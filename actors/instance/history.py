@@ -25,10 +25,15 @@ from actors.store import StaleEpoch, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-REASONS = {"media_gone": "gone", "media_corrupt": "corrupt", "media_too_large": "too_large"}
-"""Errors of the engine that are the part's own."""
-
 OTHER_ACCOUNT = "other_account"
+REASONS = {
+    "media_gone": "gone",
+    "media_corrupt": "corrupt",
+    "media_too_large": "too_large",
+    OTHER_ACCOUNT: OTHER_ACCOUNT,
+}
+"""Errors, most of the engine, that are the part's own."""
+
 FINAL = frozenset({"gone", "too_large", OTHER_ACCOUNT})
 """Reasons that another attempt would meet again."""
 
@@ -108,13 +113,10 @@ class HistoryReader:
 
     async def _attempt(self, part: Part) -> None:
         try:
-            while self._is_ours(part):
-                if (rest := await self._page(part)) is None:
-                    self._work.finished(part)
-                    await self._close(part)
-                    return
+            while (rest := await self._page(part)) is not None:
                 part = rest
-            await self._failed(part, OTHER_ACCOUNT, f"It is of {part.account}, which was paired before")
+            self._work.finished(part)
+            await self._close(part)
         except (StoreUnavailable, MailboxFull):
             # A page that was stored all the same is recognised when it is read again.
             self._work.again(part)
@@ -130,14 +132,16 @@ class HistoryReader:
             log.exception("history not read", extra={"instance": self._instance_id, "part": part.id})
             await self._failed(part, None, type(error).__name__)
 
-    def _is_ours(self, part: Part) -> bool:
+    def _check_whose(self, part: Part) -> None:
         # Neither is what one account said told as another one's, nor does the engine learn from it for that.
         account = self._account()
-        return part.account is None or account is None or part.account == account
+        if part.account is not None and account is not None and part.account != account:
+            raise ConnectionError(OTHER_ACCOUNT, f"It is of {part.account}, which was paired before")
 
     async def _page(self, part: Part) -> Part | None:
         """Read and store a page; the part as it waits then, None if this was its last."""
         await self._mailbox_has_room()
+        self._check_whose(part)
         page = await self._connection().history.read(
             part.offer,
             start=part.start,
@@ -145,6 +149,7 @@ class HistoryReader:
             max_part_bytes=self._settings.part_bytes,
             folder=self._folder,
         )
+        self._check_whose(part)
         draft, files = page_of(self._instance_id, part, page, self._chats, now())
         # Before the page: who reads that can ask for them.
         await self._old_files.keep(files)

@@ -459,6 +459,9 @@ class Instance:
 
     async def logout(self) -> None:
         """Unlink the device."""
+        if self._connector.session_lost:
+            await self._connector.logout()
+            return
         async with self._query("logout"):
             await self._connector.logout()
 

@@ -25,6 +25,7 @@ class Ending(StrEnum):
     BANNED = "banned"
     REPLACED = "replaced"
     LOGGED_OUT = "logged_out"
+    SESSION_LOST = "session_lost"
     PARKED = "parked"
     PAIRING_EXPIRED = "pairing_expired"
     PAIRING_FAILED = "pairing_failed"
@@ -98,5 +99,5 @@ def after(ended: Ended, *, failures: int, rounds: int, settings: InstanceSetting
             return Next(ConnectionState.CONNECTING, 0.0 if failures == 0 else again, fresh_engine=True)
         case Ending.LOST | Ending.SILENT:
             return Next(ConnectionState.CONNECTING, 0.0 if failures == 0 else again)
-        case Ending.CONNECT_FAILED | Ending.LOGIN_TIMEOUT:
+        case Ending.CONNECT_FAILED | Ending.LOGIN_TIMEOUT | Ending.SESSION_LOST:
             return Next(ConnectionState.CONNECTING, again)

@@ -54,7 +54,7 @@ class Results:
 
     def arrived(self, message: QueuedMessage) -> pb.SendResult:
         """What WhatsApp's answer to a message said, as far as it is known without it: the answer was lost."""
-        own, (user, _, server) = self._account(), message.request.to.partition("@")
+        own, (user, _, server) = message.account or self._account(), message.request.to.partition("@")
         chat = pb.Identity(
             jid=message.request.to,
             phone=user if server == "s.whatsapp.net" else "",

@@ -111,7 +111,7 @@ class Sender:
         self._results = Results(epoch, outbox, chats, account)
         self._attempts: defaultdict[str, _Attempts] = defaultdict(_Attempts)
         self._failures = 0
-        """Attempts that failed since one succeeded."""
+        """Attempts that failed since a message had its result."""
         self._leaving = asyncio.Event()
         self._ring = asyncio.Event()
         self._going = asyncio.Event()
@@ -173,10 +173,9 @@ class Sender:
                 await asyncio.sleep(self._settings.interval)
             else:
                 self._failures += 1
-                known = self._attempts[message.id] if message is not None else _Attempts()
-                longest = LIMITED_LONGEST if known.limited else LONGEST
                 # Others that succeed in between must not hurry this one through its attempts.
-                await asyncio.sleep(min(longest, PAUSE * 2 ** min(max(self._failures, known.refused), 10)))
+                refused = self._attempts[message.id].refused if message is not None else 0
+                await asyncio.sleep(min(LONGEST, PAUSE * 2 ** min(max(self._failures, refused), 10)))
 
     async def _rung(self, timeout: float) -> None:
         try:
@@ -230,17 +229,17 @@ class Sender:
             tried: it waited to be sent, and was left to a successor; or for its file.
         """
         if message.status not in ARRIVED:
-            if not await self._wait(message):
-                return None
             if (reason := self._of_another(message)) is not None:
                 return await self._refuse(message, reason, message.attempts)
+            if not await self._wait(message):
+                return None
         try:
             media = self._uploads.take(message)
             await self._outbox.begin(self._epoch, message)
             composed = await self._composer.compose(message, media)
         except (Unsendable, MediaError) as error:
             if message.status in ARRIVED:
-                return await self._sent(message, None, unshown(message), self._results.arrived(message))
+                return await self._arrived(message)
             if isinstance(error, MediaError):
                 return await self._unread(message, error)
             reason = {"code": error.code, "message": error.message}
@@ -297,7 +296,7 @@ class Sender:
             return False
         state = "recording" if isinstance(request.content, Audio | Voice) else "composing"
         left = request.typing
-        while left > 0:
+        while left > 0 and self._of_another(message) is None:
             await self._show(request.to, state)
             if not await self._rest(min(left, TYPING_SHOWN)):
                 await self._show(request.to, "paused")
@@ -335,7 +334,11 @@ class Sender:
             known.limited += 1
             log.warning("told to send less", extra={"message_id": message.id, "attempt": known.limited})
             if known.limited < LIMITED_MAX:
+                # To other chats it may be allowed: that is found out meanwhile, slowly.
+                self._later(known, known.limited, LIMITED_LONGEST)
                 return False
+            reason = {"code": refusal.code, "message": refusal.message, "server_code": refusal.server_code}
+            return await self._refuse(message, reason, message.attempts + 1)
         # Only answers about the message count, not attempts that the end of a connection cut short.
         known.refused = attempt = known.refused + 1
         log.warning("send failed", extra={"message_id": message.id, "attempt": attempt, "code": refusal.code})
@@ -354,9 +357,10 @@ class Sender:
             return None
         return await self._refuse(message, {"code": "upload_failed", "message": reason}, 0)
 
-    def _later(self, known: _Attempts, failures: int) -> None:
+    def _later(self, known: _Attempts, failures: int, longest: float | None = None) -> None:
         """Leave a message alone for a while, and not those to other chats with it."""
-        known.due = asyncio.get_running_loop().time() + min(LONGEST, PAUSE * 2 ** min(failures, 10))
+        pause = min(longest or LONGEST, PAUSE * 2 ** min(failures, 10))
+        known.due = asyncio.get_running_loop().time() + pause
 
     async def _unread(self, message: QueuedMessage, error: MediaError) -> bool:
         """The store of files is away: that passes, but those behind the message do not wait for ever."""
@@ -371,9 +375,17 @@ class Sender:
         return await self._refuse(message, reason, message.attempts)
 
     async def _refuse(self, message: QueuedMessage, reason: dict[str, Any], attempts: int) -> bool:
+        latest = await self._outbox.get(message.id)
+        if latest is not None and latest.status in ARRIVED:
+            return await self._arrived(latest)
         await self._results.failed(message, reason, attempts)
-        self._attempts.pop(message.id, None)
+        if not self._attempts.pop(message.id, _Attempts()).limited:
+            self._failures = 0
         return True
+
+    async def _arrived(self, message: QueuedMessage) -> bool:
+        """A receipt says that it was sent, and what it was made of is not at hand."""
+        return await self._sent(message, None, unshown(message), self._results.arrived(message))
 
     async def _sent(
         self, message: QueuedMessage, composed: Composed | None, shown: dict[str, Any], result: pb.SendResult

@@ -139,6 +139,16 @@ async def test_an_instance_that_reconnects_queues(world: World, iid: str, state:
     assert (await post(world, iid, query="?wait=0")).status == 202
 
 
+async def test_a_repeated_key_is_answered_as_then_whoever_is_paired(
+    world: World, iid: str, owner: Owner
+) -> None:
+    first = await post(world, iid, query="?wait=0", Idempotency_Key="order-7")
+    await owner.state(ConnectionState.LOGGED_OUT, device=None)
+    again = await post(world, iid, query="?wait=0", Idempotency_Key="order-7")
+    assert (again.status, again.json["id"]) == (202, first.json["id"])
+    (await post(world, iid, query="?wait=0", Idempotency_Key="order-8")).problem("not-paired")
+
+
 @pytest.mark.parametrize("key", [b"", b"k" * 256, b"caf\xe9"])
 async def test_a_key_that_cannot_be_used(world: World, iid: str, owner: Owner, key: bytes) -> None:
     body = json.dumps(HELLO).encode()

@@ -521,6 +521,33 @@ async def test_an_account_that_does_too_much_loses_no_message(
     assert tries == limited + 2, "the second was not tried before the first was sent"
 
 
+async def test_what_is_too_much_for_one_chat_holds_up_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = bench.engine.send
+
+    async def told_off(to: str, *args: Any, **members: Any) -> pb.SendResult:
+        if to == GROUP:
+            raise ConnectionError("rate_limited", "server returned error 429", 429)
+        return await send(to, *args, **members)
+
+    bench.engine.send = told_off  # type: ignore[method-assign]
+    limited = await bench.queue(to=GROUP, text="too much")
+    assert (await bench.send(text="to another chat")).status == "sent"
+    message = await bench.outbox.get(limited)
+    assert message is not None
+    assert (message.status, message.result) == ("sending", None)
+
+
+async def test_a_message_that_is_refused_does_not_slow_down_the_next(bench: Bench) -> None:
+    async def refused(*args: Any, **members: Any) -> pb.SendResult:
+        raise ConnectionError("rejected", "server returned error 463", 463)
+
+    bench.engine.send = refused  # type: ignore[method-assign]
+    assert (await bench.send(text="hello")).status == "failed"
+    assert bench.sender._failures == 0
+
+
 async def test_an_account_that_always_does_too_much_gets_an_answer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,6 +558,7 @@ async def test_an_account_that_always_does_too_much_gets_an_answer(
     bench.engine.send = told_off  # type: ignore[method-assign]
     message = await bench.send(text="hello")
     assert (message.status, (message.result or {})["error"]["code"]) == ("failed", "rate_limited")
+    assert message.attempts == (await bench.event()).data["attempts"] == 3
     assert bench.sender._failures >= 2, "the next message does not begin anew"
 
 
