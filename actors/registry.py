@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from actors.store import StaleEpoch, Store, StoreUnavailable
 
@@ -71,6 +72,15 @@ class InstanceRecord(BaseModel):
     show_online: bool = Field(False, description="Others see the account as online while it is connected")
     revision: int = Field(0, description="Grows with every change; a change based on an old one is refused")
 
+    @classmethod
+    def stored(cls, raw: str) -> InstanceRecord:
+        """As it stands in Redis, without what a newer version has put there.
+
+        Raises:
+            pydantic.ValidationError
+        """
+        return cls.model_validate_json(raw, extra="ignore")
+
 
 class ConnectionState(StrEnum):
     """Where an instance's connection stands."""
@@ -114,6 +124,10 @@ class Owner(BaseModel):
 
 class InstanceExists(Exception):
     """An instance with this id already exists."""
+
+
+class InstanceRemoving(InstanceExists):
+    """An instance with this id was deleted, and something of it is still there."""
 
 
 class InstanceUnknown(Exception):
@@ -171,14 +185,15 @@ class Registry:
 
         Raises:
             InstanceExists: the id is taken by an instance that was not created with this token.
+            InstanceRemoving: by one that was deleted, and is not gone yet.
         """
         added = await self.store.script(
             LUA / "instance_create.lua",
-            keys=[self.keys.shared("instances"), self.keys.shared("tokens")],
+            keys=self._instance_keys(),
             args=[record.id, record.model_dump_json(), hash_token(token)],
         )
-        if not added:
-            raise InstanceExists(record.id)
+        if added != 1:
+            raise (InstanceRemoving if added else InstanceExists)(record.id)
         await self.wake()
         return record
 
@@ -192,14 +207,26 @@ class Registry:
         raw = await self.store.run(lambda: redis.hget(self.keys.shared("instances"), instance_id), timeout=5)
         if raw is None:
             raise InstanceUnknown(instance_id)
-        return InstanceRecord.model_validate_json(raw)
+        return InstanceRecord.stored(raw)
 
     async def list(self) -> list[InstanceRecord]:
-        """All instances, oldest first."""
+        """All instances, oldest first, but for those whose record cannot be read: see `read_all`."""
+        records, _ = await self.read_all()
+        return [*records]
+
+    async def read_all(self) -> tuple[Sequence[InstanceRecord], frozenset[str]]:
+        """All instances, oldest first, and the ids of those whose record cannot be read."""
         redis = self.store.redis
         raw = await self.store.run(lambda: redis.hgetall(self.keys.shared("instances")), timeout=5)
-        records = [InstanceRecord.model_validate_json(value) for value in raw.values()]
-        return sorted(records, key=lambda record: (record.created_at, record.id))
+        records = []
+        unreadable: set[str] = set()
+        for instance_id, value in raw.items():
+            try:
+                records.append(InstanceRecord.stored(value))
+            except ValidationError:
+                unreadable.add(instance_id)
+        records.sort(key=lambda record: (record.created_at, record.id))
+        return records, frozenset(unreadable)
 
     async def change(self, record: InstanceRecord) -> InstanceRecord:
         """Replace a record by a changed one that was read at ``record.revision``.
@@ -221,14 +248,26 @@ class Registry:
         return changed
 
     async def delete(self, instance_id: str) -> None:
-        """Forget an instance: first its record and its tokens, then its data. Again is harmless."""
-        await self.store.script(
-            LUA / "instance_delete.lua",
-            keys=[self.keys.shared("instances"), self.keys.shared("tokens")],
-            args=[instance_id],
-        )
+        """Forget an instance: first its record and its tokens, then its data. Again is harmless.
+
+        Its owner, its session and its files are removed by the supervisor: see `removals`.
+        """
+        await self.store.script(LUA / "instance_delete.lua", keys=self._instance_keys(), args=[instance_id])
         await self.wake()
         await self.purge(instance_id)
+
+    async def removals(self) -> frozenset[str]:
+        """Ids of deleted instances of which something may still be there."""
+        redis, key = self.store.redis, self.keys.shared("removals")
+        return frozenset(await self.store.run(lambda: redis.hkeys(key), timeout=5))
+
+    async def removed(self, instance_id: str) -> None:
+        """Nothing of a deleted instance is there any more: its id is free."""
+        redis = self.store.redis
+        await self.store.run(lambda: redis.hdel(self.keys.shared("removals"), instance_id), timeout=5)
+
+    def _instance_keys(self) -> Any:
+        return [self.keys.shared(name) for name in ("instances", "tokens", "removals")]
 
     async def purge(self, instance_id: str) -> None:
         """Remove every key of an instance but its epoch, which fences an owner that still lives."""

@@ -18,6 +18,7 @@ from actors.registry import (
     History,
     InstanceExists,
     InstanceRecord,
+    InstanceRemoving,
     InstanceState,
     RevisionConflict,
     new_token,
@@ -212,6 +213,13 @@ async def create(call: Call[CreateInstance, None]) -> Reply:
     )
     try:
         await call.services.registry.create(record, token)
+    except InstanceRemoving as error:
+        raise Problem(
+            p.EXISTS,
+            "An instance with this id was deleted, and is still being removed. Repeat this in some seconds, "
+            "or choose another id.",
+            headers={"Retry-After": "5"},
+        ) from error
     except InstanceExists as error:
         raise Problem(p.EXISTS, "An instance with this id exists. Use it, or choose another id.") from error
     shown = await show_instance(call.services, record)

@@ -202,7 +202,15 @@ class RayCluster:
         return await session_locks.break_lock(store, instance_id, confirm)
 
     async def forget(self, instance_id: str) -> None:
-        """Remove the files of a deleted instance: those of its session, and those of its messages."""
+        """Remove the session of a deleted instance, and the files of its messages.
+
+        Raises:
+            Exception: its session is still there.
+        """
+        if self._settings.session_store:
+            from actors.supervisor import session_rows
+
+            await session_rows.remove(self._settings.session_store, instance_id)
         try:
             await remove_all(open_store(self._settings), instance_id)
         except MediaError as error:

@@ -114,10 +114,12 @@ class Keeper:
                 Unplaceable,
             ) as error:
                 reason = str(error)
+                kept.refuse(reason)
             except Exception as error:
                 # Whatever it is: an instance without a keeper would stay down for good.
                 log.exception("keeper failed", extra={"instance": instance_id})
                 reason = str(error)
+                kept.refuse(reason)
             kept.worker = None
             if reason == MOVED:
                 continue
@@ -278,6 +280,11 @@ class Keeper:
             ended = await kept.move.run(*first)
         finally:
             kept.move = None
+        if ended.outcome is Outcome.LOST and (before := ended.predecessor) is not None:
+            worker = await self._cluster.find(before.actor)
+            if worker is not None:
+                # It did not answer, and may be suspended: nobody would ever tell it to go on.
+                await worker.kill()
         if ended.outcome is Outcome.MOVED and (now := ended.successor) is not None:
             kept.owner = Owner(
                 epoch=now.epoch, actor=now.actor, node=now.node, leader=self.leader, version=now.version

@@ -111,7 +111,7 @@ class Rolling:
 
 
 def _sight(kept: Kept, raw_owner: dict[str, str], raw_state: str | None, trouble: str) -> Sight:
-    if not raw_owner:
+    if not raw_owner or not raw_owner["actor"]:  # of one that had this id before, only the epoch is left
         return Sight(None, ready=False)
     owner = Owner.model_validate(raw_owner)
     state = InstanceState.model_validate_json(raw_state) if raw_state else None

@@ -67,7 +67,13 @@ def _note(rollout: Rollout, seen: Seen, now: float) -> Rollout:
             moved.setdefault(one, sight.epoch)
         if not sight.moving and (not sight.ready or sight.up is False):
             away[one] = rollout.away.get(one, now)
-    return rollout.change(moved=moved, away=away)
+    return rollout.change(
+        moved=moved,
+        away=away,
+        tries={one: tries for one, tries in rollout.tries.items() if one in seen.instances},
+        told_at={one: moment for one, moment in rollout.told_at.items() if one in seen.instances},
+        connected=tuple(one for one in rollout.connected if one in seen.instances),
+    )
 
 
 def _long_away(rollout: Rollout, one: str, now: float) -> bool:

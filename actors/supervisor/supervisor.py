@@ -13,6 +13,8 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from actors import metrics
 from actors.courier import council
 from actors.registry import Deposed, Registry
@@ -28,7 +30,7 @@ from actors.supervisor.nodes import Nodes, Snapshot
 from actors.supervisor.office import Offices
 from actors.supervisor.rolling import Rolling
 from actors.supervisor.scaling import Scaling
-from actors.supervisor.sweep import Sweep
+from actors.supervisor.sweep import Sweep, instance_of
 from actors.supervisor.workers import Cluster, Ended
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Supervisor:
         self._census = Census(settings, store)
         self._kept: dict[str, Kept] = {}
         self._removing: dict[str, asyncio.Task[None]] = {}
+        self._unreadable: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
         self._deposed = asyncio.Event()
         self._stopping = False
@@ -182,7 +185,7 @@ class Supervisor:
                     while True:
                         if await channel.get_message(ignore_subscribe_messages=True, timeout=1.0):
                             self._wake.set()
-            except OSError as error:  # redis-py's connection errors among them
+            except (OSError, RedisError) as error:
                 log.debug("wake channel lost", extra={"error": str(error)})
                 await asyncio.sleep(1.0)
 
@@ -212,7 +215,11 @@ class Supervisor:
         if self._stopping:
             return None
         await self._registry.ensure_leading(self._leader)
-        records = {record.id: record for record in await self._registry.list()}
+        listed, unreadable = await self._registry.read_all()
+        if news := unreadable - self._unreadable:
+            log.error("records of instances cannot be read", extra={"instances": sorted(news)})
+        self._unreadable = unreadable
+        records = {record.id: record for record in listed}
         for instance_id, record in records.items():
             kept = self._kept.get(instance_id)
             if instance_id in self._removing:
@@ -223,9 +230,10 @@ class Supervisor:
             elif kept.record.revision != record.revision:
                 kept.record = record
                 kept.changed.set()
-        for instance_id in self._kept.keys() - records.keys():
+        gone = {*self._kept, *await self._registry.removals()} - records.keys() - self._removing.keys()
+        for instance_id in gone - unreadable:
             # Not in this turn: an owner that does not answer takes its time to end.
-            removing = self._remove(instance_id, self._kept.pop(instance_id))
+            removing = self._remove(instance_id, self._kept.pop(instance_id, None))
             self._removing[instance_id] = asyncio.create_task(removing)
         seen = await self._nodes.look()
         metrics.NODES.labels("draining").set(len(seen.draining))
@@ -238,19 +246,23 @@ class Supervisor:
             self._nodes.rebalance(seen)
         return seen
 
-    async def _remove(self, instance_id: str, kept: Kept) -> None:
+    async def _remove(self, instance_id: str, kept: Kept | None) -> None:
         try:
-            if kept.task is not None:
+            if kept is not None and kept.task is not None:
                 kept.task.cancel()
                 await asyncio.gather(kept.task, return_exceptions=True)
-            if kept.worker is not None:
-                with suppress(Ended):
-                    await kept.worker.drain()
+            # Whoever owned it may be one that this supervisor never kept.
+            for actor in await self._cluster.instance_actors():
+                worker = await self._cluster.find(actor) if instance_of(actor) == instance_id else None
+                if worker is not None:
+                    with suppress(Ended):
+                        await worker.drain()
             await self._registry.purge(instance_id)
             await self._cluster.forget(instance_id)
+            await self._registry.removed(instance_id)
         except Exception:
-            # What is left is swept.
-            log.exception("a deleted instance is not removed", extra={"instance": instance_id})
+            log.exception("a deleted instance is not removed yet", extra={"instance": instance_id})
+            await asyncio.sleep(self._settings.supervisor.sweep)
         finally:
             del self._removing[instance_id]
 

@@ -167,5 +167,9 @@ class Cluster(Protocol):
         ...
 
     async def forget(self, instance_id: str) -> None:
-        """Remove what is left of a deleted instance on disk."""
+        """Remove the session of a deleted instance, and the files of its messages.
+
+        Raises:
+            Exception: its session is still there.
+        """
         ...

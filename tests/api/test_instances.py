@@ -176,6 +176,9 @@ async def test_delete_removes_everything(world: World, iid: str, owner: Owner) -
     assert (await world.ask("GET", f"/v1/instances/{iid}")).status == 404
     assert (await world.ask("GET", f"/v1/instances/{iid}", key=token)).status == 401
     assert (await world.ask("DELETE", f"/v1/instances/{iid}")).status == 404
+    again = await world.ask("POST", "/v1/instances", json={"id": iid, "name": "Again"})
+    assert again.status == 409
+    assert "still being removed" in again.problem("exists")["detail"]
     left = [key async for key in world.store.redis.scan_iter(match=f"{world.settings.prefix}:*{iid}*")]
     assert left == [owner.mailbox.key("owner")], "its epoch, which goes on to fence an actor that still lives"
 

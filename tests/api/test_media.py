@@ -323,7 +323,8 @@ async def test_an_instance_that_is_deleted_while_a_file_is_fetched_is_not_there(
     answer.problem("not-found")
     assert await stored(world, iid) == []
     assert leftovers(world) == []
-    # It may be made anew under its id, and is not paired then.
+    # It may be made anew under its id, once nothing of it is there, and is not paired then.
+    await world.services.registry.removed(iid)
     await world.ask("POST", "/v1/instances", json={"id": iid, "name": "Again"})
     (await post(world, iid, "document", {"url": server.on("/b", serve(DATA))})).problem("not-paired")
 

@@ -9,6 +9,7 @@ import pytest
 
 from actors.instance.connection import engine_pb2 as pb
 from actors.instance.connection.base import Gone
+from actors.supervisor import session_rows
 from lab.network import Lab
 from tests.engine.conftest import ANA, BIA, MakeDevice
 from tests.engine.device import Device, numbered, refused
@@ -122,3 +123,25 @@ async def test_a_server_that_is_not_there(device: MakeDevice) -> None:
     await ana.engine.close()
     ana.store = "postgres://postgres@127.0.0.1:1/postgres?sslmode=disable"
     assert (await refused(ana.start())).code == "store_failed"
+
+
+async def test_the_session_of_a_deleted_instance_is_nobody_s(device: MakeDevice, postgres: Postgres) -> None:
+    ana, bia = await device(ANA, store=postgres.url), await device(BIA, store=postgres.url)
+    await ana.send(BIA, "hello", "A")
+    await bia.received(1)
+    await ana.engine.close()
+    for _ in range(2):
+        await session_rows.remove(postgres.url, ana.name)
+    assert (await ana.start()).device == ""
+    await bia.restart()
+    left = {
+        table: postgres.query(f"SELECT count(*) FROM {table}")
+        for table in ("malote_session", "whatsmeow_device", "whatsmeow_identity_keys")
+    }
+    assert left["malote_session"] == left["whatsmeow_device"] == ["1"]
+    assert left["whatsmeow_identity_keys"] != ["0"], "those of the other one"
+
+
+async def test_where_no_session_ever_was_there_is_nothing_to_remove(postgres: Postgres) -> None:
+    postgres.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await session_rows.remove(postgres.url, "ins_1")

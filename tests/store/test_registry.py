@@ -14,6 +14,7 @@ from actors.registry import (
     ConnectionState,
     Desired,
     InstanceExists,
+    InstanceRemoving,
     InstanceState,
     InstanceUnknown,
     Registry,
@@ -143,10 +144,23 @@ async def test_delete_leaves_only_the_epoch_for_a_while(
     await raise_floor(mailbox, 0)
     assert len(await snapshot(store)) > 8
     await registry.delete(INSTANCE)
+    assert await registry.removals() == {INSTANCE}
+    await registry.removed(INSTANCE)
     assert await left_of(store, INSTANCE) == {}
     assert await registry.who(token) is None
     await registry.delete(INSTANCE)
     assert await left_of(store, INSTANCE) == {}
+
+
+async def test_the_id_of_a_deleted_instance_is_free_once_nothing_of_it_is_there(registry: Registry) -> None:
+    token = new_token()
+    await registry.create(record(), token)
+    await registry.delete(INSTANCE)
+    for again in (token, new_token()):
+        with pytest.raises(InstanceRemoving):
+            await registry.create(record(), again)
+    await registry.removed(INSTANCE)
+    await registry.create(record(), new_token())
 
 
 async def test_an_owner_of_a_deleted_instance_stays_fenced_when_the_id_is_used_again(
@@ -155,6 +169,7 @@ async def test_an_owner_of_a_deleted_instance_stays_fenced_when_the_id_is_used_a
     await registry.create(record(), new_token())
     first = await grant(registry)
     await registry.delete(INSTANCE)
+    await registry.removed(INSTANCE)
     await registry.create(record(), new_token())
     owner = await registry.owner(INSTANCE)
     assert owner is not None
@@ -177,6 +192,7 @@ async def test_delete_spares_other_instances(registry: Registry, store: Store) -
     left = list(ids)
     for instance_id in ["inst_?", "inst_[1]", "inst_*", "inst_\\1", "inst_1", "inst_11"]:
         await registry.delete(instance_id)
+        await registry.removed(instance_id)
         left.remove(instance_id)
         assert sorted(r.id for r in await registry.list()) == sorted(left)
         owners = {other: await registry.owner(other) for other in ids}

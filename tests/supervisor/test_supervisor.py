@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
 
-from actors.registry import Desired, InstanceRecord, Registry, new_token, now
+from actors.registry import Desired, InstanceRecord, InstanceRemoving, Registry, new_token, now
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store
 from actors.supervisor.supervisor import Supervisor
@@ -234,12 +235,77 @@ async def test_a_deleted_instance_that_takes_long_to_end_holds_nothing_up(
     await registry.delete("ins_1")
     await until(lambda: slow.drained)
     await registry.create(record(2), new_token())
-    await registry.create(record(1), new_token())
     await until(lambda: cluster.living("ins_2"))
     assert cluster.living("ins_1") == [slow]
+    # Under its id nobody is made who would lose what is removed of the one before.
+    with pytest.raises(InstanceRemoving):
+        await registry.create(record(1), new_token())
     slow.patience.set()
-    (again,) = await until(lambda: [one for one in cluster.living("ins_1") if one is not slow])
+    await until(lambda: cluster.forgotten == ["ins_1"])
+    await until(lambda: _removed(registry))
+    await registry.create(record(1), new_token())
+    (again,) = await until(lambda: cluster.living("ins_1"))
     await until(lambda: again.connected)
+    assert again is not slow
+
+
+async def _removed(registry: Registry) -> bool:
+    return not await registry.removals()
+
+
+async def test_an_instance_that_is_deleted_while_nobody_supervises_is_removed_later(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster
+) -> None:
+    await registry.create(record(1), new_token())
+    await registry.delete("ins_1")
+    supervise()
+    await until(lambda: cluster.forgotten == ["ins_1"])
+    await until(lambda: _removed(registry))
+    assert cluster.living("ins_1") == []
+
+
+async def test_what_cannot_be_removed_is_tried_again(
+    supervise: Callable[[], object],
+    registry: Registry,
+    cluster: MemoryCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forget, tries = cluster.forget, 0
+
+    async def away_at_first(instance_id: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError("the session store is away")
+        await forget(instance_id)
+
+    monkeypatch.setattr(cluster, "forget", away_at_first)
+    supervise()
+    await registry.create(record(1), new_token())
+    await until(lambda: cluster.living("ins_1"))
+    await registry.delete("ins_1")
+    await until(lambda: cluster.forgotten == ["ins_1"])
+    await until(lambda: _removed(registry))
+
+
+async def test_a_record_of_a_newer_version_stops_nobody(
+    supervise: Callable[[], object], registry: Registry, cluster: MemoryCluster, store: Store
+) -> None:
+    supervise()
+    newer = json.loads(record(1).model_dump_json())
+    newer["calls"]["voicemail"] = True
+    key = store.keys.shared("instances")
+    await store.redis.hset(key, "ins_1", json.dumps(newer))
+    await store.redis.hset(key, "ins_2", json.dumps({"id": "ins_2", "of": "a kind to come"}))
+    await registry.create(record(3), new_token())
+    await until(lambda: cluster.living("ins_1") and cluster.living("ins_3"))
+    assert [one.id for one in await registry.list()] == ["ins_1", "ins_3"]
+    # What cannot be read was not deleted.
+    (third,) = cluster.living("ins_3")
+    await store.redis.hset(key, "ins_3", "{}")
+    await asyncio.sleep(0.3)
+    assert cluster.living("ins_3") == [third]
+    assert cluster.forgotten == []
 
 
 async def test_couriers_are_kept_alive(supervise: Callable[[], object], cluster: MemoryCluster) -> None:
