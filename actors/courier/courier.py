@@ -306,6 +306,8 @@ class Courier:
         self._server = server
         self._bury_the_dead()
         self._stale &= set(instances)
+        for gone in self._revisions.keys() - set(instances):
+            del self._revisions[gone]  # its id may be another's, later
         self._convene(int(count or self.settings.courier.count))
         for gone in set(self._of_instance) - set(instances):
             self._drop_instance(gone)

@@ -313,7 +313,7 @@ class Line:
 
     def _next_moment(self) -> float | None:
         # When something can be started without anything else happening before.
-        if self._full or not self.record.enabled or self._leaving:
+        if self._full or not self.record.enabled or self._leaving or self._too_far_behind:
             return None
         queues = [source.queue for source in self._reader.sources]
         due = [due for queue in queues if (due := queue.next_due()) is not None]
@@ -333,9 +333,18 @@ class Line:
             source.more
             and not self._leaving
             and queue.ready(again=False) < self._gate.capacity
-            and len(queue) < self._settings.window
-            and queue.cursor < queue.floor + self._settings.reach
+            and not self._is_full(source)
         )
+
+    def _is_full(self, source: Source) -> bool:
+        queue = source.queue
+        return len(queue) >= self._settings.window or queue.cursor >= queue.floor + self._settings.reach
+
+    def _stopped_by_one(self, source: Source) -> bool:
+        # Nothing but the event under way could be tried: nothing else can show that the endpoint works.
+        queue = source.queue
+        others = queue.under_way > 1 or queue.ready(again=False) or queue.ready(again=True)
+        return source.more and self._is_full(source) and not others
 
     async def _pull(self, source: Source) -> None:
         try:
@@ -493,7 +502,7 @@ class Line:
             outcome,
             spared=earlier.attempts - earlier.counted,
             others_succeed=others_succeed,
-            down=self._gate.down,
+            down=self._gate.down and not self._stopped_by_one(source),
         ):
             spared = False
         verdict, due = judge(

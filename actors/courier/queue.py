@@ -94,6 +94,12 @@ class Queue:
         """
         ranges: list[tuple[int, int]] = []
         first = self.cursor + 1
+        if last == first:
+            # One at a time, as a filter passes over them: not to look through all that is finished each time.
+            ranges = [] if last in self._finished else [(first, last)]
+            self._finished.discard(last)
+            self._move_cursor(last)
+            return ranges
         for position in sorted(p for p in self._finished if self.cursor < p <= last):
             if position > first:
                 ranges.append((first, position - 1))

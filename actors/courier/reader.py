@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from actors.courier.bodies import Bodies, Parcel
 from actors.courier.files import awaited, completed
 from actors.courier.ledger import Changed, Claim, Entry, Lane, Ledger
-from actors.courier.queue import Item, Queue
+from actors.courier.queue import Item, Queue, Retry
 from actors.courier.records import EndpointRecord, Ordering
+from actors.courier.retry import SPARED_DELAY
 from actors.courier.settlements import merged
 
 PULL = 128
@@ -66,13 +67,25 @@ class Reader:
     def begin(self, claim: Claim) -> None:
         """Forget what was read: go by what Redis has for finished."""
         ordered = self._record().ordering is Ordering.CHAT
-        self.mailbox = Source(
-            Lane.MAILBOX,
-            Queue(claim.floor, finished=claim.finished, retries=claim.retries, ordered=ordered),
+        retries, replay_retries = (
+            {position: self._not_too_late(retry) for position, retry in known.items()}
+            for known in (claim.retries, claim.replay_retries)
         )
-        self.replays = Source(Lane.REPLAY, Queue(retries=claim.replay_retries, ordered=ordered))
+        self.mailbox = Source(
+            Lane.MAILBOX, Queue(claim.floor, finished=claim.finished, retries=retries, ordered=ordered)
+        )
+        self.replays = Source(Lane.REPLAY, Queue(retries=replay_retries, ordered=ordered))
         self._files = {}
         self._claim = claim
+
+    def _not_too_late(self, retry: Retry) -> Retry:
+        # Written while a clock was ahead, it would wait for as long as that was.
+        settings, options = self._settings, self._record().delivery
+        schedule = settings.schedule if options.schedule is None else options.schedule
+        longest = max((*schedule, 0.0)) * (1 + settings.jitter)
+        return retry._replace(
+            due=min(retry.due, self._clock() + max(longest, settings.retry_after_max, SPARED_DELAY))
+        )
 
     def expect(self) -> None:
         """There may be something new."""

@@ -37,6 +37,7 @@ class Failure(StrEnum):
 
 
 BROUGHT_DOWN = frozenset({Failure.TIMEOUT, Failure.DISCONNECTED, Failure.PROTOCOL})
+BROUGHT_DOWN_BEHIND_PROXY = frozenset({502, 504})
 """How it looks if an event hangs or kills what is to handle it."""
 
 
@@ -144,7 +145,11 @@ def judge(
         return Verdict.RETRY, now + max(min((SPARED_DELAY, *policy.schedule[:1])), hint)
     if attempt > len(policy.schedule):
         return Verdict.DEAD, 0.0
-    blames_event = blame(outcome) in (Blame.EVENT, Blame.UNCLEAR) or outcome.failure in BROUGHT_DOWN
+    blames_event = (
+        blame(outcome) in (Blame.EVENT, Blame.UNCLEAR)
+        or outcome.failure in BROUGHT_DOWN
+        or outcome.status in BROUGHT_DOWN_BEHIND_PROXY
+    )
     if others_succeed and blames_event and attempt >= policy.poison_attempts:
         return Verdict.DEAD, 0.0
     delay = policy.schedule[attempt - 1] * (1 + policy.jitter * dice)
@@ -157,7 +162,7 @@ def worn_out(outcome: Outcome, *, spared: int, others_succeed: bool, down: bool)
     Args:
         spared: attempts at the event that did not count, before this one.
         others_succeed: as for `judge`.
-        down: the endpoint counts as down.
+        down: the endpoint counts as down, and not because of this event alone.
     """
     return spared >= SPARED_MOST and others_succeed and not down and blame(outcome) is not Blame.NOBODY
 

@@ -59,6 +59,8 @@ class Slots:
         while self._waiting and (chosen := self._shares.next(self._waiting, now)) is not None:
             future = self._waiting[chosen][0]
             self._leave(chosen, future)
+            if future.done():
+                continue  # cancelled, and its task did not run since
             self._shares.take(chosen, now)
             future.set_result(None)
 

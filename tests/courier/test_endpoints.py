@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from actors.events import EventType
 from actors.registry import Registry, RevisionConflict, now
 from actors.settings import CourierSettings, Settings
 from actors.store import Store
-from tests.courier.conftest import Account, MakeAccount, MakeSettings, StartCourier, eventually
+from tests.courier.conftest import Account, MakeAccount, MakeSettings, Running, StartCourier, eventually
 from tests.courier.receiver import Answer, Got, Receiver
 from tests.proxy import Proxy
 
@@ -331,6 +332,88 @@ async def test_an_event_that_kills_its_handler_is_poison_too(
     (letter,) = await account.endpoints.dead_letters(endpoint.id)
     assert (letter.seq, letter.status) == (1, None)
     assert "the connection broke" in (letter.error or "")
+
+
+@pytest.mark.parametrize("status", [502, 504])
+async def test_an_event_that_kills_its_handler_behind_a_proxy_is_poison_too(
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    status: int,
+) -> None:
+    settings = make_settings(reach=20, poison_attempts=3, schedule=(0.1,) * 40)
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def killed(got: Got, request: web.Request) -> web.Response | None:
+        return web.Response(status=status) if got.seq == 1 else None
+
+    receiver.answer(killed)
+    await start_courier(by=settings)
+    for number in range(60):
+        await account.append(f"chat {number}")
+    await receiver.wait_taken(59)
+    await eventually(dead(account, endpoint.id, 1))
+
+
+async def test_an_event_that_keeps_all_others_from_being_tried_does_not_stop_them(
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    make_settings: MakeSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its chat fills the window, and its failures alone open the circuit."""
+    monkeypatch.setattr("actors.courier.retry.SPARED_MOST", 3)
+    settings = make_settings(
+        window=5, breaker_failures=3, breaker_first=0.05, breaker_longest=0.05, schedule=(0.05,) * 500
+    )
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+
+    async def killed(got: Got, request: web.Request) -> web.Response | None:
+        if got.seq > 1:
+            return None
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response(status=500)
+
+    receiver.answer(killed)
+    await account.append("a")
+    await start_courier(by=settings)
+    await receiver.wait(lambda: len(receiver.got) > 0)
+    await account.append("b")
+    await receiver.wait_taken(1)
+    for _ in range(10):
+        await account.append("a")
+    await account.append("c")
+    await eventually(dead(account, endpoint.id, 1))
+    await receiver.wait_taken(12)
+
+
+async def test_a_retry_of_a_clock_that_was_ahead_is_not_waited_for(
+    make_account: MakeAccount,
+    receiver: Receiver,
+    start_courier: StartCourier,
+    running: Running,
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings(schedule=(0.2,) * 5, retry_after_max=0.2)
+    account = await make_account(by=settings)
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse(422))
+    courier = await start_courier(by=settings, clock=lambda: time.time() + 30 * 86_400)
+    await account.append("a")
+
+    async def retrying() -> bool:
+        return (await account.endpoints.status(endpoint.id)).retrying > 0
+
+    await eventually(retrying)
+    await running.kill(courier)
+    receiver.obey()
+    await start_courier(by=settings)
+    await receiver.wait_taken(1)
 
 
 async def test_the_log_is_bounded_and_paged(

@@ -116,3 +116,17 @@ async def test_whoever_is_cancelled_holds_nothing() -> None:
         await late
     async with asyncio.timeout(10):
         await slots.take(B1)
+
+
+async def test_a_slot_given_back_as_a_waiter_is_cancelled_is_free() -> None:
+    shares = Shares(1, 0)
+    slots = Slots(shares)
+    await slots.take(A1)
+    waiter = asyncio.create_task(slots.take(B1))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    slots.give(A1)  # before the waiter hears of it
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert (shares.open, slots.waiting) == (0, 0)
+    await slots.take(A2)

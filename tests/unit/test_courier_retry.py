@@ -112,6 +112,8 @@ def test_no_retry_after_breaks_it(header: str) -> None:
         (None, Failure.PROTOCOL, True),
         (429, Failure.STATUS, False),
         (503, Failure.STATUS, False),
+        (502, Failure.STATUS, True),
+        (504, Failure.STATUS, True),
         (None, Failure.CONNECT, False),
         (None, Failure.FORBIDDEN, False),
     ],
