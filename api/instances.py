@@ -295,7 +295,11 @@ async def change(call: Call[ChangeInstance, None]) -> Instance:
 
 @routes.add("DELETE", "/v1/instances/{instance_id}", "Delete an instance", (204, Answer("It is gone")))
 async def delete(call: Call[None, None]) -> None:
-    """Its events, messages, files, webhooks and keys go too. Log it out first to unlink it from the phone."""
+    """Its session, events, messages, files, webhooks and keys go too.
+
+    Log it out first to unlink it from the phone.
+    Its id can be used again once all of that is gone: some seconds later.
+    """
     await call.services.registry.delete(call.instance_id)
 
 
