@@ -170,7 +170,10 @@ class Keeper:
                 await hanging.start(self._registry, kept, worker, self._settings)
                 return worker
         async with self._starting:
-            node = await self._nodes.choose(record.id)
+            # Perhaps it was the node's fault; the next time it is another one's turn.
+            node = await self._nodes.choose(record.id, [kept.shunned] if kept.shunned else ())
+            node = node or await self._nodes.choose(record.id)
+            kept.shunned = None
             if node is None:
                 raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
             # No wait between the choice and the note of it, or all that start at once choose the same slots.
@@ -181,7 +184,11 @@ class Keeper:
                 kept.home = None
             if owner is not None:
                 await self._unlock(kept)
-            worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
+            try:
+                worker = await self._cluster.create_instance(record, now.epoch, node=node, name=now.actor)
+            except Ended:
+                kept.shunned = node
+                raise
             kept.deaf_since = None
             await worker.start()
             return worker

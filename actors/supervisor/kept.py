@@ -28,6 +28,7 @@ class Kept:
 
     Args:
         home: the node that was chosen for an owner who is not granted yet.
+        shunned: the node where an owner did not come up, the last time.
         deaf_since: when an owner that lives was first told to work, and has not answered since.
     """
 
@@ -36,6 +37,7 @@ class Kept:
     worker: Worker | None = None
     owner: Owner | None = None
     home: str | None = None
+    shunned: str | None = None
     deaf_since: float | None = None
     restarts: int = 0
     wish: Wish | None = None

@@ -113,9 +113,12 @@ class Service:
             self._silent_since = None
 
     async def _stand_by(self, office: Office) -> None:
-        """Look after who is appointed: if it does not work, the roll-out is turned round."""
+        """Look after who is appointed. If it does not work, the roll-out is turned round.
+
+        If it was already, to a version whose supervisor is not there, this one leads: else nobody would.
+        """
         rollout = office.rolling
-        if rollout is None or rollout.new != office.appointed:
+        if rollout is None:
             return
         now = asyncio.get_running_loop().time()
         if self._silent_since is None or await self._offices.beats(office.appointed):
@@ -124,7 +127,9 @@ class Service:
         silent, patience = now - self._silent_since, self._settings.supervisor.standby_patience
         if silent > patience or (silent > GONE and await self._gone(office.appointed)):
             log.error("the appointed supervisor does not work", extra={"version": office.appointed})
-            await self._offices.change(_take_over(office.term))
+            on_its_way = rollout.new == office.appointed
+            change = _take_over(office.term) if on_its_way else _lead_instead(office.term, self.version)
+            await self._offices.change(change)
 
     async def _gone(self, version: str) -> bool:
         """True if a version's supervisor neither lives nor is about to be started again."""
@@ -150,6 +155,16 @@ def _take_over(term: int) -> Callable[[Office | None], Office]:
         if rollout is None or found.term != term:
             return found
         return found.follow(rollout.turned("the new version's supervisor does not work"))
+
+    return change
+
+
+def _lead_instead(term: int, version: str) -> Callable[[Office | None], Office]:
+    """Has this version lead in spite of a roll-out, unless somebody else did something about it."""
+
+    def change(found: Office | None) -> Office:
+        assert found is not None
+        return found.appoint(version) if found.term == term else found
 
     return change
 

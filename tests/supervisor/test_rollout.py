@@ -207,6 +207,28 @@ async def test_one_that_is_called_back_half_way_ends_as_it_began(story: Story) -
     assert await task == "deposed"
 
 
+async def test_one_that_is_called_back_to_nobody_is_led_all_the_same(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GONE", 0.5)
+    new = Version(story.cluster, "new")
+    await story.begin(new, PLAN.model_copy(update={"batch": 1}))
+    await until(lambda: story.versions().count("new") >= 2, timeout=20)
+    story.leaving.cancel()  # the old version's supervisor, for good
+    await story.change(lambda found: found.turned("it was asked for"))
+
+    async def led() -> bool:
+        office = await story.office()
+        return office.appointed == "new" and office.rollout is not None and office.rollout.ended
+
+    await until(led, timeout=20, what="somebody leads")
+    rollout = (await story.office()).rollout
+    assert rollout is not None
+    assert rollout.phase is Phase.LOST
+    await story.registry.create(record(INSTANCES), new_token())
+    await until(lambda: len(story.versions()) == INSTANCES + 3, timeout=20)
+
+
 async def test_the_new_supervisor_may_die_at_any_moment(story: Story, serve: Serve) -> None:
     new = Version(story.cluster, "new")
     task = await story.begin(new, PLAN.model_copy(update={"batch": 1, "canary_watch": 0.1}))

@@ -12,6 +12,7 @@ from actors.registry import Desired, InstanceRecord, InstanceRemoving, Registry,
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store
 from actors.supervisor.supervisor import Supervisor
+from actors.supervisor.workers import Ended, Worker
 from tests.supervisor.fakes import MemoryCluster
 from tests.wait import until
 
@@ -199,6 +200,28 @@ async def test_a_creation_that_fails_is_tried_again(
     await registry.create(record(1), new_token())
     await until(lambda: cluster.living("ins_1"))
     assert cluster.created == [("ins_1", 1), ("ins_1", 2), ("ins_1", 3)]
+
+
+async def test_a_node_on_which_owners_do_not_come_up_is_tried_by_turns(
+    supervise: Callable[[], object],
+    registry: Registry,
+    cluster: MemoryCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster.slots = {"node-1": 5, "node-2": 5}
+    create, tried = cluster.create_instance, []
+
+    async def sick(record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
+        tried.append(node)
+        if node == tried[0]:
+            raise Ended("did not come up")
+        return await create(record, epoch, node=node, name=name)
+
+    monkeypatch.setattr(cluster, "create_instance", sick)
+    supervise()
+    await registry.create(record(1), new_token())
+    await until(lambda: cluster.living("ins_1"))
+    assert len(tried) == 2
 
 
 async def test_a_changed_record_reaches_its_owner(
