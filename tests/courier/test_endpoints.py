@@ -36,6 +36,15 @@ from tests.proxy import Proxy
 URL = "https://hooks.example.com/"
 
 
+async def kill_the_first(got: Got, request: web.Request) -> web.Response | None:
+    """The first event ends what is to handle it."""
+    if got.seq > 1:
+        return None
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response(status=500)
+
+
 def refuse(status: int = 400) -> Answer:
     async def answer(got: Got, request: web.Request) -> web.Response:
         return web.Response(status=status, text="not like this")
@@ -312,15 +321,7 @@ async def test_an_event_that_kills_its_handler_is_poison_too(
     settings = make_settings(schedule=(0.2,) * 500, poison_attempts=3, breaker_first=0.1, breaker_longest=0.1)
     account = await make_account(by=settings)
     endpoint = await account.endpoints.create(receiver.url())
-
-    async def killed(got: Got, request: web.Request) -> web.Response | None:
-        if got.seq > 1:
-            return None
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response(status=500)
-
-    receiver.answer(killed)
+    receiver.answer(kill_the_first)
     await account.append("a")
     await account.append("a")
     await start_courier(by=settings)
@@ -371,15 +372,7 @@ async def test_an_event_that_keeps_all_others_from_being_tried_does_not_stop_the
     )
     account = await make_account(by=settings)
     endpoint = await account.endpoints.create(receiver.url())
-
-    async def killed(got: Got, request: web.Request) -> web.Response | None:
-        if got.seq > 1:
-            return None
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response(status=500)
-
-    receiver.answer(killed)
+    receiver.answer(kill_the_first)
     await account.append("a")
     await start_courier(by=settings)
     await receiver.wait(lambda: len(receiver.got) > 0)

@@ -121,6 +121,18 @@ class Bench:
         self.sender.ring()
         return message_id
 
+    async def delivered(self, message_id: str) -> None:
+        """A receipt says so."""
+        receipt = EventDraft(
+            type=EventType.MESSAGE_STATUS,
+            dedupe_key=f"receipt:{message_id}",
+            occurred_at=now(),
+            received_at=now(),
+            data={},
+            status_of={message_id: "delivered"},
+        )
+        await self.mailbox.append(self.sender._epoch, receipt)
+
     async def result(self, message_id: str) -> QueuedMessage:
         async def look() -> QueuedMessage | None:
             message = await self.outbox.get(message_id)
@@ -421,15 +433,7 @@ async def test_a_message_that_arrived_is_sent_although_the_answer_was_lost(bench
         nonlocal tries
         tries += 1
         if tries == lost:
-            receipt = EventDraft(
-                type=EventType.MESSAGE_STATUS,
-                dedupe_key="receipt",
-                occurred_at=now(),
-                received_at=now(),
-                data={},
-                status_of={message_id: "delivered"},
-            )
-            await bench.mailbox.append(bench.sender._epoch, receipt)
+            await bench.delivered(message_id)
         raise ConnectionError("timeout", "no answer")
 
     bench.engine.send = send  # type: ignore[method-assign]
@@ -463,15 +467,7 @@ async def test_a_message_that_arrived_is_sent_whatever_happened_since(bench: Ben
     assert queued is not None
     # A predecessor sent it, and ended before it had the answer.
     await bench.outbox.begin(bench.sender._epoch, queued)
-    receipt = EventDraft(
-        type=EventType.MESSAGE_STATUS,
-        dedupe_key="receipt",
-        occurred_at=now(),
-        received_at=now(),
-        data={},
-        status_of={message_id: "delivered"},
-    )
-    await bench.mailbox.append(bench.sender._epoch, receipt)
+    await bench.delivered(message_id)
     bench.sender.resume()
     assert (await bench.result(message_id)).status == "delivered"
     assert (await bench.event()).type == EventType.MESSAGE_SENT
