@@ -194,7 +194,9 @@ class EndpointStatus(BaseModel):
     delivered: int
     failed_attempts: int
     last_success_at: datetime | None
-    failing_since: datetime | None = Field(description="First failure after the last success")
+    failing_since: datetime | None = Field(
+        description="First failure after the last success, or after a day without attempts"
+    )
     circuit: Literal["closed", "open"] = Field(
         description="`open`: it is down or asked for a pause, and only probes are sent now and then"
     )

@@ -520,6 +520,25 @@ async def test_an_endpoint_that_fails_for_days_is_switched_off_and_loses_nothing
     assert receiver.seqs() == [1]
 
 
+async def test_failures_with_quiet_days_in_between_switch_nothing_off(
+    account: Account, receiver: Receiver, start_courier: StartCourier, make_settings: MakeSettings
+) -> None:
+    endpoint = await account.endpoints.create(receiver.url())
+    receiver.answer(refuse(422))
+    time_ = [1_700_000_000.0]
+    settings = make_settings(schedule=(), disable_after=5 * 86_400)
+    await start_courier(by=settings, clock=lambda: time_[0])
+    await account.append()
+    await eventually(dead(account, endpoint.id, 1))
+    time_[0] += 6 * 86_400
+    await account.append()
+    await eventually(dead(account, endpoint.id, 2))
+    status = await account.endpoints.status(endpoint.id)
+    assert status.failing_since is not None
+    assert status.failing_since.timestamp() == pytest.approx(time_[0])
+    assert (await account.endpoints.get(endpoint.id)).enabled
+
+
 async def written(account: Account, endpoint_id: str, count: int) -> None:
     """Wait until so many attempts are in the log."""
 

@@ -80,6 +80,9 @@ local function bury(keys, event_id, seq, event, letter, at, kept)
   end
 end
 
+-- Seconds without an attempt after which it is not known any more whether an endpoint failed all the time.
+local QUIET = 86400
+
 -- The attempts of one step. What can be summed up is written once at its end: calls are what a step costs.
 local function attempts_at(log) return {log = log, delivered = 0, failed = 0} end
 
@@ -90,7 +93,9 @@ local function note(attempts, success, at, logged)
     attempts.delivered, attempts.last_success, attempts.failing_since = attempts.delivered + 1, at, nil
   else
     attempts.failed = attempts.failed + 1
-    if at ~= '' then attempts.failing_since = attempts.failing_since or at end
+    if at ~= '' then
+      attempts.failing_since, attempts.last_failure = attempts.failing_since or at, at
+    end
   end
   redis.call('XADD', attempts.log, '*', 'a', logged)
 end
@@ -102,7 +107,12 @@ local function write_down(attempts, state, kept)
     redis.call('HINCRBY', state, 'delivered', attempts.delivered)
   end
   if attempts.failed > 0 then redis.call('HINCRBY', state, 'failed_attempts', attempts.failed) end
-  if attempts.failing_since then redis.call('HSETNX', state, 'failing_since', attempts.failing_since) end
+  if attempts.failing_since then
+    local before = tonumber(redis.call('HGET', state, 'last_failure') or attempts.failing_since)
+    if tonumber(attempts.failing_since) - before > QUIET then redis.call('HDEL', state, 'failing_since') end
+    redis.call('HSETNX', state, 'failing_since', attempts.failing_since)
+    redis.call('HSET', state, 'last_failure', attempts.last_failure)
+  end
   redis.call('XTRIM', attempts.log, 'MAXLEN', kept)
 end
 
