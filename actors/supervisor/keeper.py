@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from actors import metrics
-from actors.registry import Deposed, InstanceUnknown, Owner, Registry, Superseded
+from actors.registry import ConnectionState, Deposed, Desired, InstanceUnknown, Owner, Registry, Superseded
 from actors.settings import Settings
 from actors.store import StaleEpoch, Store, StoreUnavailable
 from actors.supervisor import hanging, placement
@@ -35,6 +35,9 @@ LEASE_MARGIN = 1.0
 
 UNLOCK_PATIENCE = 5
 """Times in a row that an owner is not made because the session's lock could not be looked at."""
+
+FIRST = 0.5
+"""Seconds that those which work have to be first in the queue for a move."""
 
 STABLE_AFTER = 60.0
 """Seconds that an owner has to live before its next death counts as its first again."""
@@ -237,7 +240,9 @@ class Keeper:
             owner = await self._registry.owner(kept.record.id)
             assert owner is not None
             move = placement.Move(kept.record.id, owner.node, wish.target)
-            async with self._turns.turn(move, unless=unless):
+            if last := await self._is_away(kept):
+                await asyncio.sleep(FIRST)
+            async with self._turns.turn(move, last=last, unless=unless):
                 handoff = begin(
                     secrets.token_hex(6),
                     kept.record.id,
@@ -256,6 +261,15 @@ class Keeper:
             raise
         kept.wish = None
         wish.done.set_result(handoff)
+
+    async def _is_away(self, kept: Kept) -> bool:
+        """True if it should be connected and is not.
+
+        Its successor may not be, either, and hold its turn until that is given up. So it goes last.
+        """
+        state = await self._registry.state(kept.record.id)
+        away = state is not None and state.connection is not ConnectionState.CONNECTED
+        return away and kept.record.desired is Desired.CONNECTED
 
     async def _carry_out(self, kept: Kept, handoff: Handoff, *, resumed: bool) -> Handoff:
         limits = self._settings.supervisor

@@ -22,19 +22,26 @@ class Turns:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._pace = Pace()
-        self._wanted: list[tuple[Move, asyncio.Event]] = []
+        self._wanted: list[tuple[Move, asyncio.Event, bool]] = []
         self._running: list[Move] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def turn(self, move: Move, *, unless: Collection[asyncio.Task[Any]] = ()) -> AsyncIterator[None]:
+    async def turn(
+        self, move: Move, *, last: bool = False, unless: Collection[asyncio.Task[Any]] = ()
+    ) -> AsyncIterator[None]:
         """Wait for this move's turn, and take part in the bounds until it ends.
+
+        Args:
+            last: it goes behind all others, those that come later too.
 
         Raises:
             GivenUp: one of ``unless`` was done first.
         """
         go = asyncio.Event()
-        self._wanted.append((move, go))
+        waits = (move, go, last)
+        place = len(self._wanted) if last else sum(not behind for *_, behind in self._wanted)
+        self._wanted.insert(place, waits)
         self._let_in()
         called = asyncio.create_task(go.wait())
         try:
@@ -44,19 +51,19 @@ class Turns:
             yield
         finally:
             called.cancel()
-            if (move, go) in self._wanted:
-                self._wanted.remove((move, go))
+            if waits in self._wanted:
+                self._wanted.remove(waits)
             else:
                 self._running.remove(move)
             self._let_in()
 
     def _let_in(self) -> None:
         now = asyncio.get_running_loop().time()
-        waiting = [move for move, _ in self._wanted]
+        waiting = [move for move, *_ in self._wanted]
         while (move := next_move(waiting, self._running, self._bounds, self._pace, now)) is not None:
             index = waiting.index(move)
             waiting.pop(index)
-            _, go = self._wanted.pop(index)
+            _, go, _ = self._wanted.pop(index)
             self._running.append(move)
             self._pace = self._pace.after(self._bounds, now, draw=random.random())
             go.set()

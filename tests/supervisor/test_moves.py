@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.registry import Deposed, Owner, Registry, new_token
+from actors.registry import (
+    ConnectionState,
+    Deposed,
+    InstanceRecord,
+    InstanceState,
+    Owner,
+    Registry,
+    new_token,
+    now,
+)
 from actors.settings import Settings
 from actors.store import Store, StoreUnavailable
 from actors.supervisor.handoff import begin
@@ -16,7 +25,7 @@ from actors.supervisor.handoff_record import Party, Reason
 from actors.supervisor.handoff_turn import Deadlines
 from actors.supervisor.moves import Handoffs, Move
 from actors.supervisor.supervisor import Supervisor
-from actors.supervisor.workers import Ended, LockStands
+from actors.supervisor.workers import Ended, LockStands, Worker
 from tests.supervisor.fakes import MemoryCluster, MemoryWorker
 from tests.supervisor.test_supervisor import record
 from tests.wait import until
@@ -347,3 +356,32 @@ async def test_moves_are_refused_with_a_reason(
     cluster.ray_drains.add("node-2")
     with pytest.raises(ValueError, match="draining"):
         await supervisor.move("ins_1", "node-2")
+
+
+async def test_instances_that_cannot_connect_do_not_hold_up_a_drain(
+    supervise: Supervise, registry: Registry, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a proxy that is gone: each holds its turn for as long as a successor has to connect."""
+    cluster.slots = {"node-1": 100}
+    supervisor, _ = supervise()
+    for number in range(8):
+        worker = await owned(registry, cluster, number)
+        connection = ConnectionState.CONNECTING if number < 3 else ConnectionState.CONNECTED
+        await registry.write_state(
+            f"ins_{number}", worker.epoch, InstanceState(connection=connection, since=now())
+        )
+    create, moved = cluster.create_instance, []
+
+    async def create_deaf(record: InstanceRecord, epoch: int, *, node: str, name: str) -> Worker:
+        made = await create(record, epoch, node=node, name=name)
+        assert isinstance(made, MemoryWorker)
+        moved.append(record.id)
+        if record.id in ("ins_0", "ins_1", "ins_2"):
+            made.deaf = {"activate"}
+        return made
+
+    monkeypatch.setattr(cluster, "create_instance", create_deaf)
+    cluster.slots["node-2"] = 100
+    await supervisor.begin_drain("node-1")
+    await until(lambda: len(moved) >= 6, timeout=60, what="all that can move have moved")
+    assert set(moved[:5]) == {f"ins_{number}" for number in range(3, 8)}
