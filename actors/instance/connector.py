@@ -300,9 +300,14 @@ class Connector:
         if paired and self._announcer.state.connection is not ConnectionState.CONNECTING:
             self._announcer.connecting()
         try:
-            return await self._watch(paired)
+            ended = await self._watch(paired)
         finally:
             self._liveness.stop()
+        if ended.ending is Ending.WANTED:
+            # What is not wanted may have been unlinked at the same moment, which the engine tells once.
+            told = await self._hung_up(ended)
+            return told if told.ending is Ending.LOGGED_OUT else ended
+        return ended
 
     async def _connect(self) -> None:
         connection = await self._engine()
@@ -357,9 +362,7 @@ class Connector:
                     ended = ended_by(signal)
                     if ended is not None:
                         return await self._hung_up(ended) if ended.ending is Ending.LOST else ended
-        # What is not wanted may have been unlinked at the same moment, which the engine tells once.
-        ended = await self._hung_up(Ended(Ending.WANTED))
-        return ended if ended.ending is Ending.LOGGED_OUT else Ended(Ending.WANTED)
+        return Ended(Ending.WANTED)
 
     async def _hung_up(self, ended: Ended) -> Ended:
         """Hang up after an unexplained end; returns the end, as the engine explained it meanwhile."""

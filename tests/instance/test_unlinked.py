@@ -48,17 +48,19 @@ async def paired_again(one: Running) -> None:
 
     async def told() -> InstanceState | None:
         state = await one.state()
-        logged_out = state.connection is ConnectionState.LOGGED_OUT
-        return state if logged_out or SESSION_LOST in (state.reason or "") else None
+        return state if state.device is None or SESSION_LOST in (state.reason or "") else None
 
-    state = await until(told, what="it says what is wrong")
-    if state.connection is not ConnectionState.LOGGED_OUT:
+    if (await until(told, what="it says what is wrong")).device is not None:
         await one.instance.logout()
-        state = await one.reach(ConnectionState.LOGGED_OUT)
-    assert (state.device, state.phone) == (None, None)
+    await until(lambda: _unpaired(one), what="it has forgotten the device")
+    assert (await one.state()).phone is None
     record = one.instance.record
     one.instance.configure(record.model_copy(update={"revision": record.revision + 1}))
     await one.pair()
+
+
+async def _unpaired(one: Running) -> bool:
+    return (await one.state()).device is None
 
 
 async def test_while_it_is_disconnected_by_request(own: Own, lab: Lab) -> None:

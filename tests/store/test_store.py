@@ -230,6 +230,8 @@ async def test_every_script_runs_in_a_cluster(cluster: Valkey, make_store: Calla
     await registry.release(INSTANCE, epoch)
     assert [event.seq for event in await mailbox.read()] == [1, 2]
     await registry.delete(INSTANCE)
+    assert await registry.removals() == {INSTANCE}
+    await registry.removed(INSTANCE)
     with pytest.raises(StaleEpoch):
         await mailbox.append(epoch, draft())
     await store.redis.delete(store.keys.shared("up"))
