@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from actors.store import StaleEpoch, Store, StoreUnavailable
+from actors.store import Keys, StaleEpoch, Store, StoreUnavailable
 
 LUA = Path(__file__).parent / "lua"
 
@@ -171,6 +171,10 @@ def literal(text: str) -> str:
     return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
 
 
+def _instance_keys(keys: Keys) -> list[str]:
+    return [keys.shared(name) for name in ("instances", "tokens", "removals")]
+
+
 class Registry:
     """Everything that is desired, in Redis."""
 
@@ -189,7 +193,7 @@ class Registry:
         """
         added = await self.store.script(
             LUA / "instance_create.lua",
-            keys=self._instance_keys(),
+            keys=_instance_keys(self.keys),
             args=[record.id, record.model_dump_json(), hash_token(token)],
         )
         if added != 1:
@@ -252,7 +256,9 @@ class Registry:
 
         Its owner, its session and its files are removed by the supervisor: see `removals`.
         """
-        await self.store.script(LUA / "instance_delete.lua", keys=self._instance_keys(), args=[instance_id])
+        await self.store.script(
+            LUA / "instance_delete.lua", keys=_instance_keys(self.keys), args=[instance_id]
+        )
         await self.wake()
         await self.purge(instance_id)
 
@@ -265,9 +271,6 @@ class Registry:
         """Nothing of a deleted instance is there any more: its id is free."""
         redis = self.store.redis
         await self.store.run(lambda: redis.hdel(self.keys.shared("removals"), instance_id), timeout=5)
-
-    def _instance_keys(self) -> Any:
-        return [self.keys.shared(name) for name in ("instances", "tokens", "removals")]
 
     async def purge(self, instance_id: str) -> None:
         """Remove every key of an instance but its epoch, which fences an owner that still lives."""

@@ -306,10 +306,9 @@ class Courier:
         self._server = server
         self._bury_the_dead()
         self._stale &= set(instances)
-        for gone in self._revisions.keys() - set(instances):
-            del self._revisions[gone]  # its id may be another's, later
         self._convene(int(count or self.settings.courier.count))
-        for gone in set(self._of_instance) - set(instances):
+        # Those without lines, too: their ids may be others', later.
+        for gone in (self._of_instance.keys() | self._revisions.keys()) - set(instances):
             self._drop_instance(gone)
         for first in range(0, len(instances), PAGE):
             await self._look_at(instances[first : first + PAGE])

@@ -181,8 +181,8 @@ class Egress:
         session = self._clients(to.url.raw_host or "", new=False)
         assert session.connector is not None
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
-        deadline = _connect_within(to.connect_timeout)
-        return await self._wire.post(session.connector, to.target, head, body, deadline)
+        connecting = _connect_within(to.connect_timeout)
+        return await self._wire.post(session.connector, to.target, head, body, connecting)
 
     async def _post_by_session(
         self, to: Addressee, headers: CIMultiDict[str], body: bytes

@@ -77,8 +77,11 @@ class Composed:
 def unshown(message: QueuedMessage) -> dict[str, Any]:
     """What events tell of a message that was sent, and cannot be composed any more."""
     wanted = message.request.content
-    text = getattr(wanted, "text", None) or getattr(wanted, "caption", None)
-    return {"kind": wanted.type, "text": text, "content": ShownUnsupported().model_dump(mode="json")}
+    return {
+        "kind": wanted.type,
+        "text": text_of(wanted),
+        "content": ShownUnsupported().model_dump(mode="json"),
+    }
 
 
 class Composer:

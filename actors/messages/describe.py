@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from actors.instance.connection import whatsapp_pb2 as wa
 from actors.messages import vcard
+from actors.messages.content import Content
 from actors.messages.raw import POLLS, context_of, field_of, unwrap
 from actors.messages.received import (
     MediaReference,
@@ -86,7 +87,7 @@ def describe(message: wa.Message, *, view_once: bool = False) -> Described | Exp
     return _standing(message, name, view_once)
 
 
-def text_of(content: Described) -> str | None:
+def text_of(content: Described | Content) -> str | None:
     """What is written in it: the text, or the caption."""
     text: str | None = getattr(content, "text", None) or getattr(content, "caption", None)
     return text

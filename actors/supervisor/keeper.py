@@ -173,10 +173,13 @@ class Keeper:
                 await hanging.start(self._registry, kept, worker, self._settings)
                 return worker
         async with self._starting:
-            # Perhaps it was the node's fault; the next time it is another one's turn.
-            node = await self._nodes.choose(record.id, [kept.shunned] if kept.shunned else ())
-            node = node or await self._nodes.choose(record.id)
-            kept.shunned = None
+            node = None
+            if kept.shunned is not None:
+                # Perhaps it was the node's fault; the next time it is its turn again.
+                node = await self._nodes.choose(record.id, [kept.shunned])
+                kept.shunned = None
+            if node is None:
+                node = await self._nodes.choose(record.id)
             if node is None:
                 raise Unplaceable("no node has a free instance slot: add a node, or slots to one")
             # No wait between the choice and the note of it, or all that start at once choose the same slots.

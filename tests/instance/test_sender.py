@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.events import Event, EventDraft, EventType
+from actors.events import Event, EventType
 from actors.instance import sender
 from actors.instance.composer import Composer
 from actors.instance.connection import engine_pb2 as pb
@@ -24,10 +24,10 @@ from actors.instance.sender import Sender
 from actors.instance.uploads import Uploads
 from actors.media.folder import FolderStore
 from actors.messages.files import MessageFile, Upload
-from actors.registry import Registry, now
+from actors.registry import Registry
 from actors.settings import MailboxSettings, MediaSettings, OutboxSettings
 from actors.store import StaleEpoch, Store
-from tests.store.samples import INSTANCE, grant
+from tests.store.samples import INSTANCE, draft, grant
 from tests.wait import until
 
 TO, GROUP = "5511999999999@s.whatsapp.net", "120363000000000000@g.us"
@@ -123,14 +123,7 @@ class Bench:
 
     async def delivered(self, message_id: str) -> None:
         """A receipt says so."""
-        receipt = EventDraft(
-            type=EventType.MESSAGE_STATUS,
-            dedupe_key=f"receipt:{message_id}",
-            occurred_at=now(),
-            received_at=now(),
-            data={},
-            status_of={message_id: "delivered"},
-        )
+        receipt = draft(type=EventType.MESSAGE_STATUS, chat_id=None, status_of={message_id: "delivered"})
         await self.mailbox.append(self.sender._epoch, receipt)
 
     async def result(self, message_id: str) -> QueuedMessage:

@@ -73,16 +73,17 @@ class ChatKeeper:
             return bool(events)
 
     async def _take(self, before: int, events: Sequence[Event]) -> None:
-        chats = await self._shelf.get(list({chat_id for event in events if (chat_id := chat_in(event))}))
-        paired = any(_account_of(event) for event in events)
+        seen = [(event, chat_in(event), _account_of(event)) for event in events]
+        chats = await self._shelf.get(list({chat_id for _, chat_id, _ in seen if chat_id is not None}))
+        paired = any(phone is not None for _, _, phone in seen)
         account, fresh = await self._shelf.account() if paired else None, False
-        for event in events:
-            if (phone := _account_of(event)) is not None:
+        for event, chat_id, phone in seen:
+            if phone is not None:
                 if account not in (None, phone):
                     # What one account wrote and read is not the next one's.
                     chats, fresh = {}, True
                 account = phone
-            if (chat_id := chat_in(event)) is None:
+            if chat_id is None:
                 continue
             try:
                 chats[chat_id] = applied(chats.get(chat_id), event)
